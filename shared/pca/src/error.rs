@@ -1,0 +1,59 @@
+/// What can be wrong with moments, options or rows.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// Moments or rows of different widths met.
+    #[error("{actual} features per row where {expected} are expected; use one model for the whole dataset")]
+    Dimensions {
+        /// The width that was there first.
+        expected: usize,
+        /// The width that was given.
+        actual: usize,
+    },
+    /// The number of rows left the range of 64 bits.
+    #[error("the merged moments count more rows than 64 bits hold; the moments are damaged, compute them anew")]
+    CountOverflow,
+    /// Bytes that are not moments.
+    #[error("not moments: {0}; delete the object and compute it anew")]
+    Encoding(String),
+    /// A variance needs two rows.
+    #[error("principal components need at least 2 rows, got {count}; add images")]
+    TooFewRows {
+        /// Rows that the moments stand for.
+        count: u64,
+    },
+    /// Rows without any feature.
+    #[error("principal components need at least 1 feature per row, got none")]
+    NoFeatures,
+    /// NaN or infinity in the moments.
+    #[error("feature {feature} is not finite in the moments; look for NaN or infinity in the features")]
+    NotFinite {
+        /// Index of the first such feature.
+        feature: usize,
+    },
+    /// More components than the data has, or none.
+    #[error("components {requested}: {count} rows of {dimensions} features allow 1 to {limit}")]
+    ComponentsOutOfRange {
+        /// The number that was asked for.
+        requested: usize,
+        /// Rows that the moments stand for.
+        count: u64,
+        /// Features per row.
+        dimensions: usize,
+        /// min(count - 1, dimensions).
+        limit: usize,
+    },
+    /// Text or a number that no `components` option can be.
+    #[error(
+        "components {0}: give a whole number from 1, a share of variance between 0 and 1 (as 0.95), or \"default\""
+    )]
+    ComponentsInvalid(String),
+    /// The eigensolver gave up.
+    #[error("the eigenvalues of the {dimensions} x {dimensions} covariance did not converge; check the features")]
+    NoConvergence {
+        /// Features per row.
+        dimensions: usize,
+    },
+    /// A [`Pca`](crate::Pca) whose parts disagree in size.
+    #[error("the model is inconsistent: {0}; fit it anew")]
+    InconsistentModel(String),
+}

@@ -1,0 +1,47 @@
+//! Moments, principal components and projection: pure numbers, no I/O.
+//!
+//! The way from features to principal components, in four steps that need not share a process:
+//!
+//! 1. [`Moments::of`] reduces the feature rows of one shard to count, mean and scatter.
+//! 2. [`Merger`] adds up the moments of all shards, one at a time, in order.
+//! 3. [`Pca::fit`] finds the principal components from the merged moments alone.
+//! 4. [`Pca::project`] turns feature rows into component rows, shard by shard.
+//!
+//! ```
+//! use ndarray::array;
+//! use pomona_pca::{Merger, Moments, Options, Pca};
+//!
+//! let shards = [array![[1.0_f32, 2.0], [3.0, 5.0]], array![[4.0, 9.0], [7.0, 12.0]]];
+//!
+//! let mut merger = Merger::default();
+//! for shard in &shards {
+//!     merger.push(Moments::of(shard.view()))?;
+//! }
+//! let moments = merger.finish()?.expect("two shards were pushed");
+//! let pca = Pca::fit(&moments, &Options::default())?;
+//!
+//! assert_eq!(pca.components(), 2);
+//! assert_eq!(pca.project(shards[1].view())?.dim(), (2, 2));
+//! # Ok::<(), pomona_pca::Error>(())
+//! ```
+//!
+//! Everything is computed in `f64`, in an order of additions that depends on the data's shape alone, and on
+//! one thread: callers run shards in parallel, and the number of threads changes no bit of any result.
+//! [`Moments::of`] uses fused multiply-add where the CPU has it, and the eigensolver picks its kernels by CPU,
+//! so results are byte-identical on one CPU family and equal up to rounding elsewhere.
+
+mod components;
+mod eigen;
+mod encoding;
+mod error;
+mod merger;
+mod moments;
+mod pca;
+mod rank_update;
+mod triangle;
+
+pub use components::Components;
+pub use error::Error;
+pub use merger::Merger;
+pub use moments::Moments;
+pub use pca::{Options, Pca};

@@ -1,0 +1,208 @@
+use nalgebra::{DMatrix, DVector};
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use crate::components::{Components, Spectrum};
+use crate::eigen::symmetric_eigen;
+use crate::{Error, Moments};
+
+/// Loadings closer than this, relative to the largest, count as equal: rounding must not choose the sign.
+const SIGN_TIE: f64 = 1e-9;
+
+/// What to fit and how to project.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// How many components to keep.
+    pub components: Components,
+    /// Subtract the mean before projecting, as scikit-learn does; without it raw features are projected, as Spark
+    /// MLlib does. The components are the same either way: those of the covariance.
+    pub center: bool,
+    /// Divide each feature by its standard deviation first, as Spark's StandardScaler does.
+    pub standardize: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { components: Components::Default, center: true, standardize: false }
+    }
+}
+
+/// A fitted model: k principal components of d features.
+///
+/// The fields are open so that a model can be written and read in any format; [`Pca::project`] checks that
+/// they fit together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pca {
+    /// Rows that the model was fitted to, n.
+    pub count: u64,
+    /// Whether [`Pca::project`] subtracts the mean.
+    pub center: bool,
+    /// Mean of each feature [d].
+    pub mean: DVector<f64>,
+    /// Standard deviation of each feature [d] (n - 1 in the denominator; 0 for a constant feature), where the
+    /// features are standardised.
+    pub scale: Option<DVector<f64>>,
+    /// Unit vectors as columns [d, k], largest variance first. The largest |loading| of each is positive; among
+    /// equals (to 1e-9) the first decides.
+    pub loadings: DMatrix<f64>,
+    /// Variance along each component [k], descending, never negative.
+    pub explained_variance: DVector<f64>,
+    /// Variance of all d features, standardised if asked, not only of what the k components keep.
+    pub total_variance: f64,
+    /// Something the user should know about the number of components.
+    pub notice: Option<String>,
+}
+
+impl Pca {
+    /// The principal components of the rows behind `moments`: eigenvectors of their covariance (n - 1), or of
+    /// their correlation with `standardize`.
+    ///
+    /// # Errors
+    /// Fewer than two rows, no features, NaN or infinity in the moments, a number of components that the data
+    /// does not have, or eigenvalues that do not converge.
+    pub fn fit(moments: &Moments, options: &Options) -> Result<Self, Error> {
+        if moments.count() < 2 {
+            return Err(Error::TooFewRows { count: moments.count() });
+        }
+        if moments.dimensions() == 0 {
+            return Err(Error::NoFeatures);
+        }
+        let mut covariance = moments.covariance();
+        check_finite(moments.mean(), &covariance)?;
+        let scale = options.standardize.then(|| standardize(&mut covariance));
+        let total_variance = covariance.trace();
+
+        let (mut variances, vectors) = symmetric_eigen(&covariance)?;
+        // A covariance has no negative eigenvalues; below zero is rounding.
+        variances.apply(|variance| *variance = variance.max(0.0));
+        let spectrum = Spectrum { count: moments.count(), variances: variances.as_slice(), total_variance };
+        let (components, notice) = options.components.resolve(&spectrum)?;
+
+        let mut loadings = vectors.columns(0, components).into_owned();
+        fix_signs(&mut loadings);
+        Ok(Self {
+            count: moments.count(),
+            center: options.center,
+            mean: moments.mean().clone(),
+            scale,
+            loadings,
+            explained_variance: variances.rows(0, components).into_owned(),
+            total_variance,
+            notice,
+        })
+    }
+
+    /// Components kept, k.
+    pub fn components(&self) -> usize {
+        self.loadings.ncols()
+    }
+
+    /// Features per row, d.
+    pub fn dimensions(&self) -> usize {
+        self.loadings.nrows()
+    }
+
+    /// Share of the total variance along each component [k]; 0 where the total is 0.
+    pub fn explained_variance_ratio(&self) -> DVector<f64> {
+        let total = self.total_variance;
+        self.explained_variance.map(|variance| if total > 0.0 { variance / total } else { 0.0 })
+    }
+
+    /// The rows [n, d] in component space [n, k], computed in `f64`.
+    ///
+    /// Each row is added up by itself, feature by feature, so its result does not depend on the rows around it.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`] where the rows have another width than the model, [`Error::InconsistentModel`] where
+    /// the model's own parts disagree.
+    pub fn project(&self, rows: ArrayView2<'_, f32>) -> Result<Array2<f32>, Error> {
+        self.check_shapes()?;
+        if rows.ncols() != self.dimensions() {
+            return Err(Error::Dimensions { expected: self.dimensions(), actual: rows.ncols() });
+        }
+        let weights = self.scaled_loadings_by_feature();
+        let offsets = if self.center { self.mean.clone() } else { DVector::zeros(self.dimensions()) };
+
+        let components = self.components();
+        let mut projected = Array2::zeros((rows.nrows(), components));
+        let mut sums = vec![0.0; components];
+        for (row, mut projected_row) in rows.rows().into_iter().zip(projected.rows_mut()) {
+            sums.fill(0.0);
+            for (feature, &value) in row.iter().enumerate() {
+                let value = f64::from(value) - offsets[feature];
+                let weights = &weights.as_slice()[feature * components..][..components];
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += value * weight;
+                }
+            }
+            for (projected, &sum) in projected_row.iter_mut().zip(&sums) {
+                *projected = sum as f32;
+            }
+        }
+        Ok(projected)
+    }
+
+    /// Loadings over standard deviations [k, d]: the weights of one feature lie side by side.
+    fn scaled_loadings_by_feature(&self) -> DMatrix<f64> {
+        let mut weights = self.loadings.transpose();
+        if let Some(scale) = &self.scale {
+            for (mut weights, &deviation) in weights.column_iter_mut().zip(scale) {
+                weights *= reciprocal_or_zero(deviation);
+            }
+        }
+        weights
+    }
+
+    fn check_shapes(&self) -> Result<(), Error> {
+        let (dimensions, components) = self.loadings.shape();
+        let check = |name: &str, actual: usize, expected: usize| {
+            if actual == expected {
+                return Ok(());
+            }
+            Err(Error::InconsistentModel(format!(
+                "{name} has {actual} numbers, the loadings are {dimensions} x {components}"
+            )))
+        };
+        check("mean", self.mean.len(), dimensions)?;
+        check("scale", self.scale.as_ref().map_or(dimensions, |scale| scale.len()), dimensions)?;
+        check("explained variance", self.explained_variance.len(), components)
+    }
+}
+
+/// The mean names the culprit; a scatter that overflowed is found in the covariance.
+fn check_finite(mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<(), Error> {
+    let in_mean = mean.iter().position(|value| !value.is_finite());
+    let in_covariance = || covariance.column_iter().position(|column| column.iter().any(|value| !value.is_finite()));
+    match in_mean.or_else(in_covariance) {
+        Some(feature) => Err(Error::NotFinite { feature }),
+        None => Ok(()),
+    }
+}
+
+/// Turns a covariance into the covariance of the standardised features, and returns the standard deviations.
+fn standardize(covariance: &mut DMatrix<f64>) -> DVector<f64> {
+    let deviations = covariance.diagonal().map(|variance| variance.max(0.0).sqrt());
+    let factors = deviations.map(reciprocal_or_zero);
+    for (mut column, column_factor) in covariance.column_iter_mut().zip(&factors) {
+        for (value, row_factor) in column.iter_mut().zip(&factors) {
+            // One product of both factors keeps the matrix symmetric to the bit.
+            *value *= row_factor * column_factor;
+        }
+    }
+    deviations
+}
+
+/// 0 for a constant feature, which so becomes 0 and takes no part.
+fn reciprocal_or_zero(deviation: f64) -> f64 {
+    if deviation > 0.0 { deviation.recip() } else { 0.0 }
+}
+
+fn fix_signs(loadings: &mut DMatrix<f64>) {
+    for mut component in loadings.column_iter_mut() {
+        let threshold = component.amax() * (1.0 - SIGN_TIE);
+        if component.iter().find(|loading| loading.abs() >= threshold).is_some_and(|&loading| loading < 0.0) {
+            component.neg_mut();
+        }
+    }
+}
