@@ -1,0 +1,147 @@
+//! Where Pomona keeps things: one [`Store`] trait over a local folder and S3.
+//!
+//! A store is a flat map from keys to bytes below one *location*: `s3://bucket/prefix` or a folder. [`open`] takes a
+//! location to read from, [`create`] one to write to; everything above this crate sees only `Arc<dyn Store>`.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let location = folder.path().join("out").display().to_string();
+//! let store = pomona_store::create(&location).await?;
+//! store.put("runs/1/report.txt", "done".into()).await?;
+//! assert_eq!(store.get("runs/1/report.txt").await?.bytes, "done");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What every store promises
+//! - An object is replaced as a whole: a reader sees the old bytes or the new ones, never a mixture and never a part.
+//! - A write that returned is seen by every later read and listing.
+//! - [`Store::create`] and [`Store::replace`] are atomic against each other and against every other write, in this process and
+//!   in others: of several that compete, one wins.
+//! - Listings are sorted by the keys' UTF-8 bytes.
+//! - An object's `etag` changes when its bytes do. On S3 it is S3's own: a token, not a checksum. In a folder it is the
+//!   SHA-256 of the content in hexadecimal.
+//!
+//! The suite in `testing::conformance` (feature `testing`) holds both stores to this.
+//!
+//! # Where they differ
+//! A folder cannot hold both `a` and `a/b`, nor names longer than its file system allows; these keys are
+//! [`Error::Invalid`] there. A bucket can hold keys that no store writes (`a//b`, `a/`): S3 lists and reads them.
+
+mod error;
+mod key;
+mod local;
+mod s3;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use error::Error;
+pub use local::{FolderLock, LocalStore};
+pub use s3::{S3Store, sdk_config};
+
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// The name below the store's location, with `/` between its parts.
+    pub key: String,
+    /// The content's length in bytes.
+    pub size: u64,
+    /// Changes when the content does. Empty where the object is there but could not be read.
+    pub etag: String,
+}
+
+/// An object's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The content.
+    pub bytes: Bytes,
+    /// The etag that belongs to just this content.
+    pub etag: String,
+}
+
+/// Which keys a listing is to show: any closure over `&str`.
+pub type Keep<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
+/// A flat map from keys to bytes.
+///
+/// Every operation can also fail with [`Error::Denied`], [`Error::Transient`] and [`Error::Other`].
+#[async_trait]
+pub trait Store: Send + Sync + Debug {
+    /// What this store was opened as, for messages.
+    fn location(&self) -> &str;
+
+    /// All objects below `prefix` whose key `keep` accepts, sorted by key bytes.
+    ///
+    /// `prefix` is empty or ends with a slash. A prefix below which nothing lies gives an empty listing.
+    async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error>;
+
+    /// The object as a listing would show it, `None` where there is none.
+    async fn head(&self, key: &str) -> Result<Option<Object>, Error>;
+
+    /// The object's content; [`Error::NotFound`] where there is none.
+    async fn get(&self, key: &str) -> Result<Stored, Error>;
+
+    /// The object's content if its etag is still `etag`; [`Error::Changed`] where it was replaced or deleted.
+    ///
+    /// An object that was listed with an empty etag and still cannot be read is [`Error::Denied`].
+    async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error>;
+
+    /// Writes the object, over any former one.
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error>;
+
+    /// Writes the object if there is none yet; [`Error::AlreadyExists`] otherwise.
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<(), Error>;
+
+    /// Writes the object over one whose etag is `etag`; [`Error::Changed`] where it is another or gone.
+    async fn replace(&self, key: &str, bytes: Bytes, etag: &str) -> Result<(), Error>;
+
+    /// Copies an object inside the store, over any former one at `to`; [`Error::NotFound`] where `from` is missing.
+    async fn copy(&self, from: &str, to: &str) -> Result<(), Error>;
+
+    /// Makes an object that was written `age` ago or earlier as young as if it were written now, where a store lets old objects
+    /// expire; the content stays. One that does not exist is fine.
+    async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error>;
+
+    /// Deletes the object; one that does not exist is fine.
+    async fn delete(&self, key: &str) -> Result<(), Error>;
+}
+
+/// Opens a location to read from: `s3://bucket/prefix` or the path of a folder that exists.
+pub async fn open(location: &str) -> Result<Arc<dyn Store>, Error> {
+    match scheme(location)? {
+        Scheme::S3 => Ok(Arc::new(S3Store::open(location).await?)),
+        Scheme::Folder => Ok(Arc::new(LocalStore::open(location)?)),
+    }
+}
+
+/// Opens a location to write to: as [`open`], and a folder that does not exist is made.
+pub async fn create(location: &str) -> Result<Arc<dyn Store>, Error> {
+    match scheme(location)? {
+        Scheme::S3 => open(location).await,
+        Scheme::Folder => Ok(Arc::new(LocalStore::create(location)?)),
+    }
+}
+
+enum Scheme {
+    S3,
+    Folder,
+}
+
+fn scheme(location: &str) -> Result<Scheme, Error> {
+    match location.split_once("://") {
+        Some(("s3", _)) => Ok(Scheme::S3),
+        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
+            Err(Error::invalid(location, "a location is s3://bucket/prefix or the path of a folder"))
+        }
+        _ => Ok(Scheme::Folder),
+    }
+}

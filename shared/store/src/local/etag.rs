@@ -1,0 +1,92 @@
+//! The etag of a file: the SHA-256 of its content, remembered by what the file system says of it.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use super::memo::Memo;
+use super::walk::Found;
+use crate::Object;
+
+/// A content's SHA-256.
+pub(super) type Hash = [u8; 32];
+
+/// What the file system says of a file: while this stays the same, so does the content.
+///
+/// Device, inode, size, modification time and status-change time (seconds and nanoseconds). The status-change
+/// time is there because a program can set the modification time back after it changed the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Identity(pub [u64; 7]);
+
+impl Identity {
+    fn of(file: &Metadata) -> Self {
+        let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
+        Self([file.dev(), file.ino(), file.size(), times[0], times[1], times[2], times[3]])
+    }
+}
+
+/// The object that a file is, and what to remember of it.
+pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option<(Identity, Hash)>) {
+    let Found { key, has_key } = file;
+    let unreadable = |key, size| (Object { key, size, etag: String::new() }, None);
+    if !has_key {
+        return unreadable(key, 0);
+    }
+    let path = root.join(&key);
+    let Ok(metadata) = fs::metadata(&path) else {
+        return unreadable(key, 0);
+    };
+    let (size, identity) = (metadata.size(), Identity::of(&metadata));
+    if let Some(hash) = memo.get(&identity) {
+        return (Object { key, size, etag: hex(&hash) }, Some((identity, hash)));
+    }
+    match hash_file(&path) {
+        Ok((size, hash, lasting)) => (Object { key, size, etag: hex(&hash) }, lasting.map(|identity| (identity, hash))),
+        Err(error) => {
+            tracing::debug!(%error, key, "listed without an etag");
+            unreadable(key, size)
+        }
+    }
+}
+
+/// Size, hash, and the identity under which the hash can be remembered.
+fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<Identity>)> {
+    let mut file = File::open(path)?;
+    let before = file.metadata()?;
+    let settled = is_settled(&before, SystemTime::now());
+    let (size, hash) = hash(&mut file)?;
+    let unchanged = Identity::of(&before) == Identity::of(&file.metadata()?);
+    Ok((size, hash, (settled && unchanged).then(|| Identity::of(&before))))
+}
+
+/// Whether the file's times lie so far back that any later change gives it other times.
+///
+/// File systems count time in steps of up to two seconds (FAT), so a file that changed just now can change again
+/// without a trace; git's index calls such entries racy.
+fn is_settled(file: &Metadata, now: SystemTime) -> bool {
+    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+    now.saturating_sub(file.mtime().max(file.ctime())) > 2
+}
+
+/// Size and etag of what `reader` gives.
+pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<(u64, String)> {
+    hash(reader).map(|(size, hash)| (size, hex(&hash)))
+}
+
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes).into())
+}
+
+fn hash(reader: &mut impl Read) -> io::Result<(u64, Hash)> {
+    let mut hasher = Sha256::new();
+    let size = io::copy(reader, &mut hasher)?;
+    Ok((size, hasher.finalize().into()))
+}
+
+pub(super) fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,235 @@
+//! A folder as a store.
+//!
+//! An object is a regular file. Writes go to a temporary file beside the final name, are synced to the disk and then renamed, so
+//! that neither a reader nor a power cut meets a half-written object. Links to files and folders are followed.
+//! Whoever overwrites or deletes a file holds a lock on that very file, checks that the name still leads to it, and only then
+//! acts: this makes conditional writes atomic between processes without any lock file beside the data.
+
+mod etag;
+mod memo;
+mod walk;
+mod write;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use crate::{Error, Keep, Object, Store, Stored, key};
+use memo::Memo;
+
+/// A folder as a store.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    folder: Arc<Folder>,
+}
+
+/// Held while this process is the only one to work on a folder; released when dropped or when the process ends in any way.
+#[derive(Debug)]
+pub struct FolderLock {
+    _folder: File,
+}
+
+impl LocalStore {
+    /// Opens a folder that exists.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let location = path.display().to_string();
+        let unusable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Error::invalid(&location, "there is no such folder; check the path"),
+            _ => Error::invalid(&location, format!("the folder cannot be opened: {error}")),
+        };
+        let root = fs::canonicalize(path).map_err(unusable)?;
+        if !fs::metadata(&root).map_err(unusable)?.is_dir() {
+            return Err(Error::invalid(&location, "it is not a folder; give the folder that holds the files"));
+        }
+        Ok(Self { folder: Arc::new(Folder { location, root, memos: memo::folder() }) })
+    }
+
+    /// Opens a folder to write to. Makes it, and those above it, where it does not exist; removes what writes that were
+    /// killed more than a day ago left behind.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        fs::create_dir_all(path).map_err(|error| {
+            Error::invalid(&path.display().to_string(), format!("the folder cannot be made: {error}"))
+        })?;
+        let store = Self::open(path)?;
+        write::remove_abandoned(&store.folder.root, SystemTime::now());
+        Ok(store)
+    }
+
+    /// Locks the folder against other processes that call this; `None` where one of them holds it.
+    ///
+    /// The lock is advisory (`flock`) and says nothing to those who do not ask; reads and writes go on without it.
+    pub fn try_lock(&self) -> Result<Option<FolderLock>, Error> {
+        let Folder { location, root, .. } = &*self.folder;
+        let folder = File::open(root).map_err(|error| Error::other("open", location, "", error))?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(FolderLock { _folder: folder })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::other("lock", location, "", error)),
+        }
+    }
+
+    /// Runs file operations where they do not hold up other tasks.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let folder = self.folder.clone();
+        match tokio::task::spawn_blocking(move || work(&folder)).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(Error::other("work on", &self.folder.location, "", error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for LocalStore {
+    fn location(&self) -> &str {
+        &self.folder.location
+    }
+
+    async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error> {
+        key::check_prefix(prefix)?;
+        let prefix = prefix.to_owned();
+        let mut found = self.blocking(move |folder| walk::files(folder, &prefix)).await?;
+        found.retain(|file| keep(&file.key));
+        self.blocking(move |folder| Ok(folder.describe(found))).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| match folder.open_object(&key) {
+            Ok(mut file) => {
+                let (size, etag) = etag::of_reader(&mut file).map_err(|e| folder.failed("read", &key, e))?;
+                Ok(Some(Object { key, size, etag }))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn get(&self, key: &str) -> Result<Stored, Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| folder.read(&key)).await
+    }
+
+    async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
+        let (key, etag) = (key.to_owned(), etag.to_owned());
+        self.blocking(move |folder| match folder.read(&key) {
+            Ok(stored) if stored.etag == etag => Ok(stored.bytes),
+            // What was unreadable when it was listed and still is did not change.
+            Err(error @ (Error::NotFound { .. } | Error::Other { .. })) if etag.is_empty() => {
+                Err(Error::denied(&folder.location, &key, unreadable(&error)))
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => Err(Error::changed(&folder.location, &key)),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| write::put(folder, &key, &bytes)).await
+    }
+
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| write::create(folder, &key, &bytes)).await
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, etag: &str) -> Result<(), Error> {
+        let (key, etag) = (key.to_owned(), etag.to_owned());
+        self.blocking(move |folder| write::replace(folder, &key, &bytes, &etag)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        self.blocking(move |folder| write::copy(folder, &from, &to)).await
+    }
+
+    /// Nothing expires in a folder.
+    async fn refresh(&self, _: &str, _: Duration) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| write::delete(folder, &key)).await
+    }
+}
+
+fn unreadable(error: &Error) -> String {
+    match error {
+        Error::NotFound { .. } => "a broken link, or a name that is not UTF-8; mend the link or rename the file".into(),
+        error => error.to_string(),
+    }
+}
+
+/// What the operations need to know of the folder.
+#[derive(Debug)]
+struct Folder {
+    location: String,
+    root: PathBuf,
+    /// Where etags are remembered; `None` where the user has no cache folder.
+    memos: Option<PathBuf>,
+}
+
+impl Folder {
+    fn path(&self, key: &str) -> Result<PathBuf, Error> {
+        key::check(key)?;
+        Ok(self.root.join(key))
+    }
+
+    fn open_object(&self, key: &str) -> Result<File, Error> {
+        let path = self.path(key)?;
+        // Asked before opening, because opening a named pipe would wait for its other end.
+        let metadata = fs::metadata(&path).map_err(|error| self.failed("read", key, error))?;
+        if !metadata.is_file() {
+            return Err(Error::not_found(&self.location, key));
+        }
+        File::open(&path).map_err(|error| self.failed("read", key, error))
+    }
+
+    fn read(&self, key: &str) -> Result<Stored, Error> {
+        let mut file = self.open_object(key)?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| self.failed("read", key, error))?;
+        let etag = etag::of_bytes(&bytes);
+        Ok(Stored { bytes: bytes.into(), etag })
+    }
+
+    /// The files as objects, with their etags from the memo or computed on all cores.
+    fn describe(&self, found: Vec<walk::Found>) -> Vec<Object> {
+        let mut memo = Memo::load(self.memos.as_deref(), &self.root);
+        let described: Vec<_> = found.into_par_iter().map(|file| etag::describe(&self.root, file, &memo)).collect();
+        let (objects, seen): (Vec<_>, Vec<_>) = described.into_iter().unzip();
+        memo.update(seen.into_iter().flatten());
+        memo.save();
+        objects
+    }
+
+    /// The error that a file operation's failure amounts to.
+    fn failed(&self, action: &'static str, key: &str, error: io::Error) -> Error {
+        use io::ErrorKind::*;
+        match error.kind() {
+            NotFound | NotADirectory => Error::not_found(&self.location, key),
+            PermissionDenied => Error::denied(&self.location, key, "permission denied; check its owner and mode"),
+            ReadOnlyFilesystem => Error::denied(&self.location, key, "the file system is read-only"),
+            StorageFull | QuotaExceeded => Error::Full { location: self.location.clone(), key: key.into() },
+            InvalidFilename => Error::invalid(key, "it is longer than the file system allows"),
+            _ => Error::other(action, &self.location, key, error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! What S3's answers amount to.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::Bucket;
+use crate::Error;
+
+impl Bucket {
+    /// The error that a failed request amounts to.
+    pub(super) fn failed<E>(&self, action: &'static str, key: &str, error: SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        match &error {
+            SdkError::ServiceError(answer) => self.refused(action, key, answer.err(), answer.raw()),
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => self.transient(key, &error),
+            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+                self.transient(key, &error)
+            }
+            _ => Error::other(action, &self.location, key, with_causes(&error)),
+        }
+    }
+
+    pub(super) fn transient(&self, key: &str, error: &(impl std::error::Error + 'static)) -> Error {
+        let reason = with_causes(error);
+        Error::Transient { location: self.location.clone(), key: key.into(), reason }
+    }
+
+    fn refused(
+        &self,
+        action: &'static str,
+        key: &str,
+        error: &(impl ProvideErrorMetadata + std::error::Error + 'static),
+        answer: &HttpResponse,
+    ) -> Error {
+        let status = answer.status().as_u16();
+        let code = error.code().unwrap_or_default();
+        let reason = match (code, error.message()) {
+            ("", _) => format!("S3 answered {status}: {}", with_causes(error)),
+            (code, None) => format!("S3 answered {status} {code}"),
+            (code, Some(message)) => format!("S3 answered {status} {code}: {message}"),
+        };
+        let location = &self.location;
+        if let Some(region) =
+            answer.headers().get("x-amz-bucket-region").filter(|region| *region != self.region.as_str())
+        {
+            let used = &self.region;
+            let reason = format!("the bucket is in {region}, and {used} was asked; set AWS_REGION={region}");
+            return Error::invalid(location, reason);
+        }
+        match (code, status) {
+            ("NoSuchBucket", _) => Error::invalid(location, "there is no such bucket; check its name"),
+            ("NoSuchUpload", _) | (_, 409 | 429 | 500..) => {
+                Error::Transient { location: location.clone(), key: key.into(), reason }
+            }
+            ("InvalidObjectState", _) => {
+                Error::denied(location, key, format!("{reason}; restore it from the archive first"))
+            }
+            ("AccessDenied" | "AllAccessDisabled", _) => Error::denied(location, key, reason),
+            (code, _) if code.starts_with("KMS.") => Error::denied(location, key, reason),
+            // An answer to HEAD has no body to tell more.
+            ("" | "Forbidden", 403) => Error::denied(location, key, reason),
+            ("RequestTimeout" | "SlowDown" | "Throttling", _) => {
+                Error::Transient { location: location.clone(), key: key.into(), reason }
+            }
+            (_, 404) => Error::not_found(location, key),
+            (_, 412) => Error::changed(location, key),
+            ("KeyTooLongError", _) => Error::invalid(key, "it is longer than the 1,024 bytes that S3 allows"),
+            _ => Error::other(action, location, key, reason),
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |message, cause| format!("{message}: {cause}"))
+}

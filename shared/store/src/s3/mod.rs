@@ -1,0 +1,233 @@
+//! A bucket, or what lies below a prefix of one, as a store.
+//!
+//! Requests that S3 throttles or fails to serve are repeated by the SDK with adaptive back-off. Objects above 16 MiB are
+//! written in parts; an upload that is cut off leaves parts behind, which a lifecycle rule of the bucket
+//! (`AbortIncompleteMultipartUpload`) removes. A copy is made by S3 itself, which does so up to 5 GB.
+
+mod config;
+mod encoding;
+mod error;
+mod list;
+mod pages;
+mod write;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::MetadataDirective;
+use bytes::Bytes;
+
+use crate::{Error, Keep, Object, Store, Stored, key};
+pub use config::sdk_config;
+use write::Condition;
+
+/// How often an object is asked for when its content stops coming half-way.
+const DOWNLOADS: u32 = 4;
+
+/// A bucket, or what lies below a prefix of one, as a store.
+#[derive(Debug, Clone)]
+pub struct S3Store {
+    bucket: Arc<Bucket>,
+}
+
+/// What the operations need to know of the bucket.
+#[derive(Debug)]
+struct Bucket {
+    client: Client,
+    region: String,
+    location: String,
+    name: String,
+    /// Empty, or ends with a slash.
+    prefix: String,
+}
+
+impl S3Store {
+    /// Opens `s3://bucket/prefix` with the region, credentials and endpoint that the environment, the profile or the machine gives.
+    pub async fn open(location: &str) -> Result<Self, Error> {
+        Self::with_config(location, &config::sdk_config().await)
+    }
+
+    /// Opens `s3://bucket/prefix` with these settings.
+    pub fn with_config(location: &str, config: &SdkConfig) -> Result<Self, Error> {
+        let (name, prefix) = parse(location)?;
+        let region = config.region().ok_or_else(|| {
+            Error::invalid(location, "no AWS region is set; set AWS_REGION, or a region in the profile")
+        })?;
+        let bucket = Bucket {
+            client: Client::from_conf(config::for_s3(config)),
+            region: region.to_string(),
+            location: location.trim_end_matches('/').into(),
+            name: name.into(),
+            prefix,
+        };
+        Ok(Self { bucket: Arc::new(bucket) })
+    }
+
+    /// The region that requests go to.
+    pub fn region(&self) -> &str {
+        &self.bucket.region
+    }
+}
+
+/// Bucket and prefix; the prefix is empty or ends with a slash.
+fn parse(location: &str) -> Result<(&str, String), Error> {
+    let path = location.strip_prefix("s3://").unwrap_or(location);
+    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+    if bucket.is_empty() {
+        return Err(Error::invalid(location, "it names no bucket; write s3://bucket/prefix"));
+    }
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    Ok((bucket, if prefix.is_empty() { String::new() } else { format!("{prefix}/") }))
+}
+
+impl Bucket {
+    /// The object's name in the bucket.
+    fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+        let request = self.client.head_object().bucket(&self.name).key(self.path(key));
+        match request.send().await.map_err(|error| self.failed("read", key, error)) {
+            Ok(head) => Ok(Some(Object {
+                key: key.into(),
+                size: head.content_length().unwrap_or(0).cast_unsigned(),
+                etag: encoding::bare_etag(head.e_tag()),
+            })),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The object's content, where its etag is `etag` if that is given.
+    async fn get(&self, key: &str, etag: Option<&str>) -> Result<Stored, Error> {
+        let request = self.client.get_object().bucket(&self.name).key(self.path(key));
+        let request = request.set_if_match(etag.map(encoding::quoted_etag));
+        let mut downloads = 1;
+        loop {
+            let response = request.clone().send().await.map_err(|error| self.failed("read", key, error))?;
+            let etag = encoding::bare_etag(response.e_tag());
+            // The SDK repeats requests, but not the reading of an answer's body.
+            match response.body.collect().await {
+                Ok(body) => {
+                    return Ok(Stored { bytes: body.into_bytes(), etag });
+                }
+                Err(error) if downloads == DOWNLOADS => return Err(self.transient(key, &error)),
+                Err(error) => tracing::debug!(%error, downloads, "a download broke off"),
+            }
+            tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(downloads)).await;
+            downloads += 1;
+        }
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        key::check(to)?;
+        if from == to {
+            // S3 refuses to copy an object onto itself.
+            return self.head(from).await?.map(drop).ok_or_else(|| Error::not_found(&self.location, from));
+        }
+        let source = encoding::copy_source(&self.name, &self.path(from));
+        let request = self.client.copy_object().bucket(&self.name).key(self.path(to)).copy_source(source);
+        request.send().await.map(drop).map_err(|error| self.failed("copy", from, error))
+    }
+
+    async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error> {
+        let request = self.client.head_object().bucket(&self.name).key(self.path(key));
+        let written = match request.send().await.map_err(|error| self.failed("read", key, error)) {
+            Ok(head) => head.last_modified().and_then(|time| SystemTime::try_from(*time).ok()),
+            Err(Error::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // What seems to have been written in the future is as young as can be.
+        let is_old =
+            written.is_none_or(|written| SystemTime::now().duration_since(written).is_ok_and(|found| found >= age));
+        if !is_old {
+            return Ok(());
+        }
+        let path = self.path(key);
+        let source = encoding::copy_source(&self.name, &path);
+        let request = self.client.copy_object().bucket(&self.name).key(path).copy_source(source);
+        // S3 copies an object onto itself only where something about it is new.
+        let request = request.metadata_directive(MetadataDirective::Replace);
+        request.send().await.map(drop).map_err(|error| self.failed("copy", key, error))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        key::check(key)?;
+        let request = self.client.delete_object().bucket(&self.name).key(self.path(key));
+        request.send().await.map(drop).map_err(|error| self.failed("delete", key, error))
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn location(&self) -> &str {
+        &self.bucket.location
+    }
+
+    async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error> {
+        key::check_prefix(prefix)?;
+        list::objects(&self.bucket, prefix, keep).await
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+        self.bucket.head(key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Stored, Error> {
+        self.bucket.get(key, None).await
+    }
+
+    async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
+        match self.bucket.get(key, Some(etag)).await {
+            Ok(stored) => Ok(stored.bytes),
+            Err(Error::NotFound { location, key }) => Err(Error::Changed { location, key }),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.bucket.write(key, bytes, Condition::Always).await
+    }
+
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.bucket.write(key, bytes, Condition::Absent).await
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, etag: &str) -> Result<(), Error> {
+        self.bucket.write(key, bytes, Condition::Matches(etag)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.bucket.copy(from, to).await
+    }
+
+    async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error> {
+        self.bucket.refresh(key, age).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.bucket.delete(key).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_bucket_and_a_prefix() {
+        for (location, bucket, prefix) in [
+            ("s3://bucket", "bucket", ""),
+            ("s3://bucket/", "bucket", ""),
+            ("s3://bucket/a/b", "bucket", "a/b/"),
+            ("s3://bucket/a b/", "bucket", "a b/"),
+        ] {
+            assert_eq!(parse(location).expect("valid"), (bucket, prefix.to_owned()), "{location}");
+        }
+        assert!(matches!(parse("s3:///a"), Err(Error::Invalid { .. })));
+    }
+}

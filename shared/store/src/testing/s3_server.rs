@@ -1,0 +1,100 @@
+//! S3 on the loopback interface: moto, run by Python.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+
+use crate::S3Store;
+
+const REGION: &str = "eu-west-3";
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// An S3 of its own, without content, until dropped.
+#[derive(Debug)]
+pub struct S3Server {
+    process: Child,
+    endpoint: String,
+}
+
+impl S3Server {
+    /// Starts moto with the interpreter `$POMONA_PYTHON`, or `.venv/bin/python` in the workspace.
+    ///
+    /// # Panics
+    /// Where it does not start. Where there is no interpreter, only if `CI=true`; otherwise says so and gives `None`.
+    pub fn start() -> Option<Self> {
+        let environment = format!("{WORKSPACE}/.venv/bin/python");
+        let python = std::env::var("POMONA_PYTHON").unwrap_or(environment);
+        if !Path::new(&python).exists() {
+            let message = format!("no Python at {python}: run `make` once, or set POMONA_PYTHON");
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
+            eprintln!("skipped: {message}");
+            return None;
+        }
+        let mut process = Command::new(&python)
+            .args(["-c", include_str!("s3_server.py")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{python} does not start: {error}"));
+        let mut port = String::new();
+        let output = process.stdout.take().expect("the server's output");
+        BufReader::new(output).read_line(&mut port).expect("the server's port");
+        let port = port.trim();
+        assert!(!port.is_empty(), "moto does not start in {python}; its message is above");
+        Some(Self { process, endpoint: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// The variables by which a program finds this server.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_REGION", REGION.into()),
+            ("AWS_ACCESS_KEY_ID", "test".into()),
+            ("AWS_SECRET_ACCESS_KEY", "test".into()),
+        ]
+    }
+
+    /// A store over a location in this server.
+    ///
+    /// # Panics
+    /// Where the location cannot be used.
+    pub fn store(&self, location: &str) -> S3Store {
+        S3Store::with_config(location, &loopback_config(&self.endpoint)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Makes a bucket.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub async fn create_bucket(&self, name: &str) {
+        let place = BucketLocationConstraint::from(REGION);
+        let place = CreateBucketConfiguration::builder().location_constraint(place).build();
+        let client = aws_sdk_s3::Client::new(&loopback_config(&self.endpoint));
+        let request = client.create_bucket().bucket(name).create_bucket_configuration(place);
+        request.send().await.unwrap_or_else(|error| panic!("no bucket {name}: {error:?}"));
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        // It also ends by itself when this program does, so what fails here does no harm.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Settings for a server without TLS and without accounts.
+pub fn loopback_config(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
+}
