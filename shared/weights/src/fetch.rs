@@ -1,0 +1,211 @@
+//! The whole way from a source to a model in the cache.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use crate::{Cache, Error, MODEL_SHA256, Result, Source, WeightFile, WeightFiles, assemble, sha256_hex, weight_files};
+
+/// Downloads at once. The files are small, so waiting for answers is what takes the time.
+const WORKERS: usize = 8;
+
+/// The most that one file may take, however steadily its bytes drip.
+const FILE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Where to fetch from, and how patiently.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Tried in order; a later one is asked only for files that the earlier ones did not give.
+    pub sources: Vec<Source>,
+    /// How often a source is asked for a file before it is given up; at least once.
+    pub attempts: u32,
+    /// The wait before the second attempt; each later wait is twice as long.
+    pub first_wait: Duration,
+    /// The longest wait for a connection (not tried again after that), and then for each of the answer's next bytes.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    /// The published sources, four attempts within some four seconds, 15 seconds of silence.
+    fn default() -> Self {
+        Self {
+            sources: Source::published(),
+            attempts: 4,
+            first_wait: Duration::from_millis(500),
+            timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What happens on the way, for whoever shows progress. All files together are as many as [`weight_files`] names.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A file is here and its digest is right.
+    Fetched {
+        /// The file's name.
+        file: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+    /// A file did not come, and is asked for again.
+    Retrying {
+        /// What went wrong.
+        failure: &'a Error,
+        /// How long until the next attempt.
+        wait: Duration,
+    },
+    /// A source is given up.
+    SourceFailed {
+        /// What ended it.
+        failure: &'a Error,
+    },
+}
+
+/// The path of the whole, checked model in the cache; fetched now if it was not there yet.
+///
+/// Any number of processes may do this at once. HTTP goes through the proxy that `HTTPS_PROXY` (or `ALL_PROXY`,
+/// `HTTP_PROXY`) names, save for the hosts in `NO_PROXY`. `on_event` is called on the caller's thread.
+///
+/// # Errors
+/// [`Error::Unavailable`] when no source gives all files, [`Error::WriteCache`] when the model cannot be stored.
+pub fn fetch(cache: &Cache, options: &Options, mut on_event: impl FnMut(Event)) -> Result<PathBuf> {
+    if let Some(path) = cache.model()? {
+        return Ok(path);
+    }
+    let files = gather(options, &mut on_event)?;
+    let model = assemble(&files)?;
+    let found = sha256_hex(&model);
+    if found != MODEL_SHA256 {
+        return Err(Error::WrongAssembly { found });
+    }
+    cache.store(&model)
+}
+
+/// All weight files, from as many sources as it takes.
+fn gather(options: &Options, on_event: &mut impl FnMut(Event)) -> Result<WeightFiles> {
+    let mut files = WeightFiles::new();
+    let mut failures = Vec::new();
+    for source in &options.sources {
+        match gather_missing(source, options, &mut files, on_event) {
+            Ok(()) => return Ok(files),
+            Err(failure) => {
+                on_event(Event::SourceFailed { failure: &failure });
+                failures.push(failure);
+            }
+        }
+    }
+    Err(Error::Unavailable { failures })
+}
+
+/// What a worker tells the thread that gathers.
+enum Message {
+    Fetched(&'static str, Vec<u8>),
+    Retrying(Error, Duration),
+    Failed(Error),
+}
+
+/// Adds the files that one source has. The first file that it fails to give ends it: a model needs them all.
+fn gather_missing(
+    source: &Source,
+    options: &Options,
+    files: &mut WeightFiles,
+    on_event: &mut impl FnMut(Event),
+) -> Result<()> {
+    let missing: Vec<WeightFile> = weight_files().filter(|file| !files.contains_key(file.name)).collect();
+    let work = Work {
+        source,
+        options,
+        agent: agent(options),
+        missing,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+    };
+    let mut first_failure = None;
+    thread::scope(|scope| {
+        let (sender, messages) = mpsc::channel();
+        for _ in 0..WORKERS {
+            let sender = sender.clone();
+            scope.spawn(|| work.run(sender));
+        }
+        drop(sender);
+        for message in messages {
+            match message {
+                Message::Fetched(file, bytes) => {
+                    on_event(Event::Fetched { file, bytes: bytes.len() });
+                    files.insert(file, bytes);
+                }
+                Message::Retrying(failure, wait) => on_event(Event::Retrying { failure: &failure, wait }),
+                Message::Failed(failure) => {
+                    first_failure.get_or_insert(failure);
+                }
+            }
+        }
+    });
+    first_failure.map_or(Ok(()), Err)
+}
+
+/// What the workers share while they empty one source.
+struct Work<'a> {
+    source: &'a Source,
+    options: &'a Options,
+    agent: ureq::Agent,
+    missing: Vec<WeightFile>,
+    next: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Work<'_> {
+    /// One worker: file after file until none is left, one fails, or nobody listens any more.
+    fn run(&self, sender: Sender<Message>) {
+        while let Some(file) = self.next_file() {
+            let message = match self.read_patiently(&file, &sender) {
+                Ok(bytes) => Message::Fetched(file.name, bytes),
+                Err(failure) => {
+                    self.stop.store(true, Ordering::Relaxed);
+                    Message::Failed(failure)
+                }
+            };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn next_file(&self) -> Option<WeightFile> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.missing.get(self.next.fetch_add(1, Ordering::Relaxed)).copied()
+    }
+
+    fn read_patiently(&self, file: &WeightFile, sender: &Sender<Message>) -> Result<Vec<u8>> {
+        let mut wait = self.options.first_wait;
+        for _ in 1..self.options.attempts {
+            match self.source.read(file, &self.agent) {
+                Err(failure) if self.source.may_recover_from(&failure) && !self.stop.load(Ordering::Relaxed) => {
+                    // A gatherer that went away is noticed when the file is sent.
+                    let _ = sender.send(Message::Retrying(failure, wait));
+                    thread::sleep(wait);
+                    wait = wait.saturating_mul(2);
+                }
+                outcome => return outcome,
+            }
+        }
+        self.source.read(file, &self.agent)
+    }
+}
+
+/// The HTTP client; its roots of trust are Mozilla's, compiled in, so that a machine without certificates can fetch too.
+fn agent(options: &Options) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_resolve(Some(options.timeout))
+        .timeout_connect(Some(options.timeout))
+        .timeout_per_read(Some(options.timeout))
+        .timeout_per_write(Some(options.timeout))
+        .timeout_global(Some(FILE_TIMEOUT))
+        .user_agent(concat!("pomona/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
