@@ -1,0 +1,77 @@
+//! `engines MODEL.onnx [ROUNDS]`: milliseconds per image of the fused engine and of plain tract, one thread, in turn,
+//! and the CPU's peak of multiply-adds. The lines read like those of other engines' benchmarks: `name: median, min`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use pomona_vision::fma_peak;
+use pomona_vision::model::{Engine, Model, ModelOptions, Session};
+
+const RUNS_PER_ROUND: usize = 10;
+
+struct Candidate {
+    name: String,
+    session: Session,
+    features: Vec<f32>,
+    milliseconds: Vec<f64>,
+}
+
+impl Candidate {
+    fn load(path: &PathBuf, engine: Engine, pixels: &[u8]) -> Result<Candidate, Box<dyn Error>> {
+        let start = Instant::now();
+        let model = Model::load(path, &ModelOptions { engine, ..ModelOptions::default() })?;
+        let (session, features) = (model.session()?, vec![0.0; model.width()]);
+        let mut candidate = Candidate { name: engine.to_string(), session, features, milliseconds: Vec::new() };
+        candidate.run(pixels)?;
+        println!("{engine}: {:.1} ms from the file to the first features", milliseconds_since(start));
+        if let Some(notice) = model.notice() {
+            println!("{engine}: {notice}");
+        }
+        Ok(candidate)
+    }
+
+    fn run(&mut self, pixels: &[u8]) -> Result<f64, Box<dyn Error>> {
+        let start = Instant::now();
+        self.session.run(pixels, &mut self.features)?;
+        Ok(milliseconds_since(start))
+    }
+}
+
+fn milliseconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let path = PathBuf::from(arguments.next().ok_or("usage: engines MODEL.onnx [ROUNDS]")?);
+    let rounds: usize = match arguments.next() {
+        Some(rounds) => rounds.to_string_lossy().parse()?,
+        None => 20,
+    };
+    let (width, height) = Model::load(&path, &ModelOptions::default())?.input_size();
+    let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 31 % 251) as u8).collect();
+    let mut candidates = Vec::new();
+    for engine in [Engine::Pomona, Engine::Tract] {
+        candidates.push(Candidate::load(&path, engine, &pixels)?);
+    }
+    for _ in 0..rounds {
+        for candidate in &mut candidates {
+            // The other engine has used the caches.
+            candidate.run(&pixels)?;
+            for _ in 0..RUNS_PER_ROUND {
+                let milliseconds = candidate.run(&pixels)?;
+                candidate.milliseconds.push(milliseconds);
+            }
+        }
+    }
+    for Candidate { name, milliseconds, .. } in &mut candidates {
+        milliseconds.sort_by(f64::total_cmp);
+        let median = milliseconds[milliseconds.len() / 2];
+        println!("{name}: median {median:.2} ms, min {:.2} ms", milliseconds[0]);
+    }
+    if let Some(peak) = fma_peak() {
+        println!("peak: {:.1} GMAC/s", peak / 1e9);
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! From the bytes of an ONNX file to a typed network from pixels to features.
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid;
+use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
+
+use super::normalize::Normalize;
+use super::{ModelError, ModelOptions};
+
+/// A network from `[height, width, 3]` bytes to one vector, not yet optimised.
+pub(super) struct Graph {
+    pub network: TypedModel,
+    pub height: usize,
+    pub width: usize,
+    pub features: usize,
+}
+
+/// Reads and checks the network.
+pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Graph, ModelError> {
+    let mut inference = parse(bytes, name)?;
+    let (height, width) = input_size(&inference, name)?;
+    if let Some(output) = &options.output {
+        select_output(&mut inference, output, name)?;
+    }
+    let image = InferenceFact::dt_shape(f32::datum_type(), [1, 3, height, width]);
+    let network = inference
+        .with_input_fact(0, image)
+        .and_then(InferenceModelExt::into_typed)
+        .and_then(|typed| take_pixels(typed, height, width, options))
+        .map_err(|reason| ModelError::Unsupported { model: name.to_owned(), height, width, reason })?;
+    let features = feature_count(&network, name)?;
+    Ok(Graph { network, height, width, features })
+}
+
+fn parse(mut bytes: &[u8], name: &str) -> Result<InferenceModel, ModelError> {
+    let mut onnx = tract_onnx::onnx();
+    // Declared shapes of inner tensors name the free batch dimension, which becomes 1 here.
+    onnx.ignore_value_info = true;
+    onnx.model_for_read(&mut bytes).map_err(|reason| ModelError::NotOnnx { model: name.to_owned(), reason })
+}
+
+/// The input's (height, width), if it is one batch of RGB images.
+fn input_size(model: &InferenceModel, name: &str) -> Result<(usize, usize), ModelError> {
+    let input_error = |found| ModelError::Input { model: name.to_owned(), found };
+    let &[input] = model.inputs.as_slice() else {
+        return Err(input_error(format!("{} inputs", model.inputs.len())));
+    };
+    let node = &model.nodes()[input.node];
+    let fact = &node.outputs[input.slot].fact;
+    let dims: Vec<Option<TDim>> = fact.shape.dims().map(|dim| dim.concretize()).collect();
+    let size = |dim: &Option<TDim>| dim.as_ref().and_then(|dim| dim.to_usize().ok()).filter(|&size| size > 0);
+    // A batch dimension without a number is free.
+    let is_batch = |dim: &Option<TDim>| size(dim).is_none_or(|n| n == 1);
+    let is_float = fact.datum_type() == Some(f32::datum_type());
+    if let [n, channels, height, width] = &dims[..]
+        && is_float
+        && is_batch(n)
+        && size(channels) == Some(3)
+        && let (Some(height), Some(width)) = (size(height), size(width))
+    {
+        return Ok((height, width));
+    }
+    let shape: Vec<String> = dims.iter().map(|dim| dim.as_ref().map_or("?".to_owned(), TDim::to_string)).collect();
+    let element = match fact.datum_type() {
+        Some(datum_type) => format!("{datum_type:?}"),
+        None => "untyped".to_owned(),
+    };
+    Err(input_error(format!("the {element} input {:?} of shape {}", node.name, shape.join(" x "))))
+}
+
+fn select_output(model: &mut InferenceModel, output: &str, name: &str) -> Result<(), ModelError> {
+    let outlet = model.find_outlet_label(output).or_else(|| model.node_by_name(output).ok().map(|node| node.id.into()));
+    let Some(outlet) = outlet else {
+        let nodes = model.nodes().iter().rev().take(5);
+        let last: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
+        return Err(ModelError::UnknownOutput {
+            model: name.to_owned(),
+            output: output.to_owned(),
+            last: last.join(", "),
+        });
+    };
+    model.outputs = vec![outlet];
+    Ok(())
+}
+
+/// Puts [`Normalize`] before the network's first operation.
+fn take_pixels(
+    mut network: TypedModel,
+    height: usize,
+    width: usize,
+    options: &ModelOptions,
+) -> TractResult<TypedModel> {
+    let input = network.input_outlets()?[0];
+    let readers = network.node(input.node).outputs[input.slot].successors.clone();
+    let pixels = network.add_source("pixels", u8::fact([height, width, 3]))?;
+    let normalize = Normalize::new(options.preprocess.affine());
+    let values = network.wire_node("normalize", normalize, &[pixels])?[0];
+    for reader in readers {
+        network.add_edge(values, reader)?;
+    }
+    network.inputs = vec![pixels];
+    network.into_compact()
+}
+
+/// The length of the network's output, if it is one vector for the one image.
+fn feature_count(network: &TypedModel, name: &str) -> Result<usize, ModelError> {
+    let output_error = |found| ModelError::Output { model: name.to_owned(), found };
+    let &[output] = network.outputs.as_slice() else {
+        let names: Vec<&str> = network.outputs.iter().map(|outlet| network.node(outlet.node).name.as_str()).collect();
+        let count = names.len();
+        let names = names.join(", ");
+        return Err(output_error(format!("{count} outputs ({names})")));
+    };
+    let node = network.node(output.node);
+    let fact = &node.outputs[output.slot].fact;
+    if fact.datum_type == f32::datum_type()
+        && let Some([1, features, rest @ ..]) = fact.shape.as_concrete()
+        && rest.iter().all(|&dim| dim == 1)
+    {
+        return Ok(*features);
+    }
+    Err(output_error(format!(
+        "the output {:?} of {:?} and shape {:?} for one image",
+        node.name, fact.datum_type, fact.shape
+    )))
+}

@@ -1,0 +1,115 @@
+//! What a user chooses about a model: engine, preprocessing, output.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The program that runs the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// This project's kernels for the parts of MobileNetV2, tract for everything else.
+    #[default]
+    Pomona,
+    /// tract alone: slower, and the reference that Pomona's kernels are tested against.
+    Tract,
+}
+
+/// How a pixel value `x` in 0..=255 becomes a network input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preprocess {
+    /// `x / 127.5 - 1`, as `keras.applications.mobilenet_v2.preprocess_input` does.
+    #[default]
+    Tf,
+    /// `(x / 255 - mean) / std` with ImageNet's mean and standard deviation, as torchvision's
+    /// pretrained classification models expect.
+    Torch,
+}
+
+/// ImageNet's mean and standard deviation for R, G, B in 0..=1, from torchvision's
+/// `transforms.Normalize` of its reference classification models.
+const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
+
+/// The input value of a channel: `scale[channel] * x + shift[channel]`, rounded once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Affine {
+    pub scale: [f32; 3],
+    pub shift: [f32; 3],
+}
+
+impl Preprocess {
+    pub(crate) fn affine(self) -> Affine {
+        match self {
+            Preprocess::Tf => Affine { scale: [(1.0 / 127.5) as f32; 3], shift: [-1.0; 3] },
+            Preprocess::Torch => Affine {
+                scale: IMAGENET_STD.map(|std| (1.0 / (255.0 * std)) as f32),
+                shift: std::array::from_fn(|c| (-IMAGENET_MEAN[c] / IMAGENET_STD[c]) as f32),
+            },
+        }
+    }
+}
+
+/// How to load a model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelOptions {
+    /// Which engine runs it.
+    pub engine: Engine,
+    /// What it expects as input.
+    pub preprocess: Preprocess,
+    /// The name of the tensor or node to take features from; the model's only output if `None`.
+    pub output: Option<String>,
+}
+
+/// A word that is not one of an option's values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {option} {value:?}: use one of {expected}")]
+pub struct UnknownValue {
+    option: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl FromStr for Engine {
+    type Err = UnknownValue;
+
+    fn from_str(value: &str) -> Result<Self, UnknownValue> {
+        match value {
+            "pomona" => Ok(Engine::Pomona),
+            "tract" => Ok(Engine::Tract),
+            _ => Err(UnknownValue { option: "engine", value: value.to_owned(), expected: "pomona, tract" }),
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Engine::Pomona => "pomona",
+            Engine::Tract => "tract",
+        })
+    }
+}
+
+impl FromStr for Preprocess {
+    type Err = UnknownValue;
+
+    fn from_str(value: &str) -> Result<Self, UnknownValue> {
+        match value {
+            "tf" => Ok(Preprocess::Tf),
+            "torch" => Ok(Preprocess::Torch),
+            _ => Err(UnknownValue { option: "preprocess", value: value.to_owned(), expected: "tf, torch" }),
+        }
+    }
+}
+
+impl fmt::Display for Preprocess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Preprocess::Tf => "tf",
+            Preprocess::Torch => "torch",
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! Bytes of an image file -> exactly the pixels that Pillow makes of them.
+//!
+//! [`ImageReader::read`] returns what `Image.open(file).convert("RGB").resize((width, height))` returns in Python
+//! with Pillow 13, bit for bit:
+//!
+//! ```text
+//! bytes -> decoder -> rows -> horizontal pass -> rows -> vertical pass -> [height, width, 3]
+//!          jpeg, png         `---------------- resize ---------------'
+//! ```
+//!
+//! The format is the one that the bytes show, whatever the file's name says. Rows stream from the decoder through
+//! both passes, so a picture never exists as a whole: memory follows the width of the picture and the size of the
+//! target. The exceptions are in the formats: an interlaced PNG is unpacked first, and libjpeg holds the coefficients
+//! of a progressive JPEG.
+//!
+//! Whatever a file contains, `read` returns pixels or a [`Reject`] with one of a closed set of reasons; it never
+//! panics. It departs from Pillow knowingly in these cases:
+//!
+//! | file | Pillow | here |
+//! |---|---|---|
+//! | formats other than JPEG and PNG | pixels | `unsupported` |
+//! | lossless JPEG | pixels | `unsupported` |
+//! | JPEG that starts with a stream of tables only | pixels | `corrupt` |
+//! | a side longer than [`Limits::max_side`], a file larger than [`Limits::max_bytes`] | pixels | `too_large` |
+//! | PNG whose image data fails its CRC but inflates without an error | pixels | `corrupt` |
+//! | PNG cut behind its last row, or exactly between two rows | pixels, missing rows black | `truncated` |
+//! | metadata that is damaged but decides no pixel (JFIF, Photoshop, gAMA ...) | an error | pixels |
+//! | JPEG with arithmetic coding, larger than 64 KiB | an error | pixels |
+
+mod jpeg;
+mod kernels;
+mod png;
+mod resize;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
+
+use resize::Resizer;
+
+/// A pixel as the decoders deliver it: red, green, blue and one byte without meaning, so that a pixel fills a vector
+/// lane group.
+type Rgbx = [u8; 4];
+
+/// Why an image could not be used. The set is closed: users count rejects by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectReason {
+    /// The file has no bytes.
+    Empty,
+    /// Not an image, or one of a kind that is not read here.
+    Unsupported,
+    /// The file ends before the image does.
+    Truncated,
+    /// The bytes contradict their format.
+    Corrupt,
+    /// The picture or the file exceeds [`Limits`].
+    TooLarge,
+    /// The bytes could not be read at all; for callers, never returned by [`ImageReader::read`].
+    Unreadable,
+}
+
+impl RejectReason {
+    /// The name that tables and reports use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Unsupported => "unsupported",
+            Self::Truncated => "truncated",
+            Self::Corrupt => "corrupt",
+            Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// An image that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Reject {
+    /// One of the closed set of reasons.
+    pub reason: RejectReason,
+    /// What was found, in a few words; a function of the file's bytes and the limits alone.
+    pub detail: String,
+}
+
+impl Reject {
+    fn new(reason: RejectReason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+
+    fn unsupported(detail: impl Into<String>) -> Self {
+        Self::new(RejectReason::Unsupported, detail)
+    }
+
+    fn truncated(detail: impl Into<String>) -> Self {
+        Self::new(RejectReason::Truncated, detail)
+    }
+
+    fn corrupt(detail: impl Into<String>) -> Self {
+        Self::new(RejectReason::Corrupt, detail)
+    }
+
+    fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(RejectReason::TooLarge, detail)
+    }
+}
+
+/// What is refused before anything is decoded or allocated for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest width x height, inclusive.
+    pub max_pixels: u64,
+    /// Largest width and largest height, inclusive: it bounds the resampling coefficients (16 bytes per pixel of a
+    /// side).
+    pub max_side: u32,
+    /// Largest file in bytes, inclusive.
+    pub max_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 178,956,970 pixels, where Pillow raises `DecompressionBombError` (2 x `Image.MAX_IMAGE_PIXELS`); a side of
+    /// 1,000,000; 256 MiB.
+    fn default() -> Self {
+        Self { max_pixels: 178_956_970, max_side: 1_000_000, max_bytes: 256 << 20 }
+    }
+}
+
+impl Limits {
+    fn check_file(&self, bytes: &[u8]) -> Result<(), Reject> {
+        if bytes.len() as u64 > self.max_bytes {
+            return Err(Reject::too_large(format!("{} bytes, more than {}", bytes.len(), self.max_bytes)));
+        }
+        Ok(())
+    }
+
+    fn check_picture(&self, width: u32, height: u32) -> Result<(), Reject> {
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.max_pixels {
+            return Err(Reject::too_large(format!("{width} x {height} pixels, more than {} in all", self.max_pixels)));
+        }
+        if width.max(height) > self.max_side {
+            return Err(Reject::too_large(format!("{width} x {height} pixels, a side longer than {}", self.max_side)));
+        }
+        Ok(())
+    }
+}
+
+/// Reads image files into pixels of one size. Keep one per thread: its buffers and resampling coefficients are reused.
+pub struct ImageReader {
+    limits: Limits,
+    resizer: Resizer,
+    scratch: Scratch,
+}
+
+/// Buffers that decoders use and leave behind for the next image.
+#[derive(Default)]
+struct Scratch {
+    /// One row of the picture, expanded to pixels.
+    line: Vec<Rgbx>,
+    /// A whole picture as its file stores it, for formats whose rows do not come in order.
+    picture: Vec<u8>,
+}
+
+impl ImageReader {
+    /// A reader whose pixels are `height` rows of `width`.
+    ///
+    /// # Panics
+    /// If `width` or `height` is 0.
+    pub fn new(width: usize, height: usize, limits: Limits) -> Self {
+        assert!(width > 0 && height > 0, "the target size must not be empty");
+        Self { limits, resizer: Resizer::new(width, height), scratch: Scratch::default() }
+    }
+
+    /// The pixels of an image file: `[height, width, 3]`, RGB, valid until the next call.
+    ///
+    /// # Errors
+    /// A [`Reject`] when the bytes are not a whole image of a known format within the limits.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<&[u8], Reject> {
+        let decode = decoder(bytes)?;
+        self.limits.check_file(bytes)?;
+        let Self { limits, resizer, scratch } = self;
+        // The bindings report libjpeg's errors by unwinding, past the panic hook. A panic proper is a decoder's bug:
+        // the hook reports it, and the image is a reject all the same. Every decode starts by resetting the buffers,
+        // so none is left torn.
+        catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, scratch, resizer)))
+            .unwrap_or_else(|payload| Err(reject_of_panic(payload)))?;
+        Ok(self.resizer.finish())
+    }
+}
+
+/// Checks a picture's size against the limits, then streams its rows through the resizer.
+type Decode = fn(&[u8], &Limits, &mut Scratch, &mut Resizer) -> Result<(), Reject>;
+
+/// The decoder of a file's format, which its first bytes decide.
+fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
+    match bytes {
+        [] => Err(Reject::new(RejectReason::Empty, "no bytes")),
+        _ if bytes.starts_with(jpeg::MAGIC) => Ok(jpeg::decode),
+        _ if bytes.starts_with(png::MAGIC) => Ok(png::decode),
+        _ => Err(Reject::unsupported("neither JPEG nor PNG")),
+    }
+}
+
+fn reject_of_panic(payload: Box<dyn Any + Send>) -> Reject {
+    let payload = match payload.downcast::<Reject>() {
+        Ok(reject) => return *reject,
+        Err(payload) => payload,
+    };
+    let message =
+        payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+    Reject::corrupt(message.unwrap_or("the decoder failed"))
+}

@@ -1,0 +1,177 @@
+"""What Pillow makes of image files, for tests/pixels.rs.
+
+    pixels_oracle.py digests FOLDER WIDTH HEIGHT   prints JSON: {path below FOLDER: SHA-256 of its RGB bytes, or null}
+    pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
+    pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
+"""
+
+import hashlib
+import io
+import json
+import random
+import struct
+import sys
+import warnings
+import zlib
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+JPEG_MODES = ["RGB", "L", "CMYK"]
+PNG_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]
+SIZES = [
+    *[(1, 1), (1, 40), (40, 1), (7, 9), (8, 8), (16, 16), (17, 15), (33, 64), (100, 100), (101, 67), (224, 224)],
+    *[(224, 90), (90, 224), (225, 223), (640, 480), (500, 31), (3, 400), (230, 237), (230, 236), (300, 377)],
+]
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def digest(data, size):
+    """The digest of Pillow's pixels of a file's bytes, or None where it refuses them."""
+    try:
+        pixels = Image.open(io.BytesIO(data)).convert("RGB").resize(size).tobytes()
+    except Exception:  # Pillow refuses with many types
+        return None
+    return hashlib.sha256(pixels).hexdigest()
+
+
+def digests(folder, size):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest(path.read_bytes(), size) for path in files}
+
+
+def picture(rng, mode, size):
+    """Smooth colours with noise on top: all frequencies, no flat areas."""
+    small = Image.frombytes("RGB", (3, 3), rng.randbytes(27)).resize(size)
+    noise = Image.frombytes("RGB", size, rng.randbytes(size[0] * size[1] * 3))
+    image = Image.blend(small, noise, rng.choice([0.05, 0.3, 0.8]))
+    if mode in ("LA", "RGBA"):
+        image.putalpha(Image.frombytes("L", size, rng.randbytes(size[0] * size[1])))
+    if mode == "I;16":
+        return Image.frombytes("I;16", size, rng.randbytes(size[0] * size[1] * 2))
+    if mode == "P":
+        return image.quantize(rng.choice([2, 4, 16, 256]))
+    return image.convert(mode)
+
+
+def jpeg(rng, mode, size):
+    options = {
+        "quality": rng.choice([5, 30, 75, 95, 100]),
+        "subsampling": rng.choice([0, 1, 2]),
+        "progressive": rng.random() < 0.4,
+        "optimize": rng.random() < 0.3,
+    }
+    if rng.random() < 0.3:
+        options["restart_marker_blocks"] = rng.choice([1, 3, 7])
+    if mode == "RGB" and rng.random() < 0.2:
+        options["keep_rgb"] = True
+        options["subsampling"] = 0
+    if rng.random() < 0.2:
+        exif = Image.Exif()
+        exif[0x0112] = rng.randint(1, 8)
+        options["exif"] = exif
+    out = io.BytesIO()
+    picture(rng, mode, size).save(out, "JPEG", **options)
+    data = out.getvalue()
+    return data + rng.randbytes(50) if rng.random() < 0.1 else data
+
+
+def png(rng, mode, size):
+    image = picture(rng, mode, size)
+    options = {"compress_level": rng.choice([0, 1, 6, 9])}
+    if mode == "P":
+        options["bits"] = rng.choice([bits for bits in (1, 2, 4, 8) if 2**bits > max(image.tobytes())])
+        if rng.random() < 0.5:
+            options["transparency"] = rng.choice([0, bytes([0, 128, 255])])
+    elif mode in ("L", "I;16") and rng.random() < 0.3:
+        options["transparency"] = rng.randrange(256)
+    elif mode == "RGB" and rng.random() < 0.3:
+        options["transparency"] = image.getpixel((0, 0))
+    out = io.BytesIO()
+    image.save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def raw_png(rng, size, depth, colour, interlaced):
+    """A PNG of random samples in a depth or an order that Pillow does not write; half the rows are filtered."""
+    width, height = size
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    passes = [(0, 0, 1, 1)] if not interlaced else ADAM7
+    rows = b""
+    for left, top, step, row_step in passes:
+        pixels = len(range(left, width, step))
+        for _ in range(top, height, row_step) if pixels else ():
+            rows += bytes([rng.choice([0, rng.randrange(5)])]) + rng.randbytes((pixels * bits + 7) // 8)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    palette = chunk(b"PLTE", rng.randbytes(3 * rng.randint(1, 2**depth))) if colour == 3 else b""
+    data = zlib.compress(rows)
+    cut = rng.randint(0, len(data))
+    parts = chunk(b"IDAT", data[:cut]) + chunk(b"IDAT", data[cut:])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + parts + chunk(b"IEND", b"")
+
+
+DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+RAW_PNGS = [(depth, colour) for colour, depths in DEPTHS.items() for depth in depths]
+
+
+def all_variants(seed):
+    ImageFile.MAXBLOCK = 1 << 22  # Pillow writes progressive JPEGs in one block of at least this size
+    rng = random.Random(seed)
+    for size in SIZES + [(rng.randint(1, 300), rng.randint(1, 300)) for _ in range(10)]:
+        for mode in JPEG_MODES * 3:
+            yield f"{mode}.jpg", jpeg(rng, mode, size)
+        for mode in PNG_MODES:
+            yield f"{mode.replace(';', '')}.png", png(rng, mode, size)
+        for depth, colour in RAW_PNGS:
+            for interlaced in (0, 1):
+                yield f"depth{depth}-colour{colour}-{interlaced}.png", raw_png(rng, size, depth, colour, interlaced)
+
+
+def damage(rng, data):
+    data = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        # Headers are short and decide most, so every second change is there.
+        at = rng.randrange(min(len(data), 700) if rng.random() < 0.5 else len(data))
+        kind = rng.randrange(7)
+        if kind <= 2:
+            data[at] = rng.choice([rng.randrange(256), data[at] ^ 1 << rng.randrange(8), 0xFF])
+        elif kind == 3:
+            del data[at : at + rng.choice([1, 2, 40])]
+        elif kind == 4:
+            data[at:at] = rng.randbytes(rng.choice([1, 2, 40]))
+        elif kind == 5:
+            del data[max(at, 1) :]
+        else:
+            del data[-rng.choice([1, 2, 3, 12, 20]) :]
+        if not data:
+            break
+    return bytes(data)
+
+
+def write(folder, files):
+    for index, (name, data) in enumerate(files):
+        (folder / f"{index:05}-{name}").write_bytes(data)
+
+
+def main(command, folder, *numbers):
+    warnings.simplefilter("ignore")
+    folder = Path(folder)
+    if command == "digests":
+        json.dump(digests(folder, tuple(map(int, numbers))), sys.stdout)
+    elif command == "variants":
+        write(folder, all_variants(int(numbers[0])))
+    elif command == "damaged":
+        seed, count = map(int, numbers)
+        rng = random.Random(seed)
+        small = [(name, data) for name, data in all_variants(seed) if len(data) < 20_000]
+        chosen = (rng.choice(small) for _ in range(count))
+        write(folder, ((name, damage(rng, data)) for name, data in chosen))
+    else:
+        sys.exit(__doc__)
+
+
+main(*sys.argv[1:])
