@@ -1,0 +1,43 @@
+//! Keeping what a run is going to use from expiring under it: a bucket's lifecycle may delete parts and nodes when they are old.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_store::Store;
+
+use crate::error::Error;
+use crate::layout::{node_moments, part_features, part_moments, part_rejects};
+use crate::run_id::RunId;
+use crate::{merge, plan};
+
+/// Requests to the output that are under way at once.
+const CONCURRENCY: usize = 32;
+
+/// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than `age` ago.
+///
+/// # Errors
+/// Those of the store.
+pub async fn refresh(output: &dyn Store, run_id: &RunId, age: Duration) -> Result<(), Error> {
+    let missing: HashSet<u32> = plan::read_missing(output, run_id).await?.iter().map(|shard| shard.shard).collect();
+    let shards = plan::read_shards(output, run_id).await?;
+    let parts = shards.iter().filter(|shard| !missing.contains(&shard.shard)).map(|shard| files_of_part(&shard.part));
+    let mut groups_of_files: Vec<Vec<String>> = parts.collect();
+    for level in 1..plan::read_plan(output, run_id).await?.merge_levels {
+        let groups = merge::read_level(output, run_id, level).await?;
+        groups_of_files.extend(groups.iter().map(|group| vec![node_moments(&group.node)]));
+    }
+    let each = stream::iter(groups_of_files).map(Ok::<_, Error>);
+    each.try_for_each_concurrent(CONCURRENCY, |files| async move {
+        for file in files {
+            output.refresh(&file, age).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The moments come last, as they do when a part is written: a part that has them has everything.
+fn files_of_part(part: &str) -> Vec<String> {
+    vec![part_features(part), part_rejects(part), part_moments(part)]
+}

@@ -1,0 +1,235 @@
+//! The stage `extract`: one missing part. Reads each image, decodes, resizes, runs the model, writes the part.
+
+use std::collections::HashMap;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_store::{Error as StoreError, Store};
+use pomona_vision::model::ModelError;
+use pomona_vision::pixels::{Reject, RejectReason};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::compute::ComputePool;
+use crate::error::Error;
+use crate::layout::{self, RunLayout};
+use crate::listing::{self, Row};
+use crate::names;
+use crate::part::{self, Features, Outcome, Part};
+use crate::plan::{PreviousPart, Shard};
+use crate::recipe::Recipe;
+
+/// Images that are read ahead of the threads, so that computing does not wait for input.
+const PREFETCHED_IMAGES: usize = 32;
+
+/// Bytes of images that are held at once; an image larger than that waits until it has the whole budget.
+const PREFETCHED_BYTES: usize = 128 << 20;
+
+/// What every extraction of a run shares.
+#[derive(Debug)]
+pub struct Extraction<'a> {
+    input: &'a dyn Store,
+    output: &'a dyn Store,
+    pool: &'a ComputePool,
+    recipe: Recipe,
+    byte_budget: Semaphore,
+}
+
+/// What extracting a shard came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extracted {
+    /// Listed images.
+    pub images: u64,
+    /// Images that were read and computed.
+    pub computed: u64,
+    /// Images whose outcome came from an earlier part.
+    pub reused: u64,
+    /// Unusable images.
+    pub rejects: u64,
+    /// Bytes of the images that were read and computed.
+    pub bytes: u64,
+}
+
+impl Extracted {
+    /// The sums of both.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            images: self.images + other.images,
+            computed: self.computed + other.computed,
+            reused: self.reused + other.reused,
+            rejects: self.rejects + other.rejects,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl<'a> Extraction<'a> {
+    /// Reads images from `input`, computes in `pool`, writes parts to `output`.
+    pub fn new(input: &'a dyn Store, output: &'a dyn Store, pool: &'a ComputePool) -> Self {
+        let recipe = Recipe::of(pool.extractor());
+        Self { input, output, pool, recipe, byte_budget: Semaphore::new(PREFETCHED_BYTES) }
+    }
+
+    /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
+    ///
+    /// # Errors
+    /// [`Error::InputChanged`] when an image was replaced or removed since the listing, [`Error::Inconsistent`] when the plan was made
+    /// for another model, and those of the stores. An unusable image is no error: it becomes a reject.
+    pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn() + Sync)) -> Result<Extracted, Error> {
+        let layout = RunLayout::new(shard.run_id.as_str());
+        self.check_recipe(shard, &layout)?;
+        if self.output.head(&layout::part_moments(&shard.part)).await?.is_some() {
+            (0..shard.images).for_each(|_| on_image());
+            return Ok(Extracted { images: shard.images, reused: shard.images, ..Extracted::default() });
+        }
+
+        let listing_key = layout.listing(shard.shard);
+        let rows = listing::decode(&listing_key, self.output.get(&listing_key).await?.bytes)?;
+        let earlier = self.earlier_outcomes(&shard.previous).await?;
+        let new = rows.iter().filter(|row| !earlier.contains_key(&Identity::of(row)));
+        let (computed, bytes) = new.fold((0, 0), |(images, bytes), row| (images + 1, bytes + row.size));
+        let outcomes = self.outcomes(&rows, earlier, on_image).await?;
+
+        let images = rows.len() as u64;
+        let (name, width) = (shard.part.clone(), self.recipe.feature_width);
+        let part = self.pool.run(move || Part::new(&name, &rows, outcomes, width)).await??;
+        let rejects = part.rejects();
+        let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
+        let name = if part.this_run_only { &own_name } else { &shard.part };
+        part.write(self.output, name).await?;
+        Ok(Extracted { images, computed, reused: images - computed, rejects, bytes })
+    }
+
+    fn check_recipe(&self, shard: &Shard, layout: &RunLayout) -> Result<(), Error> {
+        if shard.recipe == self.recipe.digest() {
+            return Ok(());
+        }
+        Err(Error::inconsistent(layout.plan(), "it was made for another model or another version of pomona"))
+    }
+
+    /// The outcome of each row, in order.
+    async fn outcomes(
+        &self,
+        rows: &[Row],
+        mut earlier: HashMap<Identity, Outcome>,
+        on_image: &(dyn Fn() + Sync),
+    ) -> Result<Vec<Outcome>, Error> {
+        let ahead = self.pool.threads() + PREFETCHED_IMAGES;
+        let each = rows.iter().map(|row| (row, earlier.remove(&Identity::of(row))));
+        stream::iter(each.collect::<Vec<_>>())
+            .map(|(row, earlier)| async move {
+                let outcome = match earlier {
+                    Some(outcome) => outcome,
+                    None => self.outcome(row).await?,
+                };
+                on_image();
+                Ok(outcome)
+            })
+            .buffered(ahead)
+            .try_collect()
+            .await
+    }
+
+    async fn outcome(&self, row: &Row) -> Result<Outcome, Error> {
+        let bytes_wanted = row.size.clamp(1, PREFETCHED_BYTES as u64) as u32;
+        let permit = self.byte_budget.acquire_many(bytes_wanted).await;
+        let _held_while_in_memory = permit.map_err(|error| Error::Internal(error.to_string()))?;
+        let bytes = match self.read(row).await? {
+            Ok(bytes) => bytes,
+            Err(reject) => return Ok(Err(reject)),
+        };
+        let outcome = self.pool.run_with_session(move |session| Ok(session.features(&bytes)?.map(Box::from)));
+        outcome.await?.map_err(|error: ModelError| error.into())
+    }
+
+    /// The image's bytes, or why they could not be read.
+    async fn read(&self, row: &Row) -> Result<Result<bytes::Bytes, Reject>, Error> {
+        let could_be_opened = !row.etag.is_empty();
+        let read = if could_be_opened {
+            self.input.get_if_match(&row.key, &row.etag).await
+        } else {
+            self.input.get(&row.key).await.map(|stored| stored.bytes)
+        };
+        match read {
+            Ok(bytes) if could_be_opened => Ok(Ok(bytes)),
+            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if could_be_opened => Err(self.changed(row)),
+            Ok(_) => Err(self.changed(row)),
+            Err(error) if error.is_retryable() => Err(error.into()),
+            Err(error) => Ok(Err(unreadable(&error))),
+        }
+    }
+
+    fn changed(&self, row: &Row) -> Error {
+        Error::InputChanged { location: self.input.location().to_owned(), key: row.key.clone() }
+    }
+
+    /// What earlier parts say of images, as long as it depends on the images' bytes alone.
+    async fn earlier_outcomes(&self, previous: &[PreviousPart]) -> Result<HashMap<Identity, Outcome>, Error> {
+        let mut outcomes = HashMap::new();
+        for part in previous {
+            match self.read_previous(part, &mut outcomes).await {
+                // Parts expire: what is gone is computed again.
+                Err(Error::Store(StoreError::NotFound { .. })) => {}
+                other => other?,
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn read_previous(
+        &self,
+        previous: &PreviousPart,
+        outcomes: &mut HashMap<Identity, Outcome>,
+    ) -> Result<(), Error> {
+        let listing_key = RunLayout::new(previous.run_id.as_str()).listing(previous.shard);
+        let rows = listing::decode(&listing_key, self.output.get(&listing_key).await?.bytes)?;
+        let name = self.stored_name(previous).await?;
+        let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
+        let features = self.output.get(&features_key).await?.bytes;
+        let features = Features::decode(&features_key, features, self.recipe.feature_width)?;
+        let rejects = part::decode_rejects(&rejects_key, self.output.get(&rejects_key).await?.bytes)?;
+
+        let identities: HashMap<&str, Identity> =
+            rows.iter().map(|row| (row.key.as_str(), Identity::of(row))).collect();
+        for (path, values) in features.paths.iter().zip(features.values.rows()) {
+            if let Some(identity) = identities.get(path.as_str()) {
+                outcomes.insert(identity.clone(), Ok(values.iter().copied().collect()));
+            }
+        }
+        for (path, reject) in rejects {
+            let by_bytes = reject.reason != RejectReason::Unreadable;
+            if let Some(identity) = identities.get(path.as_str()).filter(|_| by_bytes) {
+                outcomes.insert(identity.clone(), Err(reject));
+            }
+        }
+        Ok(())
+    }
+
+    async fn stored_name(&self, previous: &PreviousPart) -> Result<String, Error> {
+        let exists = self.output.head(&layout::part_moments(&previous.part)).await?.is_some();
+        Ok(if exists {
+            previous.part.clone()
+        } else {
+            names::name_of_this_run(&previous.part, previous.run_id.as_str())
+        })
+    }
+}
+
+fn unreadable(error: &StoreError) -> Reject {
+    let detail = match error {
+        StoreError::Denied { .. } => "no permission to read it",
+        StoreError::NotFound { .. } => "a broken link, or a name that is not valid UTF-8",
+        StoreError::Invalid { .. } => "its name cannot be used as a key",
+        _ => "the system could not read it",
+    };
+    Reject { reason: RejectReason::Unreadable, detail: detail.to_owned() }
+}
+
+/// What makes an image the same image: key, etag and size.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Identity(String, String, u64);
+
+impl Identity {
+    fn of(row: &Row) -> Self {
+        Self(row.key.clone(), row.etag.clone(), row.size)
+    }
+}

@@ -1,0 +1,157 @@
+//! The keys of every file below the output location.
+
+/// The newest successful run.
+pub const LATEST: &str = "latest.json";
+/// Who is running, since when, until when.
+pub const LOCK: &str = "lock.json";
+
+/// The features of a part.
+pub fn part_features(part: &str) -> String {
+    format!("parts/{part}.features.parquet")
+}
+
+/// The rejects of a part.
+pub fn part_rejects(part: &str) -> String {
+    format!("parts/{part}.rejects.parquet")
+}
+
+/// The moments of a part, written last: a part exists once they do.
+pub fn part_moments(part: &str) -> String {
+    format!("parts/{part}.moments")
+}
+
+/// Merged moments of a group.
+pub fn node_moments(node: &str) -> String {
+    format!("nodes/{node}.moments")
+}
+
+/// A shard's file name: its number, five digits, so that names sort as numbers.
+pub fn shard_name(shard: u32) -> String {
+    format!("{shard:05}")
+}
+
+/// The keys of one run.
+#[derive(Clone, Debug)]
+pub struct RunLayout {
+    root: String,
+}
+
+impl RunLayout {
+    /// The keys of the run named `run_id`.
+    pub fn new(run_id: &str) -> Self {
+        Self { root: format!("runs/{run_id}") }
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.root)
+    }
+
+    fn shard_file(&self, folder: &str, shard: u32, extension: &str) -> String {
+        format!("{}/{folder}/{}.{extension}", self.root, shard_name(shard))
+    }
+
+    /// The folder of the run, without a slash at its end.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// What the run is going to do.
+    pub fn plan(&self) -> String {
+        self.file("plan.json")
+    }
+
+    /// Every shard; written last by the plan.
+    pub fn shards(&self) -> String {
+        self.file("shards.json")
+    }
+
+    /// The shards whose parts do not exist yet.
+    pub fn missing(&self) -> String {
+        self.file("missing.json")
+    }
+
+    /// The groups of one merge level (1 is the first).
+    pub fn merge_level(&self, level: u32) -> String {
+        self.file(&format!("merge/{level}.json"))
+    }
+
+    /// A shard's rows of the listing.
+    pub fn listing(&self, shard: u32) -> String {
+        self.shard_file("listing", shard, "parquet")
+    }
+
+    /// What projecting one shard counted.
+    pub fn counters(&self, shard: u32) -> String {
+        self.shard_file("counters", shard, "json")
+    }
+
+    /// A shard's features.
+    pub fn features_parquet(&self, shard: u32) -> String {
+        self.shard_file("features/parquet", shard, "parquet")
+    }
+
+    /// A shard's features as text, on request.
+    pub fn features_csv(&self, shard: u32) -> String {
+        self.shard_file("features/csv", shard, "csv")
+    }
+
+    /// A shard's principal components.
+    pub fn pca_parquet(&self, shard: u32) -> String {
+        self.shard_file("pca/parquet", shard, "parquet")
+    }
+
+    /// A shard's principal components as text.
+    pub fn pca_csv(&self, shard: u32) -> String {
+        self.shard_file("pca/csv", shard, "csv")
+    }
+
+    /// A shard's images.
+    pub fn metadata(&self, shard: u32) -> String {
+        self.shard_file("metadata", shard, "csv")
+    }
+
+    /// A shard's unusable images.
+    pub fn errors(&self, shard: u32) -> String {
+        self.shard_file("errors", shard, "csv")
+    }
+
+    /// Class ids, names and counts.
+    pub fn classes(&self) -> String {
+        self.file("classes/classes.csv")
+    }
+
+    /// The run in numbers.
+    pub fn model_info(&self) -> String {
+        self.file("model_info/model_info.json")
+    }
+
+    /// Variance by component.
+    pub fn variance(&self) -> String {
+        self.file("model_info/variance.csv")
+    }
+
+    /// Mean, scale and loadings.
+    pub fn pca_model(&self) -> String {
+        self.file("model_info/pca_model.parquet")
+    }
+
+    /// Every check with its figures.
+    pub fn validation(&self) -> String {
+        self.file("report/validation.json")
+    }
+
+    /// Time per stage.
+    pub fn timings(&self) -> String {
+        self.file("report/timings.csv")
+    }
+
+    /// The run on one page, for people.
+    pub fn page(&self) -> String {
+        self.file("report/report.html")
+    }
+
+    /// Written last.
+    pub fn success(&self) -> String {
+        self.file("_SUCCESS")
+    }
+}

@@ -1,0 +1,46 @@
+//! The stages that turn a dataset of images into features, principal components and validated tables.
+//!
+//! A run passes through [`plan`], [`extract`], [`merge`] (the stage `combine`), [`reduce`], [`project`] and [`report`]. Each stage takes
+//! names and counters, reads and writes everything else through a [`Store`](pomona_store::Store), and may be repeated at any time: what exists is not made
+//! again, and what is made again is the same, byte for byte. [`local`] runs them in one process; on AWS a state machine calls the same
+//! functions.
+//!
+//! [`layout`] knows where every file lies and [`names`] what it is called: names are contents, so they answer the question whether work
+//! was done already.
+
+pub mod compute;
+pub mod error;
+pub mod expiry;
+pub mod extract;
+mod html;
+pub mod inspect;
+mod json;
+pub mod latest;
+pub mod layout;
+pub mod listing;
+pub mod local;
+pub mod locations;
+pub mod lock;
+pub mod merge;
+mod model_file;
+mod moments_file;
+pub mod names;
+pub mod options;
+pub mod output;
+mod part;
+pub mod plan;
+pub mod project;
+pub mod recipe;
+pub mod reduce;
+pub mod region;
+pub mod report;
+pub mod run_id;
+pub mod sample;
+pub mod search;
+pub mod stage;
+mod tables;
+pub mod validation;
+
+pub use error::{Error, ErrorName};
+pub use options::Options;
+pub use run_id::RunId;

@@ -1,0 +1,242 @@
+//! A whole run in one process: the same stages in the same order as the state machine's, with progress.
+
+use std::future::Future;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_store::Store;
+
+use crate::compute::ComputePool;
+use crate::error::Error;
+use crate::extract::{Extracted, Extraction};
+use crate::lock::{self, Holders};
+use crate::merge;
+use crate::options::Options;
+use crate::plan::{self, Plan, Request, Shard};
+use crate::project::Projection;
+use crate::recipe::Recipe;
+use crate::reduce::{self, Reduced};
+use crate::report::{self, ModelInfo};
+use crate::run_id::RunId;
+use crate::stage::{Stage, Timing};
+
+/// How long the lock outlives a run that no longer renews it.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// How often the lock is renewed.
+const RENEWAL: Duration = Duration::from_secs(20);
+
+/// Shards in the making at once: while one is being closed, the next one's images keep the threads busy.
+const SHARDS_AT_ONCE: usize = 2;
+
+/// How often a run whose input changes under it is planned anew.
+const REPLANS: u32 = 3;
+
+/// What a run works on and with.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// Where the images are.
+    pub input: &'a dyn Store,
+    /// Where results go.
+    pub output: &'a dyn Store,
+    /// What the user chose.
+    pub options: &'a Options,
+    /// The threads that compute.
+    pub pool: &'a ComputePool,
+    /// Who runs it, for lock.json.
+    pub holder: &'a str,
+}
+
+/// Is told how a run gets on.
+pub trait Observer: Sync {
+    /// A stage with this many items (images, groups or shards) begins.
+    fn stage_started(&self, stage: Stage, items: u64);
+    /// One more item of the stage is done.
+    fn item_done(&self, stage: Stage);
+    /// A stage has ended.
+    fn stage_finished(&self, timing: &Timing);
+    /// Something worth telling the user.
+    fn notice(&self, text: &str);
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was planned.
+    pub plan: Plan,
+    /// What extraction did. Parts that existed before are not counted.
+    pub extracted: Extracted,
+    /// The run in numbers.
+    pub info: ModelInfo,
+    /// Time per stage.
+    pub timings: Vec<Timing>,
+}
+
+/// Runs all stages under the output's lock, and gives the lock back however the run ends; also when `stopped` comes first.
+///
+/// # Errors
+/// Those of the stages, and [`Error::Busy`]. `Ok(None)` when the run was stopped.
+pub async fn run(
+    job: &Job<'_>,
+    holders: &dyn Holders,
+    observer: &dyn Observer,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Summary>, Error> {
+    let run_id = RunId::now();
+    lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
+    let outcome = tokio::select! {
+        summary = stages(job, &run_id, observer) => summary.map(Some),
+        error = keep_lock(job.output, &run_id) => Err(error),
+        () = stopped => Ok(None),
+    };
+    let released = lock::release(job.output, &run_id).await;
+    // The first failure is the one to mend; a lock that stays ends by itself.
+    outcome.and_then(|summary| released.map(|()| summary))
+}
+
+/// Renews the lock for as long as it can; the error tells why it cannot.
+async fn keep_lock(output: &dyn Store, run_id: &RunId) -> Error {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        match lock::renew(output, run_id, LEASE).await {
+            Err(Error::Store(error)) if error.is_retryable() => tracing::warn!(%error, "could not renew the lock"),
+            Err(error) => return error,
+            Ok(()) => {}
+        }
+    }
+}
+
+async fn stages(job: &Job<'_>, run_id: &RunId, observer: &dyn Observer) -> Result<Summary, Error> {
+    let clock = Clock::new(observer);
+    let (plan, extracted) = plan_and_extract(job, run_id, &clock).await?;
+    combine(job.output, &plan, &clock).await?;
+    let reduced = reduce(job.output, run_id, &clock).await?;
+    if let Some(notice) = &reduced.notice {
+        observer.notice(notice);
+    }
+    project(job.output, run_id, &clock).await?;
+    let info =
+        clock.time(Stage::Report, 1, |timings| async move { report::report(job.output, run_id, &timings).await });
+    let info = info.await?;
+    Ok(Summary { plan, extracted, info, timings: clock.into_timings() })
+}
+
+/// Plans and extracts; an input that changes meanwhile is planned anew, a few times.
+async fn plan_and_extract(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<(Plan, Extracted), Error> {
+    let mut replans = 0;
+    loop {
+        let plan = plan(job, run_id, clock).await?;
+        match extract(job, run_id, &plan, clock).await {
+            Err(Error::InputChanged { .. }) if replans < REPLANS => {
+                replans += 1;
+                clock.observer.notice("an image changed while the run was going: planning again");
+                clock.forget();
+            }
+            extracted => return Ok((plan, extracted?)),
+        }
+    }
+}
+
+async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
+    let recipe = Recipe::of(job.pool.extractor());
+    let request = Request { run_id, started: clock.started, options: job.options, recipe: &recipe };
+    clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
+}
+
+async fn extract(job: &Job<'_>, run_id: &RunId, plan: &Plan, clock: &Clock<'_>) -> Result<Extracted, Error> {
+    let missing = plan::read_missing(job.output, run_id).await?;
+    let images = missing.iter().map(|shard| shard.images).sum();
+    if images < plan.images {
+        let there = plan.images - images;
+        clock.observer.notice(&format!("{there} of {} images are in parts that exist already", plan.images));
+    }
+    let extraction = Extraction::new(job.input, job.output, job.pool);
+    let on_image = || clock.observer.item_done(Stage::Extract);
+    clock
+        .time(Stage::Extract, images, |_| async {
+            let extract = |shard: Shard| {
+                let extraction = &extraction;
+                async move { extraction.extract(&shard, &on_image).await }
+            };
+            let each = stream::iter(missing).map(extract).buffer_unordered(SHARDS_AT_ONCE);
+            each.try_fold(Extracted::default(), |total, shard| async move { Ok(total.plus(shard)) }).await
+        })
+        .await
+}
+
+async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(), Error> {
+    // The last level is reduce's.
+    for level in 1..plan.merge_levels {
+        let groups = merge::read_level(output, &plan.run_id, level).await?;
+        clock
+            .time(Stage::Combine, groups.len() as u64, |_| async {
+                for group in &groups {
+                    merge::combine(output, group).await?;
+                    clock.observer.item_done(Stage::Combine);
+                }
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
+    clock.time(Stage::Reduce, 1, |_| reduce::reduce(output, run_id)).await
+}
+
+async fn project(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result<(), Error> {
+    let shards = plan::read_shards(output, run_id).await?;
+    let projection = Projection::open(output, run_id).await?;
+    clock
+        .time(Stage::Project, shards.len() as u64, |_| async {
+            let project = |shard: Shard| {
+                let projection = &projection;
+                async move { projection.project(&shard).await.map(|_| clock.observer.item_done(Stage::Project)) }
+            };
+            stream::iter(shards).map(project).buffer_unordered(SHARDS_AT_ONCE).try_collect::<()>().await
+        })
+        .await
+}
+
+/// Times the stages and tells the observer.
+struct Clock<'a> {
+    started: DateTime<Utc>,
+    observer: &'a dyn Observer,
+    timings: std::sync::Mutex<Vec<Timing>>,
+}
+
+impl<'a> Clock<'a> {
+    fn new(observer: &'a dyn Observer) -> Self {
+        Self { started: Utc::now(), observer, timings: std::sync::Mutex::default() }
+    }
+
+    /// Runs a stage; it is given the timings of those before it.
+    async fn time<T, F>(&self, stage: Stage, items: u64, run: impl FnOnce(Vec<Timing>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let started = Utc::now();
+        self.observer.stage_started(stage, items);
+        let result = run(self.lock().clone()).await?;
+        let timing = Timing { stage, started, finished: Utc::now(), items };
+        tracing::info!(%stage, items, seconds = timing.seconds(), "stage finished");
+        self.observer.stage_finished(&timing);
+        self.lock().push(timing);
+        Ok(result)
+    }
+
+    /// Forgets the stages of a plan that did not hold.
+    fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn into_timings(self) -> Vec<Timing> {
+        self.timings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Timing>> {
+        self.timings.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,162 @@
+//! Names are contents: shards by the hash of a key, parts and nodes by the digest of all that determines their bytes.
+
+use sha2::{Digest, Sha256};
+
+use crate::listing::Row;
+
+/// Version of the part format: any change to the bytes of a part's files needs a new one.
+const PART_FORMAT: &str = "pomona part 1";
+
+/// Above this mean size of a shard's images the number of shards is doubled.
+const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
+
+/// The largest number of bits that name a shard: a million shards.
+const MAX_SHARD_BITS: u32 = 20;
+
+/// How many leading bits of a key's hash name its shard: the largest power of two of shards with at least `shard_size` images in each
+/// on average, and more where the mean shard would exceed 1 GiB.
+pub fn shard_bits(images: u64, bytes: u64, shard_size: u64) -> u32 {
+    let by_count = (images / shard_size.max(1)).max(1).ilog2();
+    let by_bytes = bytes.div_ceil(MAX_MEAN_SHARD_BYTES).max(1);
+    let by_bytes = by_bytes.next_power_of_two().ilog2();
+    by_count.max(by_bytes).min(MAX_SHARD_BITS)
+}
+
+/// The shard of a key: the top `bits` bits of its SHA-256.
+pub fn shard_of(key: &str, bits: u32) -> u32 {
+    let digest = Sha256::digest(key.as_bytes());
+    let top = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    top.checked_shr(32 - bits).unwrap_or(0)
+}
+
+/// The order in which `--limit` samples keys. Another hash than the shards', or a sample would fill the first shards only.
+pub fn sample_rank(key: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"pomona sample\0");
+    hash.update(key.as_bytes());
+    hash.finalize().into()
+}
+
+/// The order in which the report samples keys for its scatter plot. Another hash than `--limit`'s, which leaves only keys of a low rank.
+pub(crate) fn plot_rank(key: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(b"pomona plot\0");
+    hash.update(key.as_bytes());
+    hash.finalize().iter().take(8).fold(0, |rank, &byte| rank << 8 | u64::from(byte))
+}
+
+/// A digest over fields of any length; each is preceded by its length, so that no two lists of fields collide.
+pub(crate) struct NameHasher(Sha256);
+
+impl NameHasher {
+    pub(crate) fn new(purpose: &str) -> Self {
+        let mut hasher = Self(Sha256::new());
+        hasher.field(purpose.as_bytes());
+        hasher
+    }
+
+    pub(crate) fn field(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The SHA-256 of a file's bytes.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The name of the part that extraction by `recipe` makes of `rows`.
+pub fn part_name(recipe: &str, rows: &[Row]) -> String {
+    let mut name = NameHasher::new(PART_FORMAT);
+    name.field(recipe.as_bytes());
+    for row in rows {
+        name.field(row.key.as_bytes());
+        name.field(row.etag.as_bytes());
+        name.field(&row.size.to_le_bytes());
+    }
+    name.finish()
+}
+
+/// The name of the node that merges `children`, in this order.
+pub fn node_name(children: &[String]) -> String {
+    let mut name = NameHasher::new("pomona node 1");
+    for child in children {
+        name.field(child.as_bytes());
+    }
+    name.finish()
+}
+
+/// The name under which `run_id` keeps a part or node that holds something which no other run may take over, such as an image that
+/// could not be read this time.
+pub fn name_of_this_run(name: &str, run_id: &str) -> String {
+    let mut own = NameHasher::new("pomona this run only 1");
+    own.field(name.as_bytes());
+    own.field(run_id.as_bytes());
+    own.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_number_of_shards_is_the_largest_power_of_two_that_keeps_them_full() {
+        assert_eq!(shard_bits(1, 1, 512), 0);
+        assert_eq!(shard_bits(1023, 1, 512), 0);
+        assert_eq!(shard_bits(1024, 1, 512), 1);
+        assert_eq!(shard_bits(6_724, 1, 512), 3);
+        assert_eq!(shard_bits(10_000_000, 1, 512), 14);
+    }
+
+    #[test]
+    fn large_images_make_more_shards() {
+        let gib = 1 << 30;
+        assert_eq!(shard_bits(100, gib, 512), 0);
+        assert_eq!(shard_bits(100, gib + 1, 512), 1);
+        assert_eq!(shard_bits(100, 5 * gib, 512), 3);
+    }
+
+    #[test]
+    fn a_shard_is_the_top_bits_of_the_digest() {
+        // sha256("abc") = ba7816bf...
+        assert_eq!(shard_of("abc", 0), 0);
+        assert_eq!(shard_of("abc", 4), 0xb);
+        assert_eq!(shard_of("abc", 16), 0xba78);
+    }
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let name = |fields: &[&str]| {
+            let mut hasher = NameHasher::new("test");
+            fields.iter().for_each(|field| hasher.field(field.as_bytes()));
+            hasher.finish()
+        };
+        assert_ne!(name(&["ab", "c"]), name(&["a", "bc"]));
+        assert_ne!(name(&["ab"]), name(&["ab", ""]));
+    }
+
+    proptest! {
+        #[test]
+        fn halving_the_bits_merges_neighbouring_shards(key in ".*", bits in 1u32..20) {
+            prop_assert_eq!(shard_of(&key, bits) >> 1, shard_of(&key, bits - 1));
+        }
+
+        #[test]
+        fn shards_hold_at_least_their_size_on_average(images in 1u64..100_000_000, size in 1u64..10_000) {
+            let shards = 1u64 << shard_bits(images, 0, size);
+            prop_assert!(shards == 1 || images / shards >= size || shards == 1 << MAX_SHARD_BITS);
+            prop_assert!(images / (shards * 2) < size || shards == 1 << MAX_SHARD_BITS);
+        }
+    }
+}

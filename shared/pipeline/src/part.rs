@@ -1,0 +1,143 @@
+//! What extraction makes of one shard: its features, its rejects and its moments.
+
+use std::sync::Arc;
+
+use arrow::array::StringArray;
+use bytes::Bytes;
+use ndarray::{Array2, ArrayView2};
+use pomona_pca::Moments;
+use pomona_store::Store;
+use pomona_vision::pixels::{Reject, RejectReason};
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
+
+use crate::error::Error;
+use crate::layout;
+use crate::listing::{Row, label_of};
+use crate::moments_file::{Header, MomentsFile, PartFiles};
+use crate::names;
+use crate::tables::{self, ParquetTable};
+
+/// What became of an image.
+pub(crate) type Outcome = Result<Box<[f32]>, Reject>;
+
+/// A part in memory, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Part {
+    features: Bytes,
+    rejects: Bytes,
+    moments: MomentsFile,
+    /// Whether it holds anything that does not depend on the images' bytes alone.
+    pub(crate) this_run_only: bool,
+}
+
+impl Part {
+    /// The part that `rows` make, whose outcomes stand in the same order.
+    pub(crate) fn new(name: &str, rows: &[Row], outcomes: Vec<Outcome>, width: usize) -> Result<Self, Error> {
+        let mut used = Vec::with_capacity(rows.len());
+        let mut values = Vec::with_capacity(rows.len() * width);
+        let mut rejected = Vec::new();
+        for (row, outcome) in rows.iter().zip(outcomes) {
+            match outcome {
+                Ok(features) => {
+                    used.push(row.key.as_str());
+                    values.extend_from_slice(&features);
+                }
+                Err(reject) => rejected.push((row.key.as_str(), reject)),
+            }
+        }
+        let values = Array2::from_shape_vec((used.len(), width), values)
+            .map_err(|error| Error::Internal(format!("features of part {name}: {error}")))?;
+        let features = encode_features(&layout::part_features(name), &used, values.view())?;
+        let rejects = encode_rejects(&layout::part_rejects(name), &rejected)?;
+        let mut header = Header {
+            images: rows.len() as u64,
+            files: Some(PartFiles {
+                features_sha256: names::digest(&features),
+                rejects_sha256: names::digest(&rejects),
+            }),
+            ..Header::default()
+        };
+        for (_, reject) in &rejected {
+            *header.reasons.entry(reject.reason).or_default() += 1;
+        }
+        Ok(Self {
+            features,
+            rejects,
+            this_run_only: header.reasons.contains_key(&RejectReason::Unreadable),
+            moments: MomentsFile { header, moments: Moments::of(values.view()) },
+        })
+    }
+
+    /// Unusable images.
+    pub(crate) fn rejects(&self) -> u64 {
+        self.moments.header.rejects()
+    }
+
+    /// Writes the part under `name`; its moments last, because a part exists once they do.
+    pub(crate) async fn write(self, output: &dyn Store, name: &str) -> Result<(), Error> {
+        let key = layout::part_moments(name);
+        let moments = self.moments.encode(&key)?;
+        output.put(&layout::part_features(name), self.features).await?;
+        output.put(&layout::part_rejects(name), self.rejects).await?;
+        Ok(output.put(&key, moments).await?)
+    }
+}
+
+fn encode_features(file: &str, keys: &[&str], values: ArrayView2<'_, f32>) -> Result<Bytes, Error> {
+    tables::to_parquet(
+        file,
+        vec![tables::text_field("path"), tables::text_field("label"), tables::vector_field("features")],
+        vec![
+            Arc::new(StringArray::from_iter_values(keys)),
+            Arc::new(StringArray::from_iter_values(keys.iter().map(|key| label_of(key)))),
+            tables::vectors(values),
+        ],
+        [],
+    )
+}
+
+fn encode_rejects(file: &str, rejects: &[(&str, Reject)]) -> Result<Bytes, Error> {
+    let text = |cell: fn(&(&str, Reject)) -> String| Arc::new(StringArray::from_iter_values(rejects.iter().map(cell)));
+    tables::to_parquet(
+        file,
+        ["path", "label", "reason", "detail"].map(tables::text_field).to_vec(),
+        vec![
+            text(|(key, _)| (*key).to_owned()),
+            text(|(key, _)| label_of(key).to_owned()),
+            text(|(_, reject)| reject.reason.to_string()),
+            text(|(_, reject)| reject.detail.clone()),
+        ],
+        [],
+    )
+}
+
+/// A part's features: paths in order, and as many rows of numbers.
+#[derive(Debug)]
+pub(crate) struct Features {
+    pub(crate) paths: Vec<String>,
+    pub(crate) values: Array2<f32>,
+}
+
+impl Features {
+    /// Decodes the content of `file`, rows of `width` numbers.
+    pub(crate) fn decode(file: &str, bytes: Bytes, width: usize) -> Result<Self, Error> {
+        let table = ParquetTable::read(file, bytes)?;
+        let paths = table.text("path")?.iter().flatten().map(str::to_owned).collect();
+        Ok(Self { paths, values: table.vectors("features", width)? })
+    }
+}
+
+/// Decodes a part's rejects: paths with their reasons, in order.
+pub(crate) fn decode_rejects(file: &str, bytes: Bytes) -> Result<Vec<(String, Reject)>, Error> {
+    let table = ParquetTable::read(file, bytes)?;
+    let (paths, reasons, details) = (table.text("path")?, table.text("reason")?, table.text("detail")?);
+    let reject = |row| {
+        let reason: StrDeserializer<'_, serde::de::value::Error> = reasons.value(row).into_deserializer();
+        let reason = RejectReason::deserialize(reason).map_err(|error| Error::inconsistent(file, error.to_string()))?;
+        Ok((paths.value(row).to_owned(), Reject { reason, detail: details.value(row).to_owned() }))
+    };
+    (0..table.rows()).map(reject).collect()
+}

@@ -1,0 +1,151 @@
+//! The last stage, `report`: adds up the shards' counters, checks them against the plan, writes the reports, then `_SUCCESS`, then moves
+//! latest.json forward.
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_pca::Pca;
+use pomona_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Reasons};
+use crate::html::{self, Page};
+use crate::layout::RunLayout;
+use crate::options::Options;
+use crate::plan::{self, Plan, Shard};
+use crate::project::Counters;
+use crate::recipe::Recipe;
+use crate::run_id::RunId;
+use crate::sample::{self, Point};
+use crate::stage::Timing;
+use crate::tables::CsvTable;
+use crate::validation::{Totals, Validation};
+use crate::{inspect, json, latest, model_file};
+
+/// Requests to the output that a report has under way at once.
+const CONCURRENCY: usize = 32;
+
+/// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// When the report was written.
+    pub timestamp: DateTime<Utc>,
+    /// Components kept.
+    pub pca_components: u64,
+    /// Features per image.
+    pub original_dimensions: u64,
+    /// Numbers per image after projection; the same as `pca_components`.
+    pub reduced_dimensions: u64,
+    /// The share of the total variance that the components explain.
+    pub total_variance_explained: f64,
+    /// The share that each explains.
+    pub variance_by_component: Vec<f64>,
+    /// The share that each and those before it explain.
+    pub cumulative_variance: Vec<f64>,
+    /// Images with features.
+    pub num_images_processed: u64,
+    /// Listed images.
+    pub num_images_listed: u64,
+    /// Unusable images by reason.
+    pub rejects: Reasons,
+    /// Labels.
+    pub num_classes: u64,
+    /// The variance of all features together.
+    pub total_variance: f64,
+    /// How features were made.
+    pub recipe: Recipe,
+    /// What the user chose.
+    pub options: Options,
+}
+
+/// Checks a run, writes its reports and marks it successful.
+///
+/// # Errors
+/// [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
+pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
+    let layout = RunLayout::new(run_id.as_str());
+    let plan = plan::read_plan(output, run_id).await?;
+    let shards = plan::read_shards(output, run_id).await?;
+    let model_key = layout.pca_model();
+    let pca = model_file::decode(&model_key, output.get(&model_key).await?.bytes)?;
+    let (totals, points) = add_up(output, &layout, &shards).await?;
+    let info = model_info(&plan, &pca, &totals);
+
+    let validation = Validation::of(&plan, &shards, &pca, &totals);
+    json::write(output, &layout.validation(), &validation).await?;
+    let classes = inspect::read_csv(output, &layout.classes(), html::CLASSES_SHOWN).await?;
+    let page = Page { plan: &plan, info: &info, validation: &validation, timings, classes: &classes, points: &points };
+    output.put(&layout.page(), page.render().into()).await?;
+    if !validation.passed {
+        return Err(Error::Invalid { failed: validation.failed(), file: layout.validation() });
+    }
+    output.put(&layout.variance(), variance_csv(&layout.variance(), &info)?).await?;
+    output.put(&layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
+    json::write(output, &layout.model_info(), &info).await?;
+    output.put(&layout.success(), Bytes::new()).await?;
+    latest::move_forward(output, run_id).await?;
+    Ok(info)
+}
+
+async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Result<(Totals, Vec<Point>), Error> {
+    let keys = shards.iter().map(|shard| layout.counters(shard.shard));
+    let mut counters = stream::iter(keys.collect::<Vec<_>>())
+        .map(|key| async move { json::read::<Counters>(output, &key).await })
+        .buffered(CONCURRENCY);
+    let (mut totals, mut points) = (Totals::default(), Vec::new());
+    while let Some(counters) = counters.try_next().await? {
+        totals.add(&counters);
+        points.extend(counters.points);
+    }
+    Ok((totals, sample::select(points)))
+}
+
+fn model_info(plan: &Plan, pca: &Pca, totals: &Totals) -> ModelInfo {
+    let variance_by_component: Vec<f64> = pca.explained_variance_ratio().iter().copied().collect();
+    let cumulative_variance: Vec<f64> = variance_by_component
+        .iter()
+        .scan(0.0, |sum, share| {
+            *sum += share;
+            Some(*sum)
+        })
+        .collect();
+    ModelInfo {
+        timestamp: Utc::now(),
+        pca_components: pca.components() as u64,
+        original_dimensions: pca.dimensions() as u64,
+        reduced_dimensions: pca.components() as u64,
+        total_variance_explained: cumulative_variance.last().copied().unwrap_or(0.0),
+        variance_by_component,
+        cumulative_variance,
+        num_images_processed: totals.features,
+        num_images_listed: totals.listed,
+        rejects: totals.reasons.clone(),
+        num_classes: plan.classes,
+        total_variance: pca.total_variance,
+        recipe: plan.recipe.clone(),
+        options: plan.options.clone(),
+    }
+}
+
+fn variance_csv(key: &str, info: &ModelInfo) -> Result<Bytes, Error> {
+    let mut csv = CsvTable::new(key, ["component", "variance_explained", "cumulative_variance"])?;
+    for ((component, share), cumulative) in (1..).zip(&info.variance_by_component).zip(&info.cumulative_variance) {
+        csv.row([component.to_string(), share.to_string(), cumulative.to_string()])?;
+    }
+    csv.finish()
+}
+
+fn timings_csv(key: &str, timings: &[Timing]) -> Result<Bytes, Error> {
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut csv = CsvTable::new(key, ["stage", "started", "finished", "seconds", "items"])?;
+    for timing in timings {
+        csv.row([
+            timing.stage.to_string(),
+            time(timing.started),
+            time(timing.finished),
+            format!("{:.3}", timing.seconds()),
+            timing.items.to_string(),
+        ])?;
+    }
+    csv.finish()
+}

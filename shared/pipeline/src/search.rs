@@ -1,0 +1,114 @@
+//! The images of a run that are most like a given one.
+
+use pomona_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::layout::RunLayout;
+use crate::listing::label_of;
+use crate::model_file;
+use crate::plan;
+use crate::recipe::Recipe;
+use crate::run_id::RunId;
+use crate::tables::ParquetTable;
+
+/// What images are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// All features.
+    Features,
+    /// The principal components.
+    Components,
+}
+
+/// An image that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Where the image is, relative to the input.
+    pub path: String,
+    /// The name of its folder.
+    pub label: String,
+    /// One minus the cosine of the angle between both images' vectors: 0 for the same direction, 2 for the opposite one.
+    pub distance: f64,
+}
+
+/// The `count` images of a run whose vectors are nearest to `features`, nearest first, ties by path. One shard is held at a time.
+///
+/// # Errors
+/// [`Error::Option`] when `recipe` is not the run's own, [`Error::Inconsistent`] for files that do not fit, and those of the store.
+pub async fn search(
+    output: &dyn Store,
+    run_id: &RunId,
+    recipe: &Recipe,
+    features: &[f32],
+    space: Space,
+    count: usize,
+) -> Result<Vec<Hit>, Error> {
+    if plan::read_plan(output, run_id).await?.recipe != *recipe {
+        let problem = format!("run {run_id} was made with another model or preprocessing; give the same one");
+        return Err(Error::Option { option: "model", problem });
+    }
+    let layout = RunLayout::new(run_id.as_str());
+    let query = match space {
+        Space::Features => features.to_vec(),
+        Space::Components => components_of(output, &layout, features).await?,
+    };
+    let mut nearest = Vec::new();
+    for shard in plan::read_shards(output, run_id).await? {
+        let (key, column) = match space {
+            Space::Features => (layout.features_parquet(shard.shard), "features"),
+            Space::Components => (layout.pca_parquet(shard.shard), "pca_features"),
+        };
+        let table = ParquetTable::read(&key, output.get(&key).await?.bytes)?;
+        nearest.extend(hits(&table, column, &query)?);
+        nearest.sort_by(|a: &Hit, b: &Hit| a.distance.total_cmp(&b.distance).then_with(|| a.path.cmp(&b.path)));
+        nearest.truncate(count);
+    }
+    Ok(nearest)
+}
+
+async fn components_of(output: &dyn Store, layout: &RunLayout, features: &[f32]) -> Result<Vec<f32>, Error> {
+    let key = layout.pca_model();
+    let pca = model_file::decode(&key, output.get(&key).await?.bytes)?;
+    let row = ndarray::ArrayView2::from_shape((1, features.len()), features);
+    let row = row.map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(pca.project(row)?.into_iter().collect())
+}
+
+fn hits(table: &ParquetTable, column: &str, query: &[f32]) -> Result<Vec<Hit>, Error> {
+    let vectors = table.vectors(column, query.len())?;
+    let paths = table.text("path")?;
+    let hit = |(path, vector): (Option<&str>, ndarray::ArrayView1<'_, f32>)| {
+        let path = path.unwrap_or_default();
+        Hit { path: path.to_owned(), label: label_of(path).to_owned(), distance: cosine_distance(query, vector.iter()) }
+    };
+    Ok(paths.iter().zip(vectors.rows()).map(hit).collect())
+}
+
+/// A vector of zeros has no direction: its distance to everything is 1.
+fn cosine_distance<'a>(query: &[f32], vector: impl Iterator<Item = &'a f32>) -> f64 {
+    let (mut dot, mut of_query, mut of_vector) = (0.0, 0.0, 0.0);
+    for (&q, &v) in query.iter().zip(vector) {
+        let (q, v) = (f64::from(q), f64::from(v));
+        dot += q * v;
+        of_query += q * q;
+        of_vector += v * v;
+    }
+    let lengths = f64::sqrt(of_query * of_vector);
+    if lengths > 0.0 { 1.0 - dot / lengths } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_is_zero_one_or_two_for_the_same_a_perpendicular_and_the_opposite_direction() {
+        let distance = |a: &[f32], b: &[f32]| cosine_distance(a, b.iter());
+        assert!(distance(&[1.0, 2.0], &[2.0, 4.0]).abs() < 1e-12);
+        assert!((distance(&[1.0, 0.0], &[0.0, 3.0]) - 1.0).abs() < 1e-12);
+        assert!((distance(&[1.0, 1.0], &[-1.0, -1.0]) - 2.0).abs() < 1e-12);
+        assert_eq!(distance(&[0.0, 0.0], &[1.0, 1.0]), 1.0);
+    }
+}

@@ -1,0 +1,225 @@
+//! Tables as Parquet and CSV bytes: the one place that knows both libraries.
+//!
+//! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader knows). List
+//! elements are named `element`, as Spark and the Parquet format name them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
+use ndarray::{Array2, ArrayView2};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::Error;
+
+/// A column of text, never null.
+pub(crate) fn text_field(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
+}
+
+/// A column of 32-bit integers, never null.
+pub(crate) fn int32_field(name: &str) -> Field {
+    Field::new(name, DataType::Int32, false)
+}
+
+/// A column of 64-bit integers, never null.
+pub(crate) fn int64_field(name: &str) -> Field {
+    Field::new(name, DataType::Int64, false)
+}
+
+/// A column of 64-bit floats that may be null.
+pub(crate) fn float64_field(name: &str) -> Field {
+    Field::new(name, DataType::Float64, true)
+}
+
+/// A column of lists of 32-bit floats.
+pub(crate) fn vector_field(name: &str) -> Field {
+    Field::new(name, DataType::List(element(DataType::Float32)), false)
+}
+
+/// A column of lists of 64-bit floats.
+pub(crate) fn vector64_field(name: &str) -> Field {
+    Field::new(name, DataType::List(element(DataType::Float64)), false)
+}
+
+fn element(of: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", of, false))
+}
+
+/// Rows of `[n, d]` as a list column.
+pub(crate) fn vectors(rows: ArrayView2<'_, f32>) -> ArrayRef {
+    let values = Float32Array::from_iter_values(rows.iter().copied());
+    list_of(rows.dim(), DataType::Float32, Arc::new(values))
+}
+
+/// Rows of `[n, d]` as a list column in double precision.
+pub(crate) fn vectors64(rows: ArrayView2<'_, f64>) -> ArrayRef {
+    let values = Float64Array::from_iter_values(rows.iter().copied());
+    list_of(rows.dim(), DataType::Float64, Arc::new(values))
+}
+
+fn list_of((rows, width): (usize, usize), of: DataType, values: ArrayRef) -> ArrayRef {
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows));
+    Arc::new(ListArray::new(element(of), offsets, values, None))
+}
+
+/// One table as a Parquet file.
+pub(crate) fn to_parquet(
+    file: &str,
+    fields: Vec<Field>,
+    columns: Vec<ArrayRef>,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> Result<Bytes, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+    let metadata: HashMap<String, String> = metadata.into_iter().collect();
+    let schema: SchemaRef = Arc::new(Schema::new(fields).with_metadata(metadata));
+    let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|error| failed(&error))?;
+    let rows = batch.num_rows().max(1);
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(writer_properties(&schema, rows)))
+        .map_err(|error| failed(&error))?;
+    writer.write(&batch).map_err(|error| failed(&error))?;
+    writer.close().map_err(|error| failed(&error))?;
+    Ok(bytes.into())
+}
+
+fn writer_properties(schema: &Schema, rows: usize) -> WriterProperties {
+    let mut properties =
+        WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(rows));
+    for field in schema.fields() {
+        if matches!(field.data_type(), DataType::List(_)) {
+            // Almost every float differs: a dictionary and per-page bounds would only cost time and space.
+            let column = ColumnPath::new(vec![field.name().clone(), "list".into(), "element".into()]);
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_statistics_enabled(column, EnabledStatistics::None);
+        }
+    }
+    properties.build()
+}
+
+/// A Parquet file in memory.
+pub(crate) struct ParquetTable {
+    file: String,
+    batch: RecordBatch,
+}
+
+impl ParquetTable {
+    /// Decodes `bytes`, the content of `file`.
+    pub(crate) fn read(file: &str, bytes: Bytes) -> Result<Self, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
+        let schema = builder.schema().clone();
+        let reader = builder.build().map_err(|error| failed(&error))?;
+        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+        let batch = concat_batches(&schema, &batches).map_err(|error| failed(&error))?;
+        Ok(Self { file: file.to_owned(), batch })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// The value of a metadata entry.
+    pub(crate) fn metadata(&self, key: &str) -> Result<&str, Error> {
+        let found = self.batch.schema_ref().metadata().get(key);
+        found.map(String::as_str).ok_or_else(|| self.wrong(&format!("metadata `{key}` is missing")))
+    }
+
+    pub(crate) fn text(&self, column: &str) -> Result<&StringArray, Error> {
+        self.typed(column)
+    }
+
+    pub(crate) fn int32(&self, column: &str) -> Result<&Int32Array, Error> {
+        self.typed(column)
+    }
+
+    pub(crate) fn int64(&self, column: &str) -> Result<&Int64Array, Error> {
+        self.typed(column)
+    }
+
+    pub(crate) fn float64(&self, column: &str) -> Result<&Float64Array, Error> {
+        self.typed(column)
+    }
+
+    /// A list column as `[n, d]`; every list must have `width` elements.
+    pub(crate) fn vectors(&self, column: &str, width: usize) -> Result<Array2<f32>, Error> {
+        let values = self.list_values::<Float32Array>(column, width)?;
+        self.shaped(column, width, values.values().to_vec())
+    }
+
+    /// A list column in double precision as `[n, d]`.
+    pub(crate) fn vectors64(&self, column: &str, width: usize) -> Result<Array2<f64>, Error> {
+        let values = self.list_values::<Float64Array>(column, width)?;
+        self.shaped(column, width, values.values().to_vec())
+    }
+
+    /// How many elements each list of a column has, by its first row; 0 in an empty table.
+    pub(crate) fn vector_width(&self, column: &str) -> Result<usize, Error> {
+        let lists: &ListArray = self.typed(column)?;
+        Ok(if lists.is_empty() { 0 } else { lists.value_length(0) as usize })
+    }
+
+    fn list_values<A: Array + Clone + 'static>(&self, column: &str, width: usize) -> Result<A, Error> {
+        let lists: &ListArray = self.typed(column)?;
+        if (0..lists.len()).any(|row| lists.value_length(row) as usize != width) {
+            return Err(self.wrong(&format!("column `{column}` must hold lists of {width} numbers")));
+        }
+        let (first, last) = (lists.offsets().first(), lists.offsets().last());
+        let used = lists.values().slice(first as usize, (last - first) as usize);
+        let values = used.as_any().downcast_ref::<A>();
+        values.cloned().ok_or_else(|| self.wrong(&format!("column `{column}` has another type")))
+    }
+
+    fn shaped<T>(&self, column: &str, width: usize, values: Vec<T>) -> Result<Array2<T>, Error> {
+        Array2::from_shape_vec((self.rows(), width), values)
+            .map_err(|error| self.wrong(&format!("column `{column}`: {error}")))
+    }
+
+    fn typed<A: 'static>(&self, column: &str) -> Result<&A, Error> {
+        let found = self.batch.column_by_name(column);
+        let found = found.ok_or_else(|| self.wrong(&format!("column `{column}` is missing")))?;
+        let typed = found.as_any().downcast_ref::<A>();
+        typed.ok_or_else(|| self.wrong(&format!("column `{column}` has another type")))
+    }
+
+    fn wrong(&self, problem: &str) -> Error {
+        Error::inconsistent(&self.file, problem)
+    }
+}
+
+/// A CSV file in the making.
+pub(crate) struct CsvTable {
+    file: String,
+    writer: csv::Writer<Vec<u8>>,
+}
+
+impl CsvTable {
+    pub(crate) fn new<S: AsRef<str>>(file: &str, header: impl IntoIterator<Item = S>) -> Result<Self, Error> {
+        let mut table = Self { file: file.to_owned(), writer: csv::Writer::from_writer(Vec::new()) };
+        table.row(header)?;
+        Ok(table)
+    }
+
+    pub(crate) fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) -> Result<(), Error> {
+        for cell in cells {
+            self.writer.write_field(cell.as_ref()).map_err(|error| Error::table(&self.file, error))?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(|error| Error::table(&self.file, error))
+    }
+
+    pub(crate) fn finish(self) -> Result<Bytes, Error> {
+        let bytes = self.writer.into_inner().map_err(|error| Error::table(&self.file, error))?;
+        Ok(bytes.into())
+    }
+}

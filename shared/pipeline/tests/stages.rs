@@ -1,0 +1,251 @@
+//! What the stages do when something is in the way.
+
+mod support;
+
+use std::sync::Arc;
+
+use pomona_pca::Components;
+use pomona_pipeline::local::{self, Job};
+use pomona_pipeline::lock::{self, NoOtherHolders, UnknownHolders};
+use pomona_pipeline::plan::{self, Request};
+use pomona_pipeline::recipe::Recipe;
+use pomona_pipeline::{Error, ErrorName, Options, RunId, latest, layout};
+use pomona_store::testing::{FailingStore, Fault, Operation};
+use pomona_store::{LocalStore, Store};
+use tempfile::TempDir;
+
+/// A dataset of `images` pictures in three classes, and a folder for results.
+fn dataset(images: u64) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for image in 0..images {
+        support::write(
+            &folder.path().join("in"),
+            &format!("class {}/{image}.png", image % 3),
+            &support::picture(image),
+        );
+    }
+    folder
+}
+
+fn small_shards() -> Options {
+    Options { shard_size: 2, ..Options::default() }
+}
+
+fn moments_written(store: &FailingStore) -> Vec<String> {
+    let calls = store.calls().into_iter();
+    let written = calls.filter(|(operation, key)| *operation == Operation::Put && key.ends_with(".moments"));
+    written.map(|(_, key)| key).collect()
+}
+
+#[tokio::test]
+async fn a_second_run_makes_no_part_again() {
+    let folder = dataset(20);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(2);
+    let first = support::run(&input, &output, &small_shards(), &pool).await.unwrap();
+    assert_eq!(first.extracted.computed, 20);
+    let watched = FailingStore::new(Arc::new(LocalStore::create(&output).unwrap()));
+    let second = support::run_into(&input, &watched, &small_shards(), &pool).await.unwrap();
+    assert_eq!(second.extracted.computed, 0);
+    assert_eq!(moments_written(&watched), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_changed_image_is_the_only_one_computed_again() {
+    let folder = dataset(20);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(2);
+    support::run(&input, &output, &small_shards(), &pool).await.unwrap();
+    support::write(&input, "class 1/4.png", &support::picture(4_000));
+    let second = support::run(&input, &output, &small_shards(), &pool).await.unwrap();
+    assert_eq!(second.extracted.computed, 1);
+}
+
+#[tokio::test]
+async fn images_are_not_computed_again_when_the_number_of_shards_changes() {
+    let folder = dataset(30);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(2);
+    support::run(&input, &output, &Options { shard_size: 8, ..Options::default() }, &pool).await.unwrap();
+    for shard_size in [2, 30] {
+        let options = Options { shard_size, ..Options::default() };
+        let again = support::run(&input, &output, &options, &pool).await.unwrap();
+        assert_eq!(again.extracted.computed, 0, "shard size {shard_size}");
+    }
+}
+
+#[tokio::test]
+async fn more_than_64_shards_merge_through_nodes_to_the_same_model() {
+    let folder = dataset(300);
+    let input = folder.path().join("in");
+    let pool = support::pool(2);
+    let many = Options { shard_size: 2, ..Options::default() };
+    let summary = support::run(&input, &folder.path().join("many"), &many, &pool).await.unwrap();
+    assert!(summary.plan.shards > 64 && summary.plan.merge_levels == 2, "{:?}", summary.plan);
+    let one = Options { shard_size: 1_000, ..Options::default() };
+    let whole = support::run(&input, &folder.path().join("one"), &one, &pool).await.unwrap();
+    for (many, one) in summary.info.variance_by_component.iter().zip(&whole.info.variance_by_component) {
+        assert!((many - one).abs() <= 1e-9 * one.abs(), "{many} {one}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_cannot_be_read_is_a_reject_of_this_run_only() {
+    let folder = dataset(12);
+    let (input_folder, output) = (folder.path().join("in"), LocalStore::create(folder.path().join("out")).unwrap());
+    let input = FailingStore::new(Arc::new(LocalStore::open(&input_folder).unwrap()));
+    input.on(Operation::GetIfMatch, |key| key == "class 1/4.png", .., Fault::denied());
+    let options = Options { max_reject_share: 0.5, ..Options::default() };
+    let pool = support::pool(1);
+    let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
+    let first = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
+    assert_eq!(first.extracted.rejects, 1);
+    // Readable again: everything else is reused, and nothing remembers that it once could not be read.
+    let second = support::run_into(&input_folder, &output, &options, &pool).await.unwrap();
+    assert_eq!((second.extracted.computed, second.extracted.rejects), (1, 0));
+}
+
+#[tokio::test]
+async fn an_image_that_changes_under_the_run_is_planned_anew() {
+    let folder = dataset(12);
+    let (input_folder, output) = (folder.path().join("in"), LocalStore::create(folder.path().join("out")).unwrap());
+    let input = FailingStore::new(Arc::new(LocalStore::open(&input_folder).unwrap()));
+    let changed =
+        Fault::Fail(|location, key| pomona_store::Error::Changed { location: location.into(), key: key.into() });
+    input.on(Operation::GetIfMatch, |key| key == "class 1/4.png", 1..=2, changed.clone());
+    let (options, pool) = (Options::default(), support::pool(1));
+    let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
+    let summary = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
+    assert_eq!(summary.info.num_images_processed, 12);
+
+    input.on(Operation::GetIfMatch, |key| key == "class 1/7.png", .., changed);
+    support::write(&input_folder, "class 1/7.png", &support::picture(7_000));
+    let error = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::InputChanged);
+}
+
+#[tokio::test]
+async fn too_many_rejects_fail_the_run_and_say_which_reasons() {
+    let folder = dataset(10);
+    let input = folder.path().join("in");
+    support::write(&input, "bad/1.png", b"");
+    support::write(&input, "bad/2.png", b"no image");
+    let output = folder.path().join("out");
+    let error = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::TooManyRejects);
+    assert!(error.to_string().contains("1 empty, 1 unsupported"), "{error}");
+    assert!(latest::read(&LocalStore::open(&output).unwrap()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_part_whose_features_were_altered_is_noticed() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(1);
+    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
+    let store = LocalStore::open(&output).unwrap();
+    let features = store.list("parts/", &|key| key.ends_with(".features.parquet")).await.unwrap();
+    let mut bytes = store.get(&features[0].key).await.unwrap().bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    store.put(&features[0].key, bytes.into()).await.unwrap();
+    let error = support::run(&input, &output, &Options::default(), &pool).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::Inconsistent);
+    assert!(error.to_string().contains(&features[0].key), "{error}");
+}
+
+#[tokio::test]
+async fn impossible_requests_fail_before_any_image_is_read() {
+    let folder = dataset(5);
+    let pool = support::pool(1);
+    let input = FailingStore::new(Arc::new(LocalStore::open(folder.path().join("in")).unwrap()));
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    let cases = [
+        (Options { components: Components::Count(5), ..Options::default() }, ErrorName::BadInput),
+        (Options { extensions: vec!["gif".into()], ..Options::default() }, ErrorName::NoImages),
+        (Options { filter: Some("pears/*".into()), ..Options::default() }, ErrorName::NoImages),
+        (Options { limit: Some(0), ..Options::default() }, ErrorName::BadInput),
+    ];
+    for (options, name) in cases {
+        let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
+        let error = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap_err();
+        assert_eq!(error.name(), name, "{error}");
+    }
+    assert!(input.calls().iter().all(|(operation, _)| *operation == Operation::List));
+    assert!(output.head(layout::LOCK).await.unwrap().is_none(), "a failed run gives its lock back");
+}
+
+#[tokio::test]
+async fn one_image_alone_is_too_few_for_a_pca() {
+    let folder = dataset(1);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let error = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap_err();
+    assert!(error.to_string().contains('1'), "{error}");
+    assert_eq!(error.name(), ErrorName::BadInput);
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
+    let folder = dataset(10);
+    let input = LocalStore::open(folder.path().join("in")).unwrap();
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    let (options, pool) = (Options::default(), support::pool(1));
+    let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
+    let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::ready(())).await.unwrap();
+    assert!(finished.is_none());
+    assert!(output.head(layout::LOCK).await.unwrap().is_none());
+    assert!(output.head(layout::LATEST).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_output_in_use_is_busy_until_its_lock_is_given_back_runs_out_or_its_holder_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path()).unwrap();
+    let (first, second) = (RunId::now(), RunId::now());
+    let minute = std::time::Duration::from_secs(60);
+    lock::acquire(&store, &first, "first", minute, &UnknownHolders).await.unwrap();
+    lock::acquire(&store, &first, "first", minute, &UnknownHolders).await.unwrap();
+    let error = lock::acquire(&store, &second, "second", minute, &UnknownHolders).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::Busy);
+    assert!(error.to_string().contains(first.as_str()), "{error}");
+
+    lock::release(&store, &second).await.unwrap();
+    assert!(store.head(layout::LOCK).await.unwrap().is_some(), "a lock is given back by its holder only");
+    lock::acquire(&store, &second, "second", minute, &NoOtherHolders).await.unwrap();
+    assert_eq!(lock::renew(&store, &first, minute).await.unwrap_err().name(), ErrorName::Busy);
+    lock::release(&store, &second).await.unwrap();
+
+    lock::acquire(&store, &first, "first", std::time::Duration::ZERO, &UnknownHolders).await.unwrap();
+    lock::acquire(&store, &second, "second", minute, &UnknownHolders).await.unwrap();
+}
+
+#[tokio::test]
+async fn latest_only_moves_forward() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(1);
+    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
+    let store = LocalStore::open(&output).unwrap();
+    let future = RunId::new(chrono::Utc::now() + chrono::Duration::days(1), "later");
+    let newer = serde_json::json!({ "run_id": future, "folder": "elsewhere" });
+    store.put(layout::LATEST, newer.to_string().into()).await.unwrap();
+    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
+    assert_eq!(latest::read(&store).await.unwrap().unwrap().run_id, future);
+}
+
+#[tokio::test]
+async fn a_plan_for_another_model_is_refused_by_extraction() {
+    let folder = dataset(10);
+    let input = LocalStore::open(folder.path().join("in")).unwrap();
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    let pool = support::pool(1);
+    let recipe = Recipe { model_digest: "another".into(), ..Recipe::of(pool.extractor()) };
+    let run_id = RunId::now();
+    let options = Options::default();
+    let request = Request { run_id: &run_id, started: chrono::Utc::now(), options: &options, recipe: &recipe };
+    plan::plan(&input, &output, &request).await.unwrap();
+    let shard = plan::read_missing(&output, &run_id).await.unwrap().remove(0);
+    let extraction = pomona_pipeline::extract::Extraction::new(&input, &output, &pool);
+    let error = extraction.extract(&shard, &|| {}).await.unwrap_err();
+    assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
+}
