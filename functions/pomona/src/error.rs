@@ -1,0 +1,28 @@
+//! Whatever ends a command: the libraries' errors, whose messages say what is wrong and how to mend it.
+
+use std::path::PathBuf;
+
+use pomona_vision::pixels::Reject;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Pipeline(#[from] pomona_pipeline::Error),
+    #[error(transparent)]
+    Store(#[from] pomona_store::Error),
+    #[error(transparent)]
+    Model(#[from] pomona_vision::model::ModelError),
+    #[error(transparent)]
+    Weights(#[from] pomona_weights::Error),
+    #[error(transparent)]
+    Demo(#[from] pomona_demo::Error),
+    #[error("cannot read the image `{}`: {source}", path.display())]
+    Image { path: PathBuf, source: std::io::Error },
+    #[error("cannot use the image `{}`: {reject}", path.display())]
+    Rejected { path: PathBuf, reject: Reject },
+    #[error("cannot print: {0}")]
+    Print(#[from] std::io::Error),
+    #[error("cannot print as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}

@@ -1,0 +1,111 @@
+//! `pomona inspect`: a run in one screen.
+
+use std::fmt::Write;
+
+use clap::Args;
+use pomona_pipeline::RunId;
+use pomona_pipeline::error::describe_reasons;
+use pomona_pipeline::inspect::{self, Inspection};
+use pomona_pipeline::locations;
+
+use crate::{Ending, Error};
+
+/// Bars and classes beyond these are summed up in a line.
+const BARS: usize = 10;
+const CLASSES: usize = 10;
+const BAR_WIDTH: f64 = 40.0;
+
+/// Show a finished run: options, counts, rejects, classes, variance, files, timings
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The folder (or s3://bucket/prefix) with the results
+    results: String,
+    /// A certain run [default: the newest successful one]
+    #[arg(long, value_name = "RUN-ID")]
+    run: Option<RunId>,
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `pomona inspect`.
+pub(crate) async fn run(args: InspectArgs) -> Result<Ending, Error> {
+    let store = locations::open(&args.results).await?;
+    let run_id = inspect::find_run(store.as_ref(), args.run.as_ref()).await?;
+    let inspection = inspect::inspect(store.as_ref(), &run_id).await?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&inspection)?);
+    } else {
+        print!("{}", screen(&inspection));
+    }
+    Ok(Ending::Done)
+}
+
+fn screen(inspection: &Inspection) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_screen(&mut text, inspection);
+    text
+}
+
+fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
+    let Inspection { plan, info, validation, .. } = inspection;
+    let options = &plan.options;
+    writeln!(out, "run         {}", plan.run_id)?;
+    writeln!(out, "input       {}", plan.input)?;
+    writeln!(out, "images      {} ({})", info.num_images_listed, bytes(plan.bytes))?;
+    writeln!(out, "rejects     {}", describe_reasons(&info.rejects))?;
+    writeln!(out, "features    {} x {}", info.num_images_processed, info.original_dimensions)?;
+    writeln!(
+        out,
+        "components  {}, which explain {:.1} % of the variance",
+        info.pca_components,
+        100.0 * info.total_variance_explained
+    )?;
+    write!(out, "options     components {}, csv {:?}", options.components, options.csv)?;
+    write!(out, ", {}", if options.center { "centred" } else { "not centred" })?;
+    write!(out, "{}", if options.standardize { ", standardised" } else { "" })?;
+    write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {filter}")))?;
+    writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
+    writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
+    let passed = validation.checks.iter().filter(|check| check.passed).count();
+    writeln!(out, "checks      {passed} of {} passed", validation.checks.len())?;
+
+    writeln!(out, "\nvariance explained")?;
+    write_bars(out, &info.variance_by_component)?;
+    writeln!(out, "\nclasses")?;
+    for class in inspection.classes.iter().take(CLASSES) {
+        writeln!(out, "  {:>8}  {}", class.count, class.class)?;
+    }
+    if inspection.classes.len() > CLASSES {
+        let others: u64 = inspection.classes[CLASSES..].iter().map(|class| class.count).sum();
+        writeln!(out, "  {others:>8}  in {} more", inspection.classes.len() - CLASSES)?;
+    }
+    writeln!(out, "\nfiles")?;
+    for (folder, size) in &inspection.folders {
+        let name = if folder.is_empty() { "." } else { folder };
+        writeln!(out, "  {name:<18} {:>6}  {:>10}", size.files, bytes(size.bytes))?;
+    }
+    writeln!(out, "\ntime")?;
+    for stage in &inspection.timings {
+        writeln!(out, "  {:<18} {:>8.1} s  {} items", stage.stage, stage.seconds, stage.items)?;
+    }
+    Ok(())
+}
+
+fn write_bars(out: &mut String, shares: &[f64]) -> std::fmt::Result {
+    let largest = shares.first().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+    for (component, share) in (1..).zip(shares.iter().take(BARS)) {
+        let bar = "█".repeat((share / largest * BAR_WIDTH).round() as usize);
+        writeln!(out, "  {component:>4}  {:>5.1} %  {bar}", 100.0 * share)?;
+    }
+    if shares.len() > BARS {
+        let others: f64 = shares[BARS..].iter().sum();
+        writeln!(out, "  {:>4}  {:>5.1} %  in {} more", "...", 100.0 * others, shares.len() - BARS)?;
+    }
+    Ok(())
+}
+
+fn bytes(count: u64) -> String {
+    indicatif::HumanBytes(count).to_string()
+}

@@ -1,0 +1,89 @@
+//! The command line: images in, MobileNetV2 features and principal components out.
+
+mod demo;
+mod error;
+mod inspect;
+mod model;
+mod progress;
+mod run;
+mod search;
+mod shell;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use error::Error;
+use tracing_subscriber::EnvFilter;
+
+/// Images in, MobileNetV2 features and principal components out.
+#[derive(Debug, Parser)]
+#[command(name = "pomona", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Demo(demo::DemoArgs),
+    Inspect(inspect::InspectArgs),
+    Search(search::SearchArgs),
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    Completions(shell::CompletionsArgs),
+    /// Print the manual in the format of man
+    Man,
+}
+
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Log what is done in detail (more with POMONA_LOG, for instance POMONA_LOG=debug)
+    #[arg(long, short, global = true)]
+    verbose: bool,
+}
+
+/// How a command ended, beside having failed.
+enum Ending {
+    Done,
+    Interrupted,
+}
+
+/// The exit code of a command that was stopped by Ctrl-C: 128 + SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli.output);
+    let ending = match cli.command {
+        Command::Run(args) => run::run(args, cli.output.quiet).await,
+        Command::Demo(args) => demo::run(args, cli.output.quiet).await,
+        Command::Inspect(args) => inspect::run(args).await,
+        Command::Search(args) => search::run(args, cli.output.quiet).await,
+        Command::Model(command) => model::run(command, cli.output.quiet),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man => shell::man(),
+    };
+    match ending {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(output: &OutputArgs) {
+    let level = if output.verbose { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("POMONA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+}

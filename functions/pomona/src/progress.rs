@@ -1,0 +1,140 @@
+//! How far a command has got: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pomona_pipeline::local::Observer;
+use pomona_pipeline::stage::{Stage, Timing};
+
+/// How often a plain line is written.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Shows progress and notices on standard error.
+pub(crate) struct Progress {
+    quiet: bool,
+    bar: Mutex<Option<Bar>>,
+}
+
+impl Progress {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { quiet, bar: Mutex::default() }
+    }
+
+    /// Tells something beside the bar.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A bar for `total` items.
+    pub(crate) fn bar(&self, name: &str, unit: &str, total: u64) -> Bar {
+        Bar::new(name, unit, total, self.quiet)
+    }
+
+    fn current(&self) -> std::sync::MutexGuard<'_, Option<Bar>> {
+        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Observer for Progress {
+    fn stage_started(&self, stage: Stage, items: u64) {
+        let unit = match stage {
+            Stage::Extract => "images",
+            Stage::Combine => "groups",
+            Stage::Project => "shards",
+            Stage::Plan | Stage::Reduce | Stage::Report => return,
+        };
+        if items > 0 {
+            *self.current() = Some(self.bar(stage.as_str(), unit, items));
+        }
+    }
+
+    fn item_done(&self, _: Stage) {
+        if let Some(bar) = self.current().as_ref() {
+            bar.advance();
+        }
+    }
+
+    fn stage_finished(&self, _: &Timing) {
+        self.current().take();
+    }
+
+    fn notice(&self, text: &str) {
+        self.say(text);
+    }
+}
+
+/// Progress towards a number of items; what was drawn is cleared when it is dropped.
+pub(crate) struct Bar {
+    name: String,
+    unit: String,
+    total: u64,
+    done: AtomicU64,
+    started: Instant,
+    shown: Shown,
+}
+
+enum Shown {
+    Nothing,
+    Terminal(ProgressBar),
+    Lines { last: Mutex<Instant> },
+}
+
+impl Bar {
+    fn new(name: &str, unit: &str, total: u64, quiet: bool) -> Self {
+        let started = Instant::now();
+        let shown = if quiet {
+            Shown::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Shown::Terminal(terminal_bar(name, unit, total))
+        } else {
+            Shown::Lines { last: Mutex::new(started) }
+        };
+        Self { name: name.to_owned(), unit: unit.to_owned(), total, done: AtomicU64::new(0), started, shown }
+    }
+
+    pub(crate) fn advance(&self) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Terminal(bar) => bar.inc(1),
+            Shown::Lines { last } => self.write_line_if_due(done, last),
+        }
+    }
+
+    fn write_line_if_due(&self, done: u64, last: &Mutex<Instant>) {
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.elapsed() < LINE_INTERVAL && done < self.total {
+            return;
+        }
+        *last = Instant::now();
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-3);
+        let per_second = done as f64 / seconds;
+        let left = Duration::from_secs_f64((self.total - done.min(self.total)) as f64 / per_second);
+        eprintln!(
+            "{}: {done} of {} {}, {per_second:.1} a second, {} left",
+            self.name,
+            self.total,
+            self.unit,
+            HumanDuration(left)
+        );
+    }
+}
+
+fn terminal_bar(name: &str, unit: &str, total: u64) -> ProgressBar {
+    let template = format!("{name:<8} {{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style)
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Shown::Terminal(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `pomona run`: the whole pipeline on this machine.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+use pomona_pca::Components;
+use pomona_pipeline::compute::ComputePool;
+use pomona_pipeline::local::{self, Job};
+use pomona_pipeline::locations;
+use pomona_pipeline::options::{CsvTables, Options};
+use pomona_pipeline::output::Output;
+use pomona_vision::extractor::Extractor;
+use pomona_vision::pixels::Limits;
+
+use crate::model::ModelArgs;
+use crate::progress::Progress;
+use crate::{Ending, Error, summary};
+
+/// Turn a folder of images into features, principal components and validated tables
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label
+    input: String,
+    /// The folder (or s3://bucket/prefix) for the results; made where it does not exist
+    output: String,
+    #[command(flatten)]
+    options: OptionArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Threads that compute [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// What a user may choose for a run, wherever it runs.
+#[derive(Debug, Args)]
+struct OptionArgs {
+    /// Principal components to keep: a number, or the share of variance to keep such as 0.95 [default: 50, or as many as there are]
+    #[arg(long, value_name = "K")]
+    components: Option<Components>,
+    /// Project raw features without subtracting their mean (as Spark MLlib does)
+    #[arg(long)]
+    no_center: bool,
+    /// Divide each feature by its standard deviation first (as Spark's StandardScaler does)
+    #[arg(long)]
+    standardize: bool,
+    /// File name endings that make a file an image, in any case
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "jpg,jpeg,png")]
+    extensions: Vec<String>,
+    /// Only images whose path below INPUT matches this glob, for instance 'Apple*/*'
+    #[arg(long, value_name = "GLOB")]
+    filter: Option<String>,
+    /// Only a sample of N images, spread over all labels; the same images every time
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Images per unit of work, at least, on average
+    #[arg(long, value_name = "N", default_value_t = Options::default().shard_size)]
+    shard_size: u64,
+    /// Fail when more than this share of the images cannot be used
+    #[arg(long, value_name = "SHARE", default_value_t = Options::default().max_reject_share)]
+    max_reject_share: f64,
+    /// Which tables to write as CSV beside Parquet
+    #[arg(long, value_enum, default_value_t = Csv::Pca)]
+    csv: Csv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Csv {
+    /// Neither components nor features
+    None,
+    /// The principal components
+    Pca,
+    /// The principal components and the features
+    All,
+}
+
+impl RunArgs {
+    /// A run with a model and no other option.
+    pub(crate) fn with_defaults(input: &Path, output: &Path, model: ModelArgs) -> Self {
+        Self {
+            input: input.display().to_string(),
+            output: output.display().to_string(),
+            options: OptionArgs::default(),
+            model,
+            threads: None,
+        }
+    }
+}
+
+impl Default for OptionArgs {
+    fn default() -> Self {
+        let Options { extensions, shard_size, max_reject_share, .. } = Options::default();
+        Self {
+            components: None,
+            no_center: false,
+            standardize: false,
+            extensions,
+            filter: None,
+            limit: None,
+            shard_size,
+            max_reject_share,
+            csv: Csv::Pca,
+        }
+    }
+}
+
+impl OptionArgs {
+    fn into_options(self) -> Options {
+        Options {
+            components: self.components.unwrap_or_default(),
+            center: !self.no_center,
+            standardize: self.standardize,
+            extensions: self.extensions.iter().map(|extension| extension.trim_start_matches('.').to_owned()).collect(),
+            filter: self.filter,
+            limit: self.limit,
+            shard_size: self.shard_size,
+            max_reject_share: self.max_reject_share,
+            csv: match self.csv {
+                Csv::None => CsvTables::None,
+                Csv::Pca => CsvTables::Pca,
+                Csv::All => CsvTables::All,
+            },
+        }
+    }
+}
+
+/// Runs the pipeline.
+pub(crate) async fn run(args: RunArgs, quiet: bool) -> Result<Ending, Error> {
+    let options = args.options.into_options();
+    options.validate()?;
+    let input = locations::open(&args.input).await?;
+    let progress = Progress::new(quiet);
+    let model = args.model.load(&progress)?;
+    if let Some(notice) = model.notice() {
+        progress.say(notice);
+    }
+    let threads = args.threads.map_or_else(available_threads, NonZeroUsize::get);
+    let pool = ComputePool::new(Extractor::new(model, Limits::default()), threads)?;
+    let output = Output::open(&args.output, &args.input).await?;
+
+    let holder = format!("process {}", std::process::id());
+    let job = Job { input: input.as_ref(), output: output.store(), options: &options, pool: &pool, holder: &holder };
+    let Some(finished) = local::run(&job, output.holders(), &progress, interrupt()).await? else {
+        progress.say("stopped; the same command goes on from here");
+        return Ok(Ending::Interrupted);
+    };
+    if !quiet {
+        print!("{}", summary::of(&finished, &args.output));
+    }
+    Ok(Ending::Done)
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler Ctrl-C ends the process at once, which loses nothing either.
+        std::future::pending().await
+    }
+}

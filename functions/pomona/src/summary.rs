@@ -1,0 +1,43 @@
+//! What a run came to, in a few lines.
+
+use std::fmt::Write;
+
+use pomona_pipeline::error::describe_reasons;
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::local::Summary;
+
+/// The lines that `pomona run` ends with.
+pub(crate) fn of(summary: &Summary, output: &str) -> String {
+    let Summary { plan, extracted, info, timings } = summary;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    line("images", format!("{} in {} classes", info.num_images_listed, info.num_classes));
+    line("computed", computed(extracted.computed, plan.images));
+    line("rejects", describe_reasons(&info.rejects));
+    line("features", format!("{} x {}", info.num_images_processed, info.original_dimensions));
+    line(
+        "components",
+        format!(
+            "{}, which explain {:.1} % of the variance",
+            info.pca_components,
+            100.0 * info.total_variance_explained
+        ),
+    );
+    let stages: Vec<String> =
+        timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds())).collect();
+    line("time", stages.join(", "));
+    let output = output.trim_end_matches('/');
+    line("results", format!("{output}/{}", RunLayout::new(plan.run_id.as_str()).root()));
+    text
+}
+
+fn computed(computed: u64, images: u64) -> String {
+    match computed {
+        0 => "nothing: all features were there already".to_owned(),
+        _ if computed == images => "all".to_owned(),
+        _ => format!("{computed}; the features of the others were there already"),
+    }
+}
