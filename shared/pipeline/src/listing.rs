@@ -100,7 +100,7 @@ impl Listing {
 
 fn sample(objects: Vec<Object>, limit: u64) -> Vec<Object> {
     let mut ranked: Vec<_> = objects.into_iter().map(|object| (names::sample_rank(&object.key), object)).collect();
-    ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    ranked.sort_unstable_by_key(|(rank, _)| *rank);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     ranked.into_iter().take(limit).map(|(_, object)| object).collect()
 }

@@ -219,7 +219,8 @@ impl<'a> Clock<'a> {
     {
         let started = Utc::now();
         self.observer.stage_started(stage, items);
-        let result = run(self.lock().clone()).await?;
+        let before = self.lock().clone();
+        let result = run(before).await?;
         let timing = Timing { stage, started, finished: Utc::now(), items };
         tracing::info!(%stage, items, seconds = timing.seconds(), "stage finished");
         self.observer.stage_finished(&timing);

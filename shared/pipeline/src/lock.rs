@@ -88,8 +88,16 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
         return Err(busy(store, Some(&theirs)));
     }
     match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag).await {
-        Err(StoreError::Changed { .. }) => Err(busy(store, Some(&theirs))),
+        Err(StoreError::Changed { .. }) => accept_only(store, &mine).await,
         other => Ok(other?),
+    }
+}
+
+/// Whoever was quicker holds the lock now: a retry of this very run, or another one.
+async fn accept_only(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
+    match json::read_if_there::<Lock>(store, LOCK).await? {
+        Some(theirs) if theirs.run_id == mine.run_id => Ok(()),
+        theirs => Err(busy(store, theirs.as_ref())),
     }
 }
 

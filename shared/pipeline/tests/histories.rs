@@ -1,15 +1,16 @@
 //! Any history of uploads, deletions, replacements, runs and crashes ends in the result of a fresh run.
 
+#[path = "support/result.rs"]
+mod result;
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pomona_pipeline::layout::RunLayout;
-use pomona_pipeline::{Options, latest};
+use pomona_pipeline::Options;
+use pomona_store::LocalStore;
 use pomona_store::testing::{FailingStore, Fault, Operation};
-use pomona_store::{LocalStore, Store};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -76,28 +77,6 @@ async fn apply(event: &Event, input: &Path, output: &Path, pool: &pomona_pipelin
     }
 }
 
-/// The result of the newest successful run: every file by its name inside the run's folder.
-async fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
-    let store = LocalStore::open(output).unwrap();
-    let run_id = latest::read(&store).await.unwrap().expect("there is a successful run").run_id;
-    let root = format!("{}/", RunLayout::new(run_id.as_str()).root());
-    let mut files = BTreeMap::new();
-    for object in store.list(&root, &|_| true).await.unwrap() {
-        let name = object.key[root.len()..].to_owned();
-        let is_result = ["features/", "pca/", "metadata/", "classes/", "errors/", "model_info/"]
-            .iter()
-            .any(|folder| name.starts_with(folder));
-        if is_result {
-            files.insert(name, store.get(&object.key).await.unwrap().bytes.to_vec());
-        }
-    }
-    let info = files.get_mut("model_info/model_info.json").expect("a run has its model_info");
-    let mut json: serde_json::Value = serde_json::from_slice(info).unwrap();
-    json.as_object_mut().unwrap().remove("timestamp").expect("model_info has a timestamp");
-    *info = serde_json::to_vec(&json).unwrap();
-    files
-}
-
 fn differing(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let names = a.keys().chain(b.keys());
     names.filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
@@ -121,7 +100,7 @@ proptest! {
             apply(&Event::Upload { first: 100, count: 3, version: 0 }, &input, &output, &pool).await;
             support::run(&input, &output, &options(), &pool).await.unwrap();
             support::run(&input, &fresh, &options(), &pool).await.unwrap();
-            let different = differing(&result(&output).await, &result(&fresh).await);
+            let different = differing(&result::result(&output).await, &result::result(&fresh).await);
             prop_assert!(different.is_empty(), "{different:?}");
             Ok(())
         })?;

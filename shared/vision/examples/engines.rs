@@ -2,7 +2,7 @@
 //! and the CPU's peak of multiply-adds. The lines read like those of other engines' benchmarks: `name: median, min`.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pomona_vision::fma_peak;
@@ -18,7 +18,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn load(path: &PathBuf, engine: Engine, pixels: &[u8]) -> Result<Candidate, Box<dyn Error>> {
+    fn load(path: &Path, engine: Engine, pixels: &[u8]) -> Result<Candidate, Box<dyn Error>> {
         let start = Instant::now();
         let model = Model::load(path, &ModelOptions { engine, ..ModelOptions::default() })?;
         let (session, features) = (model.session()?, vec![0.0; model.width()]);

@@ -160,7 +160,7 @@ impl<K: Layer> TypedOp for LayerOp<K> {
     as_op!();
 
     fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(f32::fact(&self.layer.output_shape(self.set.lanes()))))
+        Ok(tvec!(f32::fact(self.layer.output_shape(self.set.lanes()))))
     }
 }
 

@@ -5,6 +5,9 @@
 //! order is what makes the bits the same everywhere. The shapes follow BLIS (Van Zee and van de Geijn, 2015): 6 x 16
 //! fills AVX2's registers, and panels longer than [`CHUNK_BYTES`] are worked off in chunks that stay in the L1 cache.
 
+// Indices name registers here: a loop over an array's elements would hide which sum belongs to which pixel and channel.
+#![allow(clippy::needless_range_loop)]
+
 use super::pack::PanelWeights;
 use super::simd::{Kernel, Simd};
 

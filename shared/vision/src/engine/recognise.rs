@@ -20,7 +20,6 @@ use crate::model::{Affine, Normalize};
 pub(super) struct Convolution {
     node: usize,
     pub input: OutletId,
-    pub channels: (usize, usize),
     pub geometry: Geometry,
     pub weights: Arc<Tensor>,
     pub biases: Vec<f32>,
@@ -172,7 +171,7 @@ impl Recogniser<'_> {
         if !is_finite(floats(&weights)?) || !is_finite(&biases) || output.0 == 0 || output.1 == 0 {
             return None;
         }
-        Some((kind, Convolution { node: node.id, input, channels, geometry, weights, biases }))
+        Some((kind, Convolution { node: node.id, input, geometry, weights, biases }))
     }
 
     /// The outlet of the ReLU6 that is all that reads `node`: a maximum with 0 and a minimum with 6 in either order.

@@ -1,0 +1,70 @@
+# Everything that a machine with a Rust toolchain, a C compiler and Python 3.11+ needs to run and to test Pomona.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+REFERENCE := ../shared
+INPUT ?= $(wildcard $(REFERENCE)/images/fruits-360)
+OUTPUT ?= results
+POMONA := $(or $(CARGO_TARGET_DIR),target)/release/pomona
+PYTHON_READY := .venv/.ready
+
+export POMONA_MODEL ?= $(wildcard $(REFERENCE)/models/mobilenet_v2_1.0_224_features.onnx)
+ifeq ($(POMONA_MODEL),)
+unexport POMONA_MODEL
+endif
+
+.PHONY: build run test lint unit benchmark browser spark static emulator clean
+
+build:
+	cargo build --release --locked --package pomona
+
+# `make run INPUT=folder OUTPUT=folder`; without INPUT the reference photographs, or else pictures that Pomona draws.
+run: build
+ifeq ($(INPUT),)
+	$(POMONA) demo
+else
+	$(POMONA) run $(INPUT) $(OUTPUT)
+endif
+
+# All that must hold before a change lands.
+test: lint unit
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+# The whole-system tests run the program, so it is built first, and with the tests' features, so that nothing is compiled twice.
+unit: $(PYTHON_READY)
+	cargo build --release --locked --workspace --all-targets
+	cargo test --release --locked --workspace
+
+$(PYTHON_READY): tests/python/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --requirement $<
+	touch $@
+
+# What is too large or too slow for every change.
+
+benchmark:
+	python3 -m venv .venv-benchmark
+	.venv-benchmark/bin/pip install --quiet --requirement tests/benchmarks/requirements.txt
+	cargo build --release --locked --workspace --all-targets
+	.venv-benchmark/bin/python tests/benchmarks/benchmark.py $(REFERENCE) $(POMONA) $(dir $(POMONA))examples/engines
+
+browser:
+	tests/browser/run.sh
+
+spark:
+	tests/spark/run.sh
+
+static:
+	tests/static/run.sh
+
+emulator:
+	cargo build --release --locked --workspace --all-targets
+	tests/emulator/run.sh
+
+clean:
+	cargo clean
+	rm -rf .venv .venv-*
