@@ -1,0 +1,114 @@
+//! What can go wrong in a Lambda, and the name under which it leaves.
+
+use lambda_runtime::Diagnostic;
+use pomona_pipeline::ErrorName;
+
+/// Why an event could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An event or a part of it that is not what the function takes.
+    #[error("{subject} cannot be used: {problem}")]
+    Event {
+        /// What was read.
+        subject: &'static str,
+        /// The field and what is wrong with it.
+        problem: String,
+    },
+    /// An environment variable of the function that cannot be used.
+    #[error("the function's environment variable {name} cannot be used: {problem}")]
+    Setting {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The stage failed.
+    #[error(transparent)]
+    Pipeline(#[from] pomona_pipeline::Error),
+}
+
+impl Error {
+    /// The name that this error has for the state machine.
+    pub fn name(&self) -> ErrorName {
+        match self {
+            Self::Event { .. } | Self::Setting { .. } => ErrorName::BadInput,
+            Self::Pipeline(error) => error.name(),
+        }
+    }
+
+    pub(crate) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
+        Self::Setting { name, problem: problem.into() }
+    }
+}
+
+impl From<pomona_store::Error> for Error {
+    fn from(error: pomona_store::Error) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        Self { error_type: error.name().as_str().to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_pipeline::Error as PipelineError;
+
+    fn store_error(is_retryable: bool) -> PipelineError {
+        let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
+        PipelineError::Store(if is_retryable {
+            pomona_store::Error::Transient { location, key, reason }
+        } else {
+            pomona_store::Error::Denied { location, key, reason }
+        })
+    }
+
+    fn text() -> String {
+        "x".to_owned()
+    }
+
+    #[test]
+    fn each_error_of_the_pipeline_leaves_under_its_name_with_its_message() {
+        let cases = [
+            ("Pomona.BadInput", PipelineError::Option { option: "limit", problem: text() }),
+            ("Pomona.BadInput", PipelineError::OutputInsideInput { input: text(), output: text() }),
+            ("Pomona.BadInput", store_error(false)),
+            ("Pomona.Retryable", store_error(true)),
+            (
+                "Pomona.NoImages",
+                PipelineError::NoImages { location: text(), files: 0, extensions: text(), filter: String::new() },
+            ),
+            ("Pomona.InputChanged", PipelineError::InputChanged { location: text(), key: text() }),
+            (
+                "Pomona.TooManyRejects",
+                PipelineError::TooManyRejects { rejects: 2, images: 3, reasons: text(), allowed: 0.1 },
+            ),
+            ("Pomona.Busy", PipelineError::Busy { location: text(), holder: text() }),
+            ("Pomona.RegionNotAllowed", PipelineError::RegionNotAllowed { region: text(), allowed: text() }),
+            ("Pomona.Inconsistent", PipelineError::Inconsistent { file: text(), problem: text() }),
+            ("Pomona.Inconsistent", PipelineError::Invalid { failed: text(), file: text() }),
+            ("Pomona.Inconsistent", PipelineError::Table { file: text(), problem: text() }),
+            ("Pomona.Internal", PipelineError::Internal(text())),
+        ];
+        let mut names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
+        for (name, error) in cases {
+            let message = error.to_string();
+            let diagnostic = Diagnostic::from(Error::from(error));
+            assert_eq!((diagnostic.error_type.as_str(), diagnostic.error_message), (name, message));
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ErrorName::ALL.len(), "a name without a case: {names:?}");
+    }
+
+    #[test]
+    fn events_and_settings_that_cannot_be_used_are_bad_input() {
+        let event = Error::Event { subject: "the event", problem: text() };
+        assert_eq!(Diagnostic::from(event).error_type, "Pomona.BadInput");
+        assert_eq!(Diagnostic::from(Error::setting("POMONA_MODEL", text())).error_type, "Pomona.BadInput");
+    }
+}

@@ -1,0 +1,40 @@
+//! What the Lambdas share: everything between an event and a stage of [`pomona_pipeline`].
+//!
+//! A Lambda's `main.rs` reads its [`Settings`], builds one [`Function`] and hands it to [`serve`], which answers each event with it.
+//! There is a function for each Lambda:
+//!
+//! | Lambda | function | stage |
+//! |---|---|---|
+//! | plan | [`plan::Plan`] | takes the output's lock and plans; counts missing parts |
+//! | list-batch | [`list_batch::ListBatch`] | extracts one shard |
+//! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits the PCA |
+//! | project-map | [`project_map::ProjectMap`] | projects one shard |
+//! | report | [`report::Report`] | checks and reports the run, gives the lock back |
+//!
+//! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself. An [`Error`]
+//! leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry` matches. Lines of the log and
+//! metrics go to standard output as JSON; at level info they hold no image key.
+
+mod edge;
+mod error;
+mod event;
+mod executions;
+pub mod list_batch;
+mod location;
+mod logging;
+mod metrics;
+pub mod plan;
+pub mod project_map;
+pub mod reduce;
+pub mod report;
+mod settings;
+mod stores;
+
+pub use edge::{Answer, Function, serve};
+pub use error::Error;
+pub use executions::Executions;
+pub use location::Location;
+pub use logging::start_logging;
+pub use metrics::Work;
+pub use settings::Settings;
+pub use stores::Stores;

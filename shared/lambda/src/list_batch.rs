@@ -1,0 +1,59 @@
+//! The Lambda `list-batch`: makes one part.
+
+use pomona_pipeline::compute::ComputePool;
+use pomona_pipeline::extract::{Extracted, Extraction};
+use pomona_pipeline::plan::Shard;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::edge::{Answer, Function};
+use crate::error::Error;
+use crate::event::parse;
+use crate::location::Location;
+use crate::metrics::Work;
+use crate::settings::Settings;
+use crate::stores::Stores;
+
+/// Extracts shards.
+pub struct ListBatch {
+    /// Open stores.
+    pub stores: Stores,
+    /// The threads that compute.
+    pub pool: ComputePool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    input: Location,
+    output: Location,
+    shard: Shard,
+}
+
+impl ListBatch {
+    /// The function as its settings say, with the model loaded.
+    ///
+    /// # Errors
+    /// Those of loading the model and of starting threads.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let pool = ComputePool::new(settings.extractor()?, settings.threads)?;
+        Ok(Self { stores: Stores::default(), pool })
+    }
+}
+
+impl Function for ListBatch {
+    type Answer = Extracted;
+
+    async fn handle(&self, event: Value) -> Result<Extracted, Error> {
+        let Event { input, output, shard } = parse("the event", event)?;
+        let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
+        let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool);
+        Ok(extraction.extract(&shard, &|| {}).await?)
+    }
+}
+
+impl Answer for Extracted {
+    fn work(&self) -> Work {
+        Work { images: Some(self.computed), rejects: Some(self.rejects), bytes: Some(self.bytes) }
+    }
+}

@@ -1,0 +1,125 @@
+//! Metrics by CloudWatch's embedded metric format: a line of the log that CloudWatch turns into metrics.
+//!
+//! Source of the form: CloudWatch user guide, "Specification: Embedded metric format".
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+const NAMESPACE: &str = "Pomona";
+
+/// What an invocation worked on, as far as it counts such things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Images that were worked on.
+    pub images: Option<u64>,
+    /// Images among them that could not be used.
+    pub rejects: Option<u64>,
+    /// Bytes that were read (list-batch) or written (project-map) for them.
+    pub bytes: Option<u64>,
+}
+
+/// One finished invocation.
+#[derive(Debug)]
+pub(crate) struct Invocation<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) is_cold_start: bool,
+    pub(crate) duration: Duration,
+    pub(crate) work: Work,
+}
+
+impl Invocation<'_> {
+    /// The line that tells CloudWatch; the dimension is the function's name.
+    pub(crate) fn line(&self, now: DateTime<Utc>) -> Value {
+        let measures = self.measures();
+        let metrics: Vec<Value> = measures.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": now.timestamp_millis(),
+                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["function"]], "Metrics": metrics}],
+            }),
+        );
+        line.insert("function".to_owned(), self.function.into());
+        line.insert("request_id".to_owned(), self.request_id.into());
+        line.extend(measures.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
+        line.into()
+    }
+
+    /// Name, unit and value of each metric.
+    fn measures(&self) -> Vec<(&'static str, &'static str, Value)> {
+        let milliseconds = self.duration.as_secs_f64() * 1e3;
+        let mut measures = vec![
+            ("duration", "Milliseconds", milliseconds.into()),
+            ("cold_start", "Count", u8::from(self.is_cold_start).into()),
+        ];
+        let Work { images, rejects, bytes } = self.work;
+        let counts = [("images", "Count", images), ("rejects", "Count", rejects), ("bytes", "Bytes", bytes)];
+        measures.extend(counts.into_iter().filter_map(|(name, unit, count)| Some((name, unit, count?.into()))));
+        if let Some(images) = images.filter(|&images| images > 0) {
+            measures.push(("ms_per_image", "Milliseconds", (milliseconds / images as f64).into()));
+        }
+        measures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(work: Work) -> Value {
+        let invocation = Invocation {
+            function: "pomona-list-batch",
+            request_id: "1-2",
+            is_cold_start: true,
+            duration: Duration::from_millis(500),
+            work,
+        };
+        invocation.line(DateTime::from_timestamp_millis(1_700_000_000_123).unwrap())
+    }
+
+    #[test]
+    fn a_line_has_the_embedded_metric_format() {
+        let metric = |name, unit| json!({"Name": name, "Unit": unit});
+        assert_eq!(
+            line(Work { images: Some(50), rejects: Some(2), bytes: Some(4096) }),
+            json!({
+                "_aws": {
+                    "Timestamp": 1_700_000_000_123_u64,
+                    "CloudWatchMetrics": [{
+                        "Namespace": "Pomona",
+                        "Dimensions": [["function"]],
+                        "Metrics": [
+                            metric("duration", "Milliseconds"), metric("cold_start", "Count"), metric("images", "Count"),
+                            metric("rejects", "Count"), metric("bytes", "Bytes"), metric("ms_per_image", "Milliseconds"),
+                        ],
+                    }],
+                },
+                "function": "pomona-list-batch",
+                "request_id": "1-2",
+                "duration": 500.0,
+                "cold_start": 1,
+                "images": 50,
+                "rejects": 2,
+                "bytes": 4096,
+                "ms_per_image": 10.0,
+            })
+        );
+    }
+
+    #[test]
+    fn what_was_not_counted_is_no_metric() {
+        let line = line(Work::default());
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        assert_eq!(metrics.len(), 2);
+        assert!(metrics.iter().all(|metric| line[metric["Name"].as_str().unwrap()].is_number()));
+    }
+
+    #[test]
+    fn no_images_have_no_time_per_image() {
+        assert!(line(Work { images: Some(0), ..Work::default() }).get("ms_per_image").is_none());
+    }
+}

@@ -1,0 +1,321 @@
+//! The Lambda `plan`: takes the output's lock and plans a run, or counts the parts that a run still lacks.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::lock::{self, Holders};
+use pomona_pipeline::recipe::Recipe;
+use pomona_pipeline::{Options, RunId, expiry, locations, plan};
+use pomona_store::Store;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::edge::{Answer, Function};
+use crate::error::Error;
+use crate::event::parse;
+use crate::executions::Executions;
+use crate::location::Location;
+use crate::settings::Settings;
+use crate::stores::Stores;
+
+/// How long an execution may hold an output: the state machine's `TimeoutSeconds`. One that ended earlier holds nobody up, because
+/// [`Executions`] knows that it has.
+pub const LEASE: Duration = Duration::from_secs(86_400);
+
+/// Plans runs.
+pub struct Plan {
+    /// Open stores.
+    pub stores: Stores,
+    /// How list-batch makes features.
+    pub recipe: Recipe,
+    /// Where images are when a request does not say.
+    pub input: Option<Location>,
+    /// Where results go when a request does not say.
+    pub output: Option<Location>,
+    /// The age at which what a run is going to use is made young again; never, where nothing expires.
+    pub refresh_age: Option<Duration>,
+    /// What is known about others that hold the output.
+    pub holders: Box<dyn Holders>,
+}
+
+/// An execution of the state machine.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// Its ARN.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was started; with the name, this makes the run's id.
+    pub started: DateTime<Utc>,
+}
+
+/// The state machine's input.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Where images are.
+    #[serde(default)]
+    pub input: Option<Location>,
+    /// Where results go.
+    #[serde(default)]
+    pub output: Option<Location>,
+    /// What the user chose.
+    #[serde(default)]
+    pub options: Options,
+    /// Shards that are worked on at once.
+    #[serde(default = "default_concurrency")]
+    pub max_concurrency: NonZeroU32,
+}
+
+fn default_concurrency() -> NonZeroU32 {
+    const { NonZeroU32::new(64).unwrap() }
+}
+
+/// What the function answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum PlanAnswer {
+    /// To an event with a request.
+    Planned(Box<Planned>),
+    /// To an event with a run.
+    Checked {
+        /// Parts that do not exist yet.
+        missing: u64,
+    },
+}
+
+impl Answer for PlanAnswer {}
+
+/// A plan in names and counters: the state of the state machine. Keys are complete keys in `bucket`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// The run.
+    pub run_id: RunId,
+    /// Where images are.
+    pub input: Location,
+    /// Where results go.
+    pub output: Location,
+    /// The output's bucket.
+    pub bucket: String,
+    /// The run's folder, without a slash at its end.
+    pub run_prefix: String,
+    /// The shards without a part.
+    pub missing_key: String,
+    /// All shards.
+    pub shards_key: String,
+    /// Listed images.
+    pub images: u64,
+    /// Shards.
+    pub shards: u64,
+    /// Shards without a part.
+    pub missing: u64,
+    /// Levels of merging before reduce, which merges the last one itself.
+    pub combine_levels: u32,
+    /// Shards that are worked on at once.
+    pub max_concurrency: NonZeroU32,
+}
+
+/// The two events of this function.
+#[derive(Debug)]
+enum Event {
+    Plan { execution: Execution, request: Request },
+    Check { output: Location, run_id: RunId },
+}
+
+impl Event {
+    fn parse(event: Value) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ToPlan {
+            execution: Execution,
+            request: Value,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ToCheck {
+            output: Location,
+            run_id: RunId,
+        }
+        if event.get("run_id").is_some() {
+            let ToCheck { output, run_id } = parse("the event", event)?;
+            return Ok(Self::Check { output, run_id });
+        }
+        let ToPlan { execution, request } = parse("the event", event)?;
+        Ok(Self::Plan { execution, request: parse("the execution's input", request)? })
+    }
+}
+
+impl Plan {
+    /// The function as its settings say. The model is loaded just to learn its recipe.
+    ///
+    /// # Errors
+    /// Those of loading the model.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            stores: Stores::default(),
+            recipe: Recipe::of(&settings.extractor()?),
+            input: settings.input.clone(),
+            output: settings.output.clone(),
+            refresh_age: settings.refresh_age,
+            holders: Box::new(Executions),
+        })
+    }
+
+    async fn plan(&self, execution: &Execution, request: Request) -> Result<Planned, Error> {
+        let input = location("input", request.input, self.input.as_ref())?;
+        let output = location("output", request.output, self.output.as_ref())?;
+        request.options.validate()?;
+        locations::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+        let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
+
+        let run_id = RunId::new(execution.started, &execution.name);
+        lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
+        let wanted = plan::Request {
+            run_id: &run_id,
+            started: execution.started,
+            options: &request.options,
+            recipe: &self.recipe,
+        };
+        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &wanted).await {
+            Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency)),
+            Err(error) => {
+                give_lock_back(to.as_ref(), &run_id).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn plan_and_refresh(
+        &self,
+        from: &dyn Store,
+        to: &dyn Store,
+        wanted: &plan::Request<'_>,
+    ) -> Result<plan::Plan, Error> {
+        let plan = plan::plan(from, to, wanted).await?;
+        if let Some(age) = self.refresh_age {
+            expiry::refresh(to, &plan.run_id, age).await?;
+        }
+        Ok(plan)
+    }
+}
+
+impl Function for Plan {
+    type Answer = PlanAnswer;
+
+    async fn handle(&self, event: Value) -> Result<PlanAnswer, Error> {
+        match Event::parse(event)? {
+            Event::Plan { execution, request } => {
+                Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, request).await?)))
+            }
+            Event::Check { output, run_id } => {
+                let output = self.stores.open(&output).await?;
+                Ok(PlanAnswer::Checked { missing: plan::count_missing(output.as_ref(), &run_id).await? })
+            }
+        }
+    }
+}
+
+fn location(name: &'static str, wanted: Option<Location>, otherwise: Option<&Location>) -> Result<Location, Error> {
+    wanted.or_else(|| otherwise.cloned()).ok_or_else(|| Error::Event {
+        subject: "the execution's input",
+        problem: format!("`{name}` is missing, and the stack has no {name} of its own; write s3://bucket/prefix"),
+    })
+}
+
+/// The error that ended the plan is the one to mend; a lock that stays is void when the execution has ended.
+async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
+    if let Err(error) = lock::release(output, run_id).await {
+        tracing::warn!(%error, "could not give the lock back");
+    }
+}
+
+fn planned(input: Location, output: Location, plan: &plan::Plan, max_concurrency: NonZeroU32) -> Planned {
+    let layout = RunLayout::new(plan.run_id.as_str());
+    Planned {
+        run_id: plan.run_id.clone(),
+        bucket: output.bucket().to_owned(),
+        run_prefix: output.key(layout.root()),
+        missing_key: output.key(&layout.missing()),
+        shards_key: output.key(&layout.shards()),
+        images: plan.images,
+        shards: plan.shards,
+        missing: plan.missing,
+        combine_levels: plan.merge_levels.saturating_sub(1),
+        max_concurrency,
+        input,
+        output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(request: Value) -> Value {
+        let execution = json!({"id": "arn:aws:states:eu-west-1:1:execution:p:e", "name": "e", "started": "2026-01-31T12:00:00.75Z"});
+        json!({"execution": execution, "request": request})
+    }
+
+    fn request(request: Value) -> Result<Request, Error> {
+        match Event::parse(event(request))? {
+            Event::Plan { request, .. } => Ok(request),
+            Event::Check { .. } => unreachable!("the event has a request"),
+        }
+    }
+
+    #[test]
+    fn an_empty_request_has_defaults() {
+        let request = request(json!({})).unwrap();
+        assert_eq!((request.input, request.output, request.max_concurrency.get()), (None, None, 64));
+        assert_eq!(request.options, Options::default());
+    }
+
+    #[test]
+    fn a_request_says_where_how_and_how_much_at_once() {
+        let request = request(json!({
+            "input": "s3://b/in/", "output": "s3://b/out", "options": {"limit": 3}, "max_concurrency": 5,
+        }));
+        let request = request.unwrap();
+        assert_eq!(request.input, Some("s3://b/in".parse().unwrap()));
+        assert_eq!((request.options.limit, request.max_concurrency.get()), (Some(3), 5));
+    }
+
+    #[test]
+    fn a_wrong_field_is_bad_input_and_named() {
+        let cases = [
+            ("optoins", json!({"optoins": {}})),
+            ("componets", json!({"options": {"componets": 3}})),
+            ("`options.components`", json!({"options": {"components": "many"}})),
+            ("`options.shard_size`", json!({"options": {"shard_size": -1}})),
+            ("`max_concurrency`", json!({"max_concurrency": 0})),
+            ("`input`: \"images\"", json!({"input": "images"})),
+        ];
+        for (named, wrong) in cases {
+            let error = request(wrong).unwrap_err();
+            assert_eq!(error.name().as_str(), "Pomona.BadInput");
+            let message = error.to_string();
+            assert!(message.starts_with("the execution's input") && message.contains(named), "{named}: {message}");
+        }
+        assert!(request(json!(null)).is_err());
+    }
+
+    #[test]
+    fn a_location_that_nobody_names_is_asked_for() {
+        assert!(location("output", None, None).unwrap_err().to_string().contains("`output`"));
+        let (own, other): (Location, Location) = ("s3://own".parse().unwrap(), "s3://other".parse().unwrap());
+        assert_eq!(location("output", None, Some(&own)).unwrap(), own);
+        assert_eq!(location("output", Some(other.clone()), Some(&own)).unwrap(), other);
+    }
+
+    #[test]
+    fn an_event_with_a_run_asks_what_is_missing() {
+        let check = Event::parse(json!({"output": "s3://b", "run_id": "20260131T120000Z-0123abcd"})).unwrap();
+        assert!(matches!(check, Event::Check { .. }));
+        assert!(Event::parse(json!({"output": "s3://b"})).is_err());
+        assert!(Event::parse(json!({"run_id": "x"})).is_err());
+    }
+}

@@ -1,0 +1,162 @@
+//! What a Lambda learns from its environment.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pomona_pipeline::region;
+use pomona_vision::extractor::Extractor;
+use pomona_vision::model::{Model, ModelOptions};
+use pomona_vision::pixels::Limits;
+
+use crate::error::Error;
+use crate::location::Location;
+
+const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
+
+/// The memory with which a function gets one vCPU to itself (Lambda guide, "Configure Lambda function memory").
+const MB_PER_VCPU: usize = 1769;
+
+/// For so long, at least, what a run uses must still be there: an execution takes a day at most, and may be redriven within days.
+const DAYS_TO_SPARE: u64 = 7;
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// The settings of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Threads that compute: one for each vCPU that the function's memory buys, to the nearest.
+    pub threads: usize,
+    /// The model file.
+    pub model: PathBuf,
+    /// Where images are when a request does not say.
+    pub input: Option<Location>,
+    /// Where results go when a request does not say.
+    pub output: Option<Location>,
+    /// The age at which parts and nodes that a run is going to use are made young again, because they would expire soon.
+    pub refresh_age: Option<Duration>,
+}
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// [`pomona_pipeline::Error::RegionNotAllowed`], and [`Error::Setting`] for a variable that is missing or cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::read(|name| std::env::var(name).ok(), Path::exists)
+    }
+
+    /// Loads the model.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
+    pub fn extractor(&self) -> Result<Extractor, Error> {
+        let model = Model::load(&self.model, &ModelOptions::default()).map_err(pomona_pipeline::Error::from)?;
+        Ok(Extractor::new(model, Limits::default()))
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let region = variable("AWS_REGION").ok_or_else(|| Error::setting("AWS_REGION", "it is not set"))?;
+        region::check(&region, variable(region::VARIABLE).as_deref())?;
+        let location = |name: &'static str| {
+            let location = variable(name).map(|text| text.parse::<Location>());
+            location.transpose().map_err(|error| Error::setting(name, error.to_string()))
+        };
+        Ok(Self {
+            threads: threads(variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))?,
+            model: variable("POMONA_MODEL")
+                .map_or_else(|| bundled_model(variable("LAMBDA_TASK_ROOT"), exists), PathBuf::from),
+            input: location("POMONA_INPUT")?,
+            output: location("POMONA_OUTPUT")?,
+            refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
+        })
+    }
+}
+
+fn threads(memory_mb: Option<String>) -> Result<usize, Error> {
+    let problem = "it is not a number of MB";
+    let memory_mb: Option<usize> = memory_mb.and_then(|memory| memory.parse().ok());
+    let memory_mb = memory_mb.ok_or_else(|| Error::setting("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", problem))?;
+    Ok(((memory_mb + MB_PER_VCPU / 2) / MB_PER_VCPU).max(1))
+}
+
+fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {
+    let Some(days) = expire_days else { return Ok(None) };
+    let days: u64 =
+        days.parse().map_err(|_| Error::setting("POMONA_PARTS_EXPIRE_DAYS", "it is not a number of days"))?;
+    Ok(Some(Duration::from_secs(days.saturating_sub(DAYS_TO_SPARE) * SECONDS_PER_DAY)))
+}
+
+/// The model that came in the function's own package, or else in a layer.
+fn bundled_model(task_root: Option<String>, exists: impl Fn(&Path) -> bool) -> PathBuf {
+    let in_package = task_root.map(|root| Path::new(&root).join("models").join(MODEL_FILE));
+    in_package.filter(|path| exists(path)).unwrap_or_else(|| Path::new("/opt/models").join(MODEL_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        let always = [("AWS_REGION", "eu-west-1"), ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")];
+        let find = |name: &str| {
+            variables.iter().chain(&always).find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned())
+        };
+        Settings::read(find, |path| path.starts_with("/var/task"))
+    }
+
+    #[test]
+    fn a_function_has_a_thread_for_each_vcpu() {
+        for (memory, threads) in [("128", 1), ("1769", 1), ("3538", 2), ("8845", 5), ("10240", 6)] {
+            assert_eq!(read(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory)]).unwrap().threads, threads, "{memory} MB");
+        }
+    }
+
+    #[test]
+    fn the_model_is_the_named_one_or_the_one_in_the_package_or_in_a_layer() {
+        let model = |variables: &[(&str, &str)]| read(variables).unwrap().model.display().to_string();
+        assert_eq!(model(&[("POMONA_MODEL", "/opt/a.onnx")]), "/opt/a.onnx");
+        assert_eq!(model(&[("LAMBDA_TASK_ROOT", "/var/task")]), format!("/var/task/models/{MODEL_FILE}"));
+        assert_eq!(model(&[("LAMBDA_TASK_ROOT", "/elsewhere")]), format!("/opt/models/{MODEL_FILE}"));
+        assert_eq!(model(&[]), format!("/opt/models/{MODEL_FILE}"));
+    }
+
+    #[test]
+    fn locations_are_read_and_may_be_left_out() {
+        let settings = read(&[("POMONA_INPUT", "s3://in/images/"), ("POMONA_OUTPUT", "")]).unwrap();
+        assert_eq!((settings.input, settings.output), (Some("s3://in/images".parse().unwrap()), None));
+    }
+
+    #[test]
+    fn parts_are_made_young_again_a_week_before_they_expire() {
+        let days = |days| {
+            read(&[("POMONA_PARTS_EXPIRE_DAYS", days)]).unwrap().refresh_age.unwrap().as_secs() / SECONDS_PER_DAY
+        };
+        assert_eq!((days("90"), days("14"), days("3")), (83, 7, 0));
+        assert_eq!(read(&[]).unwrap().refresh_age, None);
+    }
+
+    #[test]
+    fn another_region_is_refused() {
+        let refused = |variables: &[(&str, &str)]| read(variables).unwrap_err().name().as_str();
+        assert_eq!(refused(&[("AWS_REGION", "us-east-1")]), "Pomona.RegionNotAllowed");
+        assert_eq!(
+            refused(&[("AWS_REGION", "us-east-1"), ("POMONA_ALLOWED_REGIONS", "us-east-1")]),
+            "Pomona.RegionNotAllowed"
+        );
+        read(&[("AWS_REGION", "eu-north-1"), ("POMONA_ALLOWED_REGIONS", "eu-north-1,eu-west-1")]).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_name() {
+        for (name, value) in [
+            ("AWS_REGION", ""),
+            ("POMONA_OUTPUT", "results"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
+            ("POMONA_PARTS_EXPIRE_DAYS", "-1"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The five functions, fed by the state machine's own payloads, over folders that stand for buckets.
+
+mod asl;
+#[path = "../../pipeline/tests/support/result.rs"]
+mod result;
+#[path = "../../pipeline/tests/support/mod.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use asl::StateMachine;
+use pomona_lambda::list_batch::ListBatch;
+use pomona_lambda::plan::Plan;
+use pomona_lambda::project_map::ProjectMap;
+use pomona_lambda::reduce::Reduce;
+use pomona_lambda::report::Report;
+use pomona_lambda::{Error, Function, Location, Stores};
+use pomona_pipeline::Options;
+use pomona_pipeline::lock::{Holders, NoOtherHolders, UnknownHolders};
+use pomona_pipeline::recipe::Recipe;
+use pomona_store::{LocalStore, Store};
+use serde_json::{Value, json};
+
+const INPUT: &str = "s3://images/fruits";
+const OUTPUT: &str = "s3://results/all";
+
+/// Two folders behind the names of buckets.
+struct Cloud {
+    folder: tempfile::TempDir,
+}
+
+impl Cloud {
+    fn new() -> Self {
+        let cloud = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(cloud.input()).unwrap();
+        cloud
+    }
+
+    fn with_images(count: u64) -> Self {
+        let cloud = Self::new();
+        for number in 0..count {
+            support::write(&cloud.input(), &format!("class {}/{number}.png", number % 3), &support::picture(number));
+        }
+        cloud
+    }
+
+    fn input(&self) -> PathBuf {
+        self.folder.path().join("in")
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    fn stores(&self) -> Stores {
+        let input: Arc<dyn Store> = Arc::new(LocalStore::open(self.input()).unwrap());
+        let output: Arc<dyn Store> = Arc::new(LocalStore::create(self.output()).unwrap());
+        let at = |location: &str| location.parse::<Location>().unwrap();
+        [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
+    }
+
+    fn plan(&self, holders: Box<dyn Holders>) -> Plan {
+        Plan {
+            stores: self.stores(),
+            recipe: Recipe::of(support::pool(1).extractor()),
+            input: Some(INPUT.parse().unwrap()),
+            output: Some(OUTPUT.parse().unwrap()),
+            refresh_age: Some(Duration::ZERO),
+            holders,
+        }
+    }
+
+    fn is_locked(&self) -> bool {
+        self.output().join("lock.json").exists()
+    }
+
+    /// An object of the output, by its complete key in the bucket.
+    fn read(&self, key: &str) -> Value {
+        let key = key.strip_prefix("all/").expect("keys lie below the output's prefix");
+        serde_json::from_slice(&std::fs::read(self.output().join(key)).unwrap()).unwrap()
+    }
+}
+
+/// The context object and the variables of an execution.
+fn scope(execution: &str, input: Value) -> Value {
+    let execution = json!({
+        "Id": format!("arn:aws:states:eu-west-1:123456789012:execution:pomona:{execution}"),
+        "Name": execution,
+        "StartTime": "2026-01-31T12:00:00.123Z",
+        "Input": input,
+    });
+    let at = |second: u32| json!(format!("2026-01-31T12:00:{second:02}.000Z"));
+    json!({
+        "$$": {"Execution": execution, "State": {"EnteredTime": at(59)}},
+        "$plan_started": at(1), "$extract_started": at(2), "$combine_started": null, "$reduce_started": at(9), "$project_started": at(11),
+    })
+}
+
+async fn answer<F: Function>(function: &F, event: Value) -> Result<Value, Error> {
+    // As Lambda does, the answer leaves as text.
+    Ok(serde_json::to_value(function.handle(event).await?).unwrap())
+}
+
+async fn ask_for_plan(plan: &Plan, execution: &str, request: Value) -> Result<Value, Error> {
+    answer(plan, StateMachine::read().payload("Plan", &scope(execution, request))).await
+}
+
+/// What a Map answers for all its items.
+async fn map<F: Function>(function: &F, names: [&str; 2], scope: &Value, items: &Value) -> Vec<Value> {
+    let machine = StateMachine::read();
+    let mut answers = Vec::new();
+    for item in items.as_array().expect("a Map reads a list") {
+        let mut own = scope.clone();
+        own["$$"]["Map"] = json!({"Item": {"Value": item}});
+        let child = json!({"$": machine.item(names[0], &own)});
+        answers.push(answer(function, machine.payload(names[1], &child)).await.unwrap());
+    }
+    answers
+}
+
+fn sum(answers: &[Value], field: &str) -> u64 {
+    answers.iter().map(|answer| answer[field].as_u64().unwrap()).sum()
+}
+
+/// Runs the state machine's tasks in order.
+async fn run(cloud: &Cloud, request: Value) -> Value {
+    let machine = StateMachine::read();
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let list_batch = ListBatch { stores: cloud.stores(), pool: support::pool(2) };
+    let reduce = Reduce { stores: cloud.stores() };
+    let mut scope = scope("execution", request.clone());
+    scope["$"] = ask_for_plan(&plan, "execution", request).await.unwrap();
+    let state = scope["$"].clone();
+    let key = |field: &str| state[field].as_str().unwrap();
+    assert!(cloud.is_locked());
+
+    let check = machine.payload("CheckParts", &scope);
+    assert_eq!(answer(&plan, check.clone()).await.unwrap(), json!({"missing": state["missing"]}));
+    let extracted = map(&list_batch, ["Extract", "ListBatch"], &scope, &cloud.read(key("missing_key"))).await;
+    assert_eq!(sum(&extracted, "images"), state["images"]);
+    assert_eq!(answer(&plan, check).await.unwrap(), json!({"missing": 0}));
+
+    for level in 1..=state["combine_levels"].as_u64().unwrap() {
+        let groups = cloud.read(&format!("{}/merge/{level}.json", key("run_prefix")));
+        let merged = map(&reduce, ["Combine", "MergeGroup"], &scope, &groups).await;
+        assert!(merged.iter().all(|answer| answer["merged"].as_u64().unwrap() <= 64));
+    }
+    let reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
+    assert_eq!(reduced["images"], state["images"]);
+
+    let project = ProjectMap { stores: cloud.stores() };
+    let projected = map(&project, ["Project", "ProjectMap"], &scope, &cloud.read(key("shards_key"))).await;
+    assert_eq!(sum(&projected, "listed"), state["images"]);
+    assert!(projected.iter().all(|answer| answer.get("component_means").is_none()));
+
+    let report = Report { stores: cloud.stores() };
+    answer(&report, machine.payload("Report", &scope)).await.unwrap()
+}
+
+async fn local_result(input: &Path, options: &Options) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let output = tempfile::tempdir().unwrap();
+    support::run(input, output.path(), options, &support::pool(1)).await.unwrap();
+    result::result(output.path()).await
+}
+
+#[tokio::test]
+async fn the_functions_make_the_result_of_a_local_run_byte_for_byte() {
+    let cloud = Cloud::with_images(200);
+    support::write(&cloud.input(), "class 0/nothing.png", b"");
+    // More than 64 shards, so that moments are combined first.
+    let report = run(&cloud, json!({"options": {"shard_size": 1, "components": 2}})).await;
+    assert_eq!((&report["images"], &report["rejects"], &report["classes"]), (&json!(201), &json!(1), &json!(3)));
+    assert!(!cloud.is_locked());
+
+    let run_folder = cloud.output().join(report["run"].as_str().unwrap());
+    assert!(run_folder.join("_SUCCESS").exists());
+    let timings = std::fs::read_to_string(run_folder.join("report/timings.csv")).unwrap();
+    assert!(timings.contains("\nextract,2026-01-31T12:00:02.000Z,2026-01-31T12:00:09.000Z,7.000,"), "{timings}");
+
+    let options = serde_json::from_value(json!({"shard_size": 1, "components": 2})).unwrap();
+    assert_eq!(result::result(&cloud.output()).await, local_result(&cloud.input(), &options).await);
+}
+
+#[tokio::test]
+async fn a_second_run_finds_every_part() {
+    let cloud = Cloud::with_images(5);
+    run(&cloud, json!({"options": {"components": 1}})).await;
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let planned = ask_for_plan(&plan, "another", json!({"options": {"components": 1}})).await.unwrap();
+    assert_eq!((&planned["missing"], &planned["shards"]), (&json!(0), &json!(1)));
+}
+
+#[tokio::test]
+async fn the_plan_answers_in_names_and_counters() {
+    let cloud = Cloud::with_images(5);
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let planned = ask_for_plan(&plan, "e", json!({"max_concurrency": 7})).await.unwrap();
+    let run_id = planned["run_id"].as_str().unwrap();
+    assert!(run_id.starts_with("20260131T120000Z-"));
+    assert_eq!(
+        planned,
+        json!({
+            "run_id": run_id,
+            "input": INPUT,
+            "output": OUTPUT,
+            "bucket": "results",
+            "run_prefix": format!("all/runs/{run_id}"),
+            "missing_key": format!("all/runs/{run_id}/missing.json"),
+            "shards_key": format!("all/runs/{run_id}/shards.json"),
+            "images": 5,
+            "shards": 1,
+            "missing": 1,
+            "combine_levels": 0,
+            "max_concurrency": 7,
+        })
+    );
+}
+
+#[tokio::test]
+async fn planning_again_for_the_same_execution_answers_the_same() {
+    let cloud = Cloud::with_images(5);
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let first = ask_for_plan(&plan, "e", json!({})).await.unwrap();
+    assert_eq!(ask_for_plan(&plan, "e", json!({})).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn another_execution_is_busy_while_the_first_one_is_going_and_not_after() {
+    let cloud = Cloud::with_images(5);
+    ask_for_plan(&cloud.plan(Box::new(UnknownHolders)), "first", json!({})).await.unwrap();
+    let busy = ask_for_plan(&cloud.plan(Box::new(UnknownHolders)), "second", json!({})).await.unwrap_err();
+    assert_eq!(busy.name().as_str(), "Pomona.Busy");
+    assert!(busy.to_string().contains("execution:pomona:first"), "{busy}");
+    ask_for_plan(&cloud.plan(Box::new(NoOtherHolders)), "second", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plan_that_fails_leaves_no_lock() {
+    let cloud = Cloud::new();
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    assert_eq!(ask_for_plan(&plan, "e", json!({})).await.unwrap_err().name().as_str(), "Pomona.NoImages");
+    assert!(!cloud.is_locked());
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_work_writes_nothing() {
+    let cloud = Cloud::with_images(5);
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let requests = [
+        json!({"optoins": {}}),
+        json!({"options": {"shard_size": 0}}),
+        json!({"output": format!("{INPUT}/results")}),
+        json!([]),
+    ];
+    for request in requests {
+        let error = ask_for_plan(&plan, "e", request).await.unwrap_err();
+        assert_eq!(error.name().as_str(), "Pomona.BadInput", "{error}");
+    }
+    assert!(
+        std::fs::read_dir(cloud.output()).unwrap().all(|entry| entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with('.'))
+    );
+}
+
+#[tokio::test]
+async fn an_image_that_is_replaced_after_the_plan_is_changed_input() {
+    let cloud = Cloud::with_images(3);
+    let planned = ask_for_plan(&cloud.plan(Box::new(UnknownHolders)), "e", json!({})).await.unwrap();
+    support::write(&cloud.input(), "class 0/0.png", &support::picture(99));
+    let list_batch = ListBatch { stores: cloud.stores(), pool: support::pool(1) };
+    let [shard] = &cloud.read(planned["missing_key"].as_str().unwrap()).as_array().unwrap().clone()[..] else {
+        panic!("one shard")
+    };
+    let error = answer(&list_batch, json!({"input": INPUT, "output": OUTPUT, "shard": shard})).await.unwrap_err();
+    assert_eq!(error.name().as_str(), "Pomona.InputChanged");
+}
+
+#[tokio::test]
+async fn every_function_refuses_an_event_that_it_does_not_know() {
+    let cloud = Cloud::new();
+    let event = json!({"output": OUTPUT, "something": "else"});
+    let names = [
+        answer(&cloud.plan(Box::new(UnknownHolders)), event.clone()).await.unwrap_err().name(),
+        answer(&ListBatch { stores: cloud.stores(), pool: support::pool(1) }, event.clone()).await.unwrap_err().name(),
+        answer(&Reduce { stores: cloud.stores() }, event.clone()).await.unwrap_err().name(),
+        answer(&ProjectMap { stores: cloud.stores() }, event.clone()).await.unwrap_err().name(),
+        answer(&Report { stores: cloud.stores() }, event).await.unwrap_err().name(),
+    ];
+    assert!(names.iter().all(|name| name.as_str() == "Pomona.BadInput"));
+}
