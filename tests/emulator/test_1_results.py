@@ -1,0 +1,65 @@
+"""A run on the state machine has the result of a local run, byte for byte."""
+
+import json
+
+from results import assert_same
+
+OPTIONS = {"components": 20}
+LOCALLY = ["--components", "20"]
+
+
+def test_300_images_have_the_result_of_a_local_run_and_a_second_run_computes_nothing(stack, emulator, three_hundred, local):
+    stack.upload(three_hundred)
+    hear = stack.listen()
+    request = {"input": stack.outputs["InputLocation"], "output": stack.outputs["OutputLocation"], "options": {"shard_size": 75}, "max_concurrency": 2}
+    started = emulator.aws("stepfunctions", "start-execution", "--state-machine-arn", stack.outputs["StateMachineArn"], "--input", json.dumps(request))
+    ended = stack.wait(started["executionArn"])
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    report = json.loads(ended["output"])
+    assert (report["images"], report["rejects"]) == (300, 0)
+    assert_same(stack.result(report), local(three_hundred, "--shard-size", "75"))
+    assert f"{report['run']}/_SUCCESS" in stack.keys()
+    assert json.loads(stack.read("latest.json"))["folder"] == report["run"]
+    assert "lock.json" not in stack.keys()
+    assert "succeeded" in hear()
+
+    extractions = len(stack.invocations("list-batch"))
+    assert extractions == 4
+    again = stack.succeed(options={"shard_size": 75})
+    assert again["run"] != report["run"]
+    assert len(stack.invocations("list-batch")) == extractions
+    assert_same(stack.result(again), stack.result(report))
+
+
+def test_more_than_64_shards_go_through_combine(stack, three_hundred, local):
+    stack.upload(three_hundred)
+    execution = stack.start(options={"shard_size": 2})
+    ended = stack.wait(execution)
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    groups = [invocation["event"]["group"] for invocation in stack.invocations("reduce") if "group" in invocation["event"]]
+    assert [len(group["children"]) for group in groups][0] == 64
+    assert len(groups) == 2
+    assert_same(stack.result(json.loads(ended["output"])), local(three_hundred, "--shard-size", "2"))
+    # However many shards there are, the state holds names and counters only.
+    assert max(len(json.dumps(event, default=str)) for event in stack.history(execution)) < 8192
+
+
+def test_a_poisoned_image_is_a_reject_and_stops_nothing(stack, forty, local):
+    images = {**forty, "Pear/cut, off.jpg": next(iter(forty.values())).read_bytes()[:700], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
+    stack.upload(images)
+    report = stack.succeed(options={**OPTIONS, "max_reject_share": 0.1})
+    assert (report["images"], report["rejects"]) == (43, 3)
+    result = stack.result(report)
+    assert_same(result, local(images, *LOCALLY, "--max-reject-share", "0.1"))
+    errors = b"".join(content for name, content in result.items() if name.startswith("errors/")).decode()
+    assert '"Pear/cut, off.jpg"' in errors and "Pear/nothing.png" in errors and "Pear/not+an%20image.jpg" in errors
+
+
+def test_every_function_stays_below_its_memory(emulator):
+    """Of what has run so far; the emulator ends an invocation that needs more, as AWS does."""
+    peaks = {}
+    for invocation in emulator.control("invocations"):
+        function = invocation["function"].split("-", 2)[2]
+        peaks[function] = max(peaks.get(function, (0, 0)), (invocation["peak_mb"], invocation["memory_mb"]))
+    print("".join(f"\n{function}: at most {peak} of {memory} MB" for function, (peak, memory) in sorted(peaks.items())))
+    assert len(peaks) == 5 and all(0 < peak < memory for peak, memory in peaks.values())

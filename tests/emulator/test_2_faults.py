@@ -1,0 +1,128 @@
+"""What goes wrong on the way changes nothing, or fails the run in a way that can be mended."""
+
+import json
+
+import pytest
+from cloud import FUNCTIONS, until
+from results import assert_same
+
+OPTIONS = {"components": 10, "shard_size": 8}
+LOCALLY = ["--components", "10", "--shard-size", "8"]
+
+
+@pytest.mark.parametrize("kind", ["crash", "lost_answer", "twice"])
+def test_a_fault_of_every_function_changes_nothing(stack, forty, local, kind):
+    stack.upload(forty)
+    faults = [{"function": function, "kind": kind, "times": 1} for function in FUNCTIONS]
+    with stack.faults(*faults):
+        report = stack.succeed(options=OPTIONS)
+    if kind != "twice":
+        assert all(any(invocation["failed"] for invocation in stack.invocations(function)) for function in FUNCTIONS)
+    assert_same(stack.result(report), local(forty, *LOCALLY))
+
+
+def test_a_shard_that_runs_out_of_time_is_tried_again(stack, forty, local):
+    stack.upload(forty)
+    with stack.faults({"function": "list-batch", "kind": "timeout", "times": 2, "after": 0.02}):
+        report = stack.succeed(options=OPTIONS)
+    assert sum(invocation["failed"] for invocation in stack.invocations("list-batch")) == 2
+    assert_same(stack.result(report), local(forty, *LOCALLY))
+
+
+def test_throttling_and_passing_troubles_are_waited_out(stack, forty, local):
+    stack.upload(forty)
+    throttled = {"errorType": "Lambda.TooManyRequestsException", "errorMessage": "Rate Exceeded."}
+    passing = {"errorType": "Pomona.Retryable", "errorMessage": "slow down"}
+    with stack.faults({"function": "list-batch", "kind": "error", "answer": throttled, "times": 2}, {"function": "report", "kind": "error", "answer": passing}):
+        report = stack.succeed(options=OPTIONS)
+    assert_same(stack.result(report), local(forty, *LOCALLY))
+
+
+def test_a_failing_shard_fails_the_execution_and_a_new_start_computes_only_that_shard(stack, forty, local):
+    stack.upload(forty)
+    hear = stack.listen()
+    defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: the third shard; please report it"}
+    with stack.faults({"function": "list-batch", "kind": "error", "answer": defect, "times": 100, "match": '"shard": 2,'}):
+        ended = stack.run(options=OPTIONS)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+    [failed] = [json.loads(stack.read(key)) for key in stack.keys("runs/") if key.endswith("/FAILED_0.json")]
+    assert [child["Error"] for child in failed] == ["Pomona.Internal"] and "the third shard" in failed[0]["Cause"]
+    message = hear()
+    assert "FAILED" in message and "States.ExceedToleratedFailureThreshold" in message and "FAILED_0.json" in message and ended["executionArn"] in message
+    assert "latest.json" not in stack.keys()
+
+    finished = len(stack.invocations("list-batch"))
+    report = stack.succeed(options=OPTIONS)
+    assert len(stack.invocations("list-batch")) == finished + 1
+    assert_same(stack.result(report), local(forty, *LOCALLY))
+
+
+def held(stack, **request):
+    """An execution whose plan is made and whose extraction waits."""
+    execution = stack.start(**request)
+    until(lambda: any(key.endswith("/shards.json") for key in stack.keys("runs/")), "plan")
+    return execution
+
+
+def test_an_image_that_is_replaced_meanwhile_is_planned_anew(stack, forty, local):
+    stack.upload(forty)
+    [replaced, gone, other, *_] = forty
+    with stack.faults({"function": "list-batch", "kind": "hold", "times": 100}):
+        execution = held(stack, options=OPTIONS)
+        stack.upload({replaced: forty[other]})
+        stack.s3.delete_object(Bucket=stack.input, Key=gone)
+    ended = stack.wait(execution)
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    assert len(stack.plans()) == 2
+    now = {**forty, replaced: forty[other]}
+    del now[gone]
+    assert_same(stack.result(json.loads(ended["output"])), local(now, *LOCALLY))
+
+
+def test_an_input_that_keeps_changing_is_given_up_after_three_plans_more(stack, forty):
+    stack.upload(forty)
+    changed = {"errorType": "Pomona.InputChanged", "errorMessage": "an image changed while the run was going"}
+    with stack.faults({"function": "list-batch", "kind": "error", "answer": changed, "times": 100, "match": '"shard": 1,'}):
+        ended = stack.run(options=OPTIONS)
+    assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.InputChanged")
+    assert len(stack.plans()) == 4
+
+
+def test_a_second_execution_on_the_same_output_is_busy(stack, forty):
+    stack.upload(forty)
+    with stack.faults({"function": "list-batch", "kind": "hold", "times": 100}):
+        first = held(stack, options=OPTIONS)
+        second = stack.run(options=OPTIONS)
+        assert (second["status"], second["error"]) == ("FAILED", "Pomona.Busy")
+        assert first in second["cause"]
+    assert stack.wait(first)["status"] == "SUCCEEDED"
+
+
+def test_the_lock_of_a_stopped_execution_holds_nobody_up(stack, forty):
+    stack.upload(forty)
+    hear = stack.listen()
+    with stack.faults({"function": "list-batch", "kind": "hold", "times": 100}):
+        first = held(stack, options=OPTIONS)
+        stack.sfn.stop_execution(executionArn=first)
+    assert stack.wait(first)["status"] == "ABORTED"
+    assert "ABORTED" in hear()
+    assert "lock.json" in stack.keys()
+    stack.succeed(options=OPTIONS)
+
+
+def test_parts_that_would_expire_soon_are_refreshed_by_the_plan(stack, forty):
+    stack.upload(forty)
+    first = stack.succeed(options={**OPTIONS, "shard_size": 1, "components": 2})
+
+    def written(prefix):
+        return {found["Key"]: found["LastModified"] for found in stack.s3.list_objects_v2(Bucket=stack.output, Prefix=prefix)["Contents"]}
+
+    before = written("parts/")
+    plan = {"FunctionName": f"{stack.name}-plan"}
+    functions = stack.emulator.client("lambda", stack.region)
+    settings = functions.get_function_configuration(**plan)["Environment"]["Variables"]
+    functions.update_function_configuration(**plan, Environment={"Variables": {**settings, "POMONA_PARTS_EXPIRE_DAYS": "0"}})
+    again = stack.succeed(options={**OPTIONS, "shard_size": 1, "components": 2})
+    after = written("parts/")
+    assert before.keys() == after.keys() and all(after[key] > before[key] for key in before)
+    assert_same(stack.result(again), stack.result(first))

@@ -1,0 +1,141 @@
+"""The template: what linters do not know of this project. (The emulator knows no Rules, no bucket policies and no KMS.)"""
+
+import json
+import re
+import tomllib
+
+import pytest
+from conftest import WORKSPACE
+
+EU = ["eu-west-1", "eu-west-2", "eu-west-3"]
+MAY_BE_ADDED = ["eu-central-1", "eu-north-1"]
+
+
+def accepted(template, region, allowed):
+    """Whether all Rules hold."""
+    values = {"AWS::Region": region, "AllowedRegions": allowed}
+
+    def value(node):
+        return values[node["Ref"]] if isinstance(node, dict) else node
+
+    def holds(assertion):
+        [(function, arguments)] = assertion["Assert"].items()
+        first, second = (value(argument) for argument in arguments)
+        return {"Fn::Contains": lambda: second in first, "Fn::EachMemberIn": lambda: set(first) <= set(second)}[function]()
+
+    return all(holds(assertion) for rule in template["Rules"].values() for assertion in rule["Assertions"])
+
+
+@pytest.mark.parametrize("region, allowed, expected", [
+    *[(region, EU, True) for region in EU],
+    *[(region, EU, False) for region in [*MAY_BE_ADDED, "us-east-1", "eu-south-1"]],
+    *[(region, [*EU, region], True) for region in MAY_BE_ADDED],
+    ("us-east-1", [*EU, "us-east-1"], False),
+    ("eu-west-1", [*EU, "us-east-1"], False),
+])
+def test_rules_refuse_every_other_region(template, region, allowed, expected):
+    assert accepted(template, region, allowed) is expected
+
+
+def test_only_five_regions_can_be_allowed(template):
+    parameter = template["Parameters"]["AllowedRegions"]
+    assert parameter["Default"].split(",") == EU
+    assert parameter["AllowedValues"] == [*EU, *MAY_BE_ADDED]
+
+
+def test_lambdas_know_the_same_regions():
+    source = (WORKSPACE / "shared/pipeline/src/region.rs").read_text()
+    lists = {name: re.findall(r'"([a-z0-9-]+)"', names) for name, names in re.findall(r"const (DEFAULT|POSSIBLE): \[&str; \d\] = \[(.*?)\]", source)}
+    assert lists == {"DEFAULT": EU, "POSSIBLE": [*EU, *MAY_BE_ADDED]}
+
+
+def test_every_role_is_kept_to_the_allowed_regions(resources):
+    [guard] = resources("AWS::IAM::ManagedPolicy")["RegionGuard"]["PolicyDocument"]["Statement"]
+    assert (guard["Effect"], guard["Action"], guard["Resource"]) == ("Deny", "*", "*")
+    assert guard["Condition"] == {"StringNotEquals": {"aws:RequestedRegion": {"Ref": "AllowedRegions"}}}
+    roles = resources("AWS::IAM::Role")
+    assert len(roles) == 6
+    assert all({"Ref": "RegionGuard"} in role["ManagedPolicyArns"] for role in roles.values())
+
+
+def test_every_function_has_a_role_of_its_own_and_knows_the_allowed_regions(template, resources):
+    functions = resources("AWS::Serverless::Function")
+    assert len(functions) == 5
+    assert [function["Role"] for function in functions.values()] == [{"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions]
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["POMONA_ALLOWED_REGIONS"] == {"Fn::Join": [",", {"Ref": "AllowedRegions"}]}
+
+
+def statements(resources):
+    for name, role in resources("AWS::IAM::Role").items():
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def actions(statement):
+    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+
+def test_roles_allow_single_actions_on_named_resources(resources):
+    for name, statement in statements(resources):
+        assert not any("*" in action for action in actions(statement)), (name, statement["Sid"])
+        assert statement["Resource"] != "*" or statement["Sid"] == "LogDelivery", (name, statement["Sid"])
+
+
+def test_nothing_is_written_below_the_input_and_only_the_lock_is_deleted(resources):
+    for name, statement in statements(resources):
+        text = json.dumps(statement["Resource"], default=str)
+        if "s3:PutObject" in actions(statement):
+            assert "InputBucket" not in text and "InputPrefix" not in text, name
+        if "s3:DeleteObject" in actions(statement):
+            assert statement["Resource"] == {"Fn::Sub": "${OutputBucket.Arn}/${OutputPrefix}lock.json"}, name
+
+
+def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resources):
+    buckets, policies = resources("AWS::S3::Bucket"), resources("AWS::S3::BucketPolicy")
+    assert set(buckets) == {"InputBucket", "OutputBucket"}
+    for name, bucket in buckets.items():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["BucketKeyEnabled"] and rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]}}
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        old = next(rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "old-versions")
+        assert {"NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"} <= set(old)
+        [denial] = policies[f"{name}Policy"]["PolicyDocument"]["Statement"]
+        assert (denial["Effect"], denial["Action"], denial["Condition"]) == ("Deny", "s3:*", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_parts_and_nodes_expire_when_the_plan_believes_they_do(resources):
+    rules = {rule["Id"]: rule for rule in resources("AWS::S3::Bucket")["OutputBucket"]["LifecycleConfiguration"]["Rules"]}
+    days = resources("AWS::Serverless::Function")["Plan"]["Environment"]["Variables"]["POMONA_PARTS_EXPIRE_DAYS"]
+    assert rules["parts"]["ExpirationInDays"] == rules["nodes"]["ExpirationInDays"] == days
+    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "runs")} == {"${OutputPrefix}parts/", "${OutputPrefix}nodes/", "${OutputPrefix}runs/"}
+
+
+def test_every_way_in_which_an_execution_ends_is_announced(resources):
+    rules = resources("AWS::Events::Rule").values()
+    ends = [status for rule in rules for status in rule["EventPattern"]["detail"]["status"]]
+    assert sorted(ends) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
+    assert all(target["Arn"] == {"Ref": "Notifications"} for rule in rules for target in rule["Targets"])
+
+
+def test_the_key_lets_events_and_alarms_reach_the_encrypted_topic(resources):
+    [key] = resources("AWS::KMS::Key").values()
+    users = {statement["Principal"].get("Service") for statement in key["KeyPolicy"]["Statement"] if "kms:GenerateDataKey*" in statement["Action"]
+             and isinstance(statement["Principal"].get("Service"), str)}
+    assert users == {"events.amazonaws.com", "cloudwatch.amazonaws.com"}
+    [topic] = resources("AWS::SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == {"Ref": "Key"}
+
+
+def test_logs_are_kept_for_a_set_time(resources):
+    groups = resources("AWS::Logs::LogGroup")
+    assert len(groups) == 6
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} and "KmsKeyId" in group for group in groups.values())
+
+
+def test_deployment_has_an_environment_for_each_region():
+    config = tomllib.loads((WORKSPACE / "infra/samconfig.toml").read_text())
+    regions = {name: settings["deploy"]["parameters"]["region"] for name, settings in config.items() if name != "version"}
+    assert regions == {"default": "eu-west-1", **{region: region for region in EU}}
