@@ -15,7 +15,7 @@ async fn titles_of_points(shard_size: u64) -> BTreeSet<String> {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     for image in 0..40 {
-        support::write(&input, &format!("<b>{}</b> & co/{image}.png", image % 3), &support::picture(image));
+        support::write(&input, &format!("<b>{} & co/{image}.png", image % 3), &support::picture(image));
     }
     support::write(&input, "bad/1.png", b"");
     support::write(&input, "bad/2.png", b"no image");
@@ -34,7 +34,7 @@ async fn titles_of_points(shard_size: u64) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_usable_image_of_a_small_run_is_a_point_on_its_page_however_it_was_cut_into_shards() {
     let titles = titles_of_points(1_000).await;
-    let expected = (0..40).map(|image| format!("<b>{0}</b> & co\n<b>{0}</b> & co/{image}.png", image % 3));
+    let expected = (0..40).map(|image| format!("<b>{0} & co\n<b>{0} & co/{image}.png", image % 3));
     assert_eq!(titles, expected.collect());
     assert_eq!(titles, titles_of_points(2).await);
 }

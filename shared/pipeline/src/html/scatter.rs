@@ -19,6 +19,9 @@ const ASPECTS: (f64, f64) = (1.25, 1.8);
 /// Room around the outermost points.
 const MARGIN: f64 = 1.08;
 
+/// With more points than these, each is smaller.
+const DENSE: usize = 1_000;
+
 /// How many numbers stand beside the plot, about.
 const TICKS: f64 = 6.0;
 
@@ -29,10 +32,11 @@ pub(super) fn section(page: &Page<'_>) -> String {
     }
     let frame = Frame::around(page.points, page.info.pca_components > 1);
     let caption = caption(page);
+    let kind = if page.points.len() > DENSE { "plot dense" } else { "plot" };
     format!(
         "<figure class=\"scatter\">
 <figcaption>{caption}</figcaption>
-{}<div class=\"frame\"><svg class=\"plot\" role=\"img\" aria-label=\"Scatter plot. {caption}\" style=\"aspect-ratio:{:.3}\">
+{}<div class=\"frame\"><svg class=\"{kind}\" role=\"img\" aria-label=\"Scatter plot. {caption}\" style=\"aspect-ratio:{:.3}\">
 {}{}{}</svg></div>
 </figure>
 ",
@@ -160,7 +164,6 @@ impl Frame {
 
     /// Grey points first, so that they hide none with a colour; within both, in the order of the sample, which is random.
     fn points(&self, points: &[Point]) -> String {
-        let radius = if points.len() > 1_000 { 2.5 } else { 3.5 };
         let (coloured, grey): (Vec<_>, Vec<_>) =
             points.iter().enumerate().partition(|(_, point)| has_colour(point.class_id));
         let mut circles = String::new();
@@ -170,7 +173,7 @@ impl Frame {
             let (class, title) = (class_name(point.class_id), title(&point.path));
             let _ = writeln!(
                 circles,
-                "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"{radius}\"><title>{title}</title></circle>"
+                "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"3.5\"><title>{title}</title></circle>"
             );
         }
         circles
