@@ -10,7 +10,7 @@ use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::{Options, RunId, expiry, locations, plan};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::edge::{Answer, Function};
 use crate::error::Error;
@@ -131,7 +131,8 @@ impl Event {
         #[serde(deny_unknown_fields)]
         struct ToPlan {
             execution: Execution,
-            request: Value,
+            // A list would fill the request's fields one after the other, and an empty one leave all at their defaults.
+            request: Map<String, Value>,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -144,7 +145,7 @@ impl Event {
             return Ok(Self::Check { output, run_id });
         }
         let ToPlan { execution, request } = parse("the event", event)?;
-        Ok(Self::Plan { execution, request: parse("the execution's input", request)? })
+        Ok(Self::Plan { execution, request: parse("the execution's input", request.into())? })
     }
 }
 
@@ -300,7 +301,7 @@ mod tests {
             let message = error.to_string();
             assert!(message.starts_with("the execution's input") && message.contains(named), "{named}: {message}");
         }
-        assert!(request(json!(null)).is_err());
+        assert!(request(json!(null)).is_err() && request(json!([])).is_err());
     }
 
     #[test]
