@@ -34,6 +34,7 @@ fn a_run_writes_every_file_that_it_promises() {
         "model_info/model_info.json",
         "model_info/variance.csv",
         "model_info/pca_model.parquet",
+        "report/report.html",
         "report/validation.json",
         "report/timings.csv",
         "_SUCCESS",
