@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROUNDS = 3
 WORKERS = 2
+PEERS = ["ort", "openvino", "xnnpack"]
 
 reference, pomona, engines = (Path(argument).resolve() for argument in sys.argv[1:4])
 model = reference / "models/mobilenet_v2_1.0_224_features.onnx"
@@ -58,32 +59,36 @@ def engine_medians(printed):
     return {name.strip(): float(ms) for name, ms in re.findall(r"^(.+?): median ([0-9.]+) ms", printed, re.MULTILINE)}
 
 
+def pomona_engines():
+    """Milliseconds per image on one thread, of Pomona's engine and of plain tract."""
+    return engine_medians(Measured([engines, model]).printed)
+
+
 def benchmark_engines():
-    """One thread, one image; returns Pomona's milliseconds."""
+    """One thread, one image."""
     rounds = []
     for _ in range(ROUNDS):
-        figures = engine_medians(Measured([engines, model]).printed)
-        for peer in ["ort", "openvino", "xnnpack"]:
+        figures = pomona_engines()
+        for peer in PEERS:
             script = reference / "bench/engines.py"
             figures |= engine_medians(Measured([sys.executable, script, model, peer]).printed)
         rounds.append(figures)
     figures = {name: median(each[name] for each in rounds) for name in rounds[0]}
-    peers = ["ort", "openvino", "xnnpack"]
-    ratios = [each["pomona"] / min(each[peer] for peer in peers) for each in rounds]
-    fastest = min(figures[peer] for peer in peers)
+    ratios = [each["pomona"] / min(each[peer] for peer in PEERS) for each in rounds]
+    fastest = min(figures[peer] for peer in PEERS)
     table(
         ["engine", "ms per image, one thread", "ratio to the fastest peer"],
         [(name, f"{ms:.2f}", f"{ms / fastest:.2f}") for name, ms in figures.items()],
     )
     print(f"\npomona / fastest peer, round by round: {', '.join(f'{ratio:.3f}' for ratio in ratios)}")
-    return figures["pomona"]
 
 
-def run_pomona(input, folder, threads):
+def run_pomona(input, folder, threads=WORKERS, engine="pomona"):
     output = Path(folder) / f"pomona {time.monotonic_ns()}"
     # A cache of its own: no content hash is remembered from another round.
     cache = str(Path(folder) / "cache")
-    measured = Measured([pomona, "-q", "run", input, output, "--model", model, "--threads", str(threads)], XDG_CACHE_HOME=cache)
+    options = ["--model", model, "--engine", engine, "--threads", str(threads)]
+    measured = Measured([pomona, "-q", "run", input, output, *options], XDG_CACHE_HOME=cache)
     shutil.rmtree(output)
     shutil.rmtree(cache, ignore_errors=True)
     return measured
@@ -95,31 +100,40 @@ def run_peer(input, folder):
     return Measured([sys.executable, script, str(input), str(output), str(model), "50", str(WORKERS)])
 
 
-def benchmark_pipeline(input, count, ms_per_image, folder):
-    rounds = [(run_pomona(input, folder, WORKERS), run_peer(input, folder)) for _ in range(ROUNDS)]
-    ours, peers = zip(*rounds)
-    row = lambda name, runs: (
-        name,
-        f"{median(run.seconds for run in runs):.2f}",
-        f"{count / median(run.seconds for run in runs):.0f}",
-        f"{median(run.cpu_seconds for run in runs):.2f}",
-        f"{max(run.peak_mib for run in runs):.0f}",
-    )
-    print(f"\n{count} images, {WORKERS} threads or workers, start to end")
-    table(
-        ["", "s", "images/s", "CPU s", "peak MiB (largest process)"],
-        [row("pomona run", ours), row("pipeline.py (Pillow, ONNX Runtime, scikit-learn)", peers)],
-    )
-    faster = median(peer.seconds / our.seconds for our, peer in rounds)
-    inference = count * ms_per_image / 1000 / WORKERS
-    overhead = median(run.seconds for run in ours) / inference
-    print(f"\npomona is {faster:.2f} x as fast; it took {overhead:.2f} x (images x single-thread inference / {WORKERS})")
+def benchmark_pipeline(input, folder):
+    """Start to end. Inference alone is measured in every round, because a shared machine is not equally fast all the time."""
+    count = sum(1 for _ in input.rglob("*.jpg"))
+    contenders = {
+        f"pomona run, {WORKERS} threads": lambda: run_pomona(input, folder),
+        "pomona run, 1 thread": lambda: run_pomona(input, folder, threads=1),
+        f"pomona run --engine tract, {WORKERS} threads": lambda: run_pomona(input, folder, engine="tract"),
+        "pipeline.py (Pillow, ONNX Runtime, scikit-learn)": lambda: run_peer(input, folder),
+    }
+    inference, rounds = [], []
+    for _ in range(ROUNDS):
+        inference.append(pomona_engines())
+        rounds.append([run() for run in contenders.values()])
+    print(f"\n{count} images, start to end")
+    table(["", "s", "images/s", "CPU s", "peak MiB (largest process)"], [
+        (
+            name,
+            f"{median(run.seconds for run in runs):.2f}",
+            f"{count / median(run.seconds for run in runs):.0f}",
+            f"{median(run.cpu_seconds for run in runs):.2f}",
+            f"{max(run.peak_mib for run in runs):.0f}",
+        )
+        for name, runs in zip(contenders, zip(*rounds))
+    ])
 
+    def ratios(of):
+        each = [of(*(run.seconds for run in runs), ms) for runs, ms in zip(rounds, inference)]
+        return f"{median(each):.2f} ({', '.join(f'{ratio:.2f}' for ratio in each)})"
 
-def benchmark_scaling(input, count, folder):
-    rounds = [(run_pomona(input, folder, 1), run_pomona(input, folder, 2)) for _ in range(ROUNDS)]
-    scaling = median(one.seconds / two.seconds for one, two in rounds)
-    print(f"\n{count} images: two threads are {scaling:.2f} x as fast as one")
+    ideal = lambda ms: count * ms / 1000 / WORKERS
+    print(f"\npomona is so many times as fast as the peer: {ratios(lambda two, one, tract, peer, ms: peer / two)}")
+    print(f"two threads are so many times as fast as one: {ratios(lambda two, one, tract, peer, ms: one / two)}")
+    print(f"time / (images x single-thread inference / {WORKERS}): {ratios(lambda two, one, tract, peer, ms: two / ideal(ms['pomona']))}")
+    print(f"the same with plain tract: {ratios(lambda two, one, tract, peer, ms: tract / ideal(ms['tract']))}")
 
 
 def sample(folder, count):
@@ -136,10 +150,9 @@ def sample(folder, count):
 def main():
     print(f"{date.today()}, {cpu_name()}; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as folder:
-        ms_per_image = benchmark_engines()
-        benchmark_pipeline(sample(folder, 300), 300, ms_per_image, folder)
-        benchmark_pipeline(images, len(list(images.rglob("*.jpg"))), ms_per_image, folder)
-        benchmark_scaling(sample(folder, 1500), 1500, folder)
+        benchmark_engines()
+        benchmark_pipeline(sample(folder, 300), folder)
+        benchmark_pipeline(images, folder)
 
 
 main()

@@ -82,6 +82,11 @@ pub struct PreviousPart {
     pub part: String,
 }
 
+/// Earlier parts that a shard is told of. Each takes some 150 bytes of the shard's entry in missing.json, which Step Functions hands to
+/// a child execution as its input, of at most 256 KiB. There are more only where shards have become many times larger; then the
+/// images of the others are computed again.
+const MOST_PREVIOUS: usize = 1_000;
+
 /// What to plan.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -235,7 +240,7 @@ impl PreviousRun {
         Ok(shards.filter(|_| plan.recipe == *recipe).map(|shards| Self { shard_bits: plan.shard_bits, shards }))
     }
 
-    /// The earlier shards whose range of hashes overlaps that of `shard`.
+    /// The earlier shards whose range of hashes overlaps that of `shard`, at most [`MOST_PREVIOUS`].
     fn overlapping(&self, shard: u32, shard_bits: u32) -> Vec<PreviousPart> {
         let bits = shard_bits.min(self.shard_bits);
         let overlaps = |earlier: &&Shard| earlier.shard >> (self.shard_bits - bits) == shard >> (shard_bits - bits);
@@ -244,7 +249,7 @@ impl PreviousRun {
             shard: earlier.shard,
             part: earlier.part.clone(),
         };
-        self.shards.iter().filter(overlaps).map(part).collect()
+        self.shards.iter().filter(overlaps).map(part).take(MOST_PREVIOUS).collect()
     }
 }
 
@@ -331,5 +336,23 @@ mod tests {
         assert_eq!(overlapping(5, 3), [2]);
         assert_eq!(overlapping(1, 1), [2, 3]);
         assert_eq!(overlapping(0, 0), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn an_entry_of_a_shard_fits_into_the_input_of_an_execution() {
+        let run_id = RunId::now();
+        let shard = |shard| Shard {
+            run_id: run_id.clone(),
+            shard,
+            part: "f".repeat(64),
+            recipe: "f".repeat(64),
+            images: u64::MAX,
+            bytes: u64::MAX,
+            previous: vec![],
+        };
+        let previous = PreviousRun { shard_bits: 16, shards: (0..1 << 16).map(shard).collect() };
+        let entry = Shard { previous: previous.overlapping(0, 0), ..shard(0) };
+        assert_eq!(entry.previous.len(), MOST_PREVIOUS);
+        assert!(serde_json::to_vec(&entry).unwrap().len() < 240 << 10);
     }
 }

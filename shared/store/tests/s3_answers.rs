@@ -27,7 +27,7 @@ fn error(status: u16, code: &str) -> Answer {
     Answer::Full(status, "", format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>"))
 }
 
-/// A store whose requests meet these answers, and the thread that gives them and then the requests' first lines.
+/// A store whose requests meet these answers, and the thread that gives them and then the requests' lines.
 fn store(answers: Vec<Answer>) -> (S3Store, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -55,7 +55,7 @@ fn give(answer: Answer, mut connection: &TcpStream) -> String {
         Answer::Lost => String::new(),
     };
     connection.write_all(answer.as_bytes()).expect("an answer");
-    lines.into_iter().next().unwrap_or_default()
+    lines.join("\n")
 }
 
 #[tokio::test]
@@ -90,6 +90,17 @@ async fn a_creation_that_is_refused_at_once_does_not_ask_whose_content_it_is() {
     let (store, server) = store(vec![error(412, "PreconditionFailed")]);
     assert!(matches!(store.create("k", "x".into()).await, Err(Error::AlreadyExists { .. })));
     server.join().expect("requests");
+}
+
+#[tokio::test]
+async fn an_object_says_what_a_browser_should_take_it_for() {
+    let (store, server) = store(vec![ok(""), ok("")]);
+    for key in ["report/report.html", "parts/0a"] {
+        store.put(key, "x".into()).await.expect("put");
+    }
+    let requests = server.join().expect("requests");
+    let content_type = |request: &str| request.to_lowercase().contains("content-type: text/html");
+    assert_eq!([true, false], [content_type(&requests[0]), content_type(&requests[1])], "{requests:?}");
 }
 
 #[tokio::test]

@@ -152,6 +152,7 @@ impl Bucket {
         let request = self.client.copy_object().bucket(&self.name).key(path).copy_source(source);
         // S3 copies an object onto itself only where something about it is new.
         let request = request.metadata_directive(MetadataDirective::Replace);
+        let request = request.set_content_type(write::content_type(key));
         request.send().await.map(drop).map_err(|error| self.failed("copy", key, error))
     }
 

@@ -74,6 +74,7 @@ impl Bucket {
         attempts: Attempts,
     ) -> Result<(), Error> {
         let request = self.client.put_object().bucket(&self.name).key(self.path(key)).body(ByteStream::from(bytes));
+        let request = request.set_content_type(content_type(key));
         let request = request.set_if_none_match(condition.if_none_match()).set_if_match(condition.if_match());
         let written = request.customize().interceptor(attempts).send().await;
         written.map(drop).map_err(|error| self.failed("write", key, error))
@@ -88,7 +89,7 @@ impl Bucket {
     ) -> Result<(), Error> {
         self.check(key, condition).await?;
         let request = self.client.create_multipart_upload().bucket(&self.name).key(self.path(key));
-        let created = request.send().await.map_err(|error| self.failed("write", key, error))?;
+        let created = request.set_content_type(content_type(key)).send().await.map_err(|error| self.failed("write", key, error))?;
         let upload = created.upload_id().unwrap_or_default();
         let written = match self.write_parts(key, bytes, upload).await {
             Ok(parts) => self.complete(key, upload, parts, condition, attempts).await,
@@ -155,6 +156,19 @@ impl Bucket {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What a browser should take the object for: a report is shown, not downloaded.
+pub(super) fn content_type(key: &str) -> Option<String> {
+    let (_, extension) = key.rsplit_once('.')?;
+    let media_type = match extension {
+        "html" => "text/html; charset=utf-8",
+        "json" => "application/json",
+        "csv" => "text/csv; charset=utf-8",
+        "parquet" => "application/vnd.apache.parquet",
+        _ => return None,
+    };
+    Some(media_type.to_owned())
 }
 
 /// Counts how often a request is sent.

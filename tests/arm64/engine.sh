@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The engine's tests for 64-bit ARM (Graviton), emulated: the NEON kernels against plain loops, plain tract and the refusals of models.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/arm64/qemu.sh
+
+export CC_aarch64_unknown_linux_gnu=$COMPILER
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$COMPILER
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$EMULATOR -L $LIBRARIES"
+
+test_engine() {
+    cargo test --release --locked --target "$TARGET" -p pomona-vision "$@"
+}
+test_engine --lib engine::
+test_engine --test engine --test engine_models --test engine_allocations
