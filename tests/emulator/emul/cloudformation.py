@@ -9,6 +9,7 @@ import moto.backends
 import moto.moto_server.werkzeug_app as werkzeug_app
 import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.models as parser_models
+from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudformation.models import Stack
 from moto.events.models import Rule
 from moto.s3.models import FakeBucket, s3_backends
@@ -85,6 +86,20 @@ def create_bucket(cls, resource_name, cloudformation_json, account_id, region_na
 
 
 FakeBucket.create_from_cloudformation_json = create_bucket
+
+# ---- AWS::Lambda::Function with layers
+_create_function = LambdaFunction.create_from_cloudformation_json.__func__
+
+
+@classmethod
+def create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named):
+    function = _create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named)
+    function.layers = function._get_layers_data(cloudformation_json["Properties"].get("Layers", []))
+    return function
+
+
+LambdaFunction.create_from_cloudformation_json = create_function
+LayerVersion.physical_resource_id = LayerVersion.arn
 
 # ---- AWS::Events::Rule with an SNS topic as its target
 _send_to_targets = Rule.send_to_targets
