@@ -141,6 +141,7 @@ mod tests {
     #[test]
     fn the_screen_names_prices_their_date_and_the_cluster_beside() {
         let text = text(67_000, "eu-west-1");
+        println!("SCREEN\n{text}END");
         for expected in ["67000", "Ireland", "Lambda list-batch", "looked up on 20", "3.14 USD", "100000"] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }

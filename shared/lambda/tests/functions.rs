@@ -1,6 +1,7 @@
 //! The five functions, fed by the state machine's own payloads, over folders that stand for buckets.
 
 mod asl;
+mod counting;
 #[path = "../../pipeline/tests/support/result.rs"]
 mod result;
 #[path = "../../pipeline/tests/support/mod.rs"]
@@ -9,9 +10,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use asl::StateMachine;
+use counting::{Counting, Requests};
 use pomona_lambda::list_batch::ListBatch;
 use pomona_lambda::plan::Plan;
 use pomona_lambda::project_map::ProjectMap;
@@ -30,11 +33,12 @@ const OUTPUT: &str = "s3://results/all";
 /// Two folders behind the names of buckets.
 struct Cloud {
     folder: tempfile::TempDir,
+    requests: Arc<Requests>,
 }
 
 impl Cloud {
     fn new() -> Self {
-        let cloud = Self { folder: tempfile::tempdir().unwrap() };
+        let cloud = Self { folder: tempfile::tempdir().unwrap(), requests: Arc::default() };
         std::fs::create_dir(cloud.input()).unwrap();
         cloud
     }
@@ -56,8 +60,9 @@ impl Cloud {
     }
 
     fn stores(&self) -> Stores {
-        let input: Arc<dyn Store> = Arc::new(LocalStore::open(self.input()).unwrap());
-        let output: Arc<dyn Store> = Arc::new(LocalStore::create(self.output()).unwrap());
+        let counting = |store| -> Arc<dyn Store> { Arc::new(Counting { store, requests: self.requests.clone() }) };
+        let input = counting(LocalStore::open(self.input()).unwrap());
+        let output = counting(LocalStore::create(self.output()).unwrap());
         let at = |location: &str| location.parse::<Location>().unwrap();
         [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
     }
@@ -232,6 +237,25 @@ async fn a_run_says_what_it_cost_from_the_times_that_the_state_machine_wrote_dow
     assert!(measured["run_bytes"].as_u64().unwrap() > features);
     assert_eq!(cost["extrapolated"].as_array().unwrap().len(), 5);
     assert!(cost["bill"]["run_usd"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn the_modelled_requests_are_those_that_the_functions_make() {
+    for (images, shard_size, shards, maps) in [(200, 25, 8, 2), (1_000, 7, 128, 3)] {
+        let cloud = Cloud::with_images(images);
+        let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": 2}})).await;
+        let folder = cloud.output().join(report["run"].as_str().unwrap());
+        let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
+        let made = [&cloud.requests.gets, &cloud.requests.puts, &cloud.requests.lists];
+        let [gets, puts, lists] = made.map(|count| count.load(Ordering::Relaxed));
+        // Here parts are looked for before extraction, too: twice each, and the list of the missing ones. Step Functions reads and writes itself.
+        let modelled = |kind: &str| cost["usage"]["requests"][kind].as_u64().unwrap();
+        let here = [gets - (2 * shards + 1) + maps, puts + 2 * maps, lists];
+        for (kind, here) in ["gets", "puts", "lists"].into_iter().zip(here) {
+            let difference = modelled(kind).abs_diff(here);
+            assert!(difference * 50 <= here.max(100), "{kind}: modelled {}, made {here}", modelled(kind));
+        }
+    }
 }
 
 #[tokio::test]
