@@ -16,6 +16,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Weights(#[from] pomona_weights::Error),
     #[error(transparent)]
+    Cost(#[from] pomona_cost::Error),
+    #[error(transparent)]
     Demo(#[from] pomona_demo::Error),
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image { path: PathBuf, source: std::io::Error },

@@ -1,5 +1,6 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
 
+mod cost;
 mod demo;
 mod error;
 mod inspect;
@@ -32,6 +33,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
+    Cost(cost::CostArgs),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Completions(shell::CompletionsArgs),
@@ -67,6 +69,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
+        Command::Cost(args) => cost::run(&args),
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),

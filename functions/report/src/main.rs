@@ -6,6 +6,6 @@ use pomona_lambda::{Settings, serve, start_logging};
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
-    let function = Settings::from_env().map(|_| Report::default());
+    let function = Settings::from_env().map(|settings| Report::new(&settings));
     serve(function).await
 }

@@ -15,6 +15,7 @@
 //! leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry` matches. Lines of the log and
 //! metrics go to standard output as JSON; at level info they hold no image key.
 
+mod cost;
 mod edge;
 mod error;
 mod event;
@@ -30,6 +31,7 @@ pub mod report;
 mod settings;
 mod stores;
 
+pub use cost::Stack;
 pub use edge::{Answer, Function, serve};
 pub use error::Error;
 pub use executions::Executions;

@@ -1,4 +1,6 @@
-//! The Lambda `report`: checks a run, writes its reports, marks it successful, gives the output's lock back.
+//! The Lambda `report`: checks a run, writes its reports and what it cost, marks it successful, gives the output's lock back.
+
+use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use pomona_pipeline::layout::RunLayout;
@@ -8,17 +10,28 @@ use pomona_pipeline::{RunId, lock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cost::{self, Stack};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
 use crate::location::Location;
+use crate::settings::Settings;
 use crate::stores::Stores;
 
 /// Reports runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Report {
     /// Open stores.
     pub stores: Stores,
+    /// What the stack's settings say about its cost.
+    pub stack: Stack,
+}
+
+impl Report {
+    /// The function as its settings say.
+    pub fn new(settings: &Settings) -> Self {
+        Self { stores: Stores::default(), stack: settings.stack.clone() }
+    }
 }
 
 /// What the function answers, and the execution with it.
@@ -44,6 +57,7 @@ struct Event {
     output: Location,
     run_id: RunId,
     timings: Vec<StageStart>,
+    max_concurrency: NonZeroU32,
 }
 
 /// When a stage was entered; nothing where it was skipped.
@@ -59,9 +73,13 @@ impl Function for Report {
     type Answer = Reported;
 
     async fn handle(&self, event: Value) -> Result<Reported, Error> {
-        let Event { output, run_id, timings } = parse("the event", event)?;
-        let output = self.stores.open(&output).await?;
-        let info = report::report(output.as_ref(), &run_id, &timings_of(&timings)).await?;
+        let Event { output, run_id, timings, max_concurrency } = parse("the event", event)?;
+        let (output, timings) = (self.stores.open(&output).await?, timings_of(&timings));
+        // Before the run is marked, so that nothing is written to it afterwards; a run is as good without it.
+        if let Err(error) = cost::write(output.as_ref(), &run_id, &timings, &self.stack, max_concurrency).await {
+            tracing::warn!(%error, "could not write what the run cost");
+        }
+        let info = report::report(output.as_ref(), &run_id, &timings).await?;
         lock::release(output.as_ref(), &run_id).await?;
         Ok(reported(&run_id, &info))
     }

@@ -8,6 +8,7 @@ use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 use pomona_vision::pixels::Limits;
 
+use crate::cost::Stack;
 use crate::error::Error;
 use crate::location::Location;
 
@@ -22,7 +23,7 @@ const DAYS_TO_SPARE: u64 = 7;
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// The settings of a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Threads that compute: one for each vCPU that the function's memory buys, to the nearest.
     pub threads: usize,
@@ -34,6 +35,8 @@ pub struct Settings {
     pub output: Option<Location>,
     /// The age at which parts and nodes that a run is going to use are made young again, because they would expire soon.
     pub refresh_age: Option<Duration>,
+    /// What the stack's settings say about its cost.
+    pub stack: Stack,
 }
 
 impl Settings {
@@ -69,6 +72,7 @@ impl Settings {
             input: location("POMONA_INPUT")?,
             output: location("POMONA_OUTPUT")?,
             refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
+            stack: Stack::read(&region, variable)?,
         })
     }
 }

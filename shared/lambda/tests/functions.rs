@@ -1,6 +1,7 @@
 //! The five functions, fed by the state machine's own payloads, over folders that stand for buckets.
 
 mod asl;
+mod counting;
 #[path = "../../pipeline/tests/support/result.rs"]
 mod result;
 #[path = "../../pipeline/tests/support/mod.rs"]
@@ -9,15 +10,17 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use asl::StateMachine;
+use counting::{Counting, Requests};
 use pomona_lambda::list_batch::ListBatch;
 use pomona_lambda::plan::Plan;
 use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
-use pomona_lambda::{Error, Function, Location, Stores};
+use pomona_lambda::{Error, Function, Location, Stack, Stores};
 use pomona_pipeline::Options;
 use pomona_pipeline::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_pipeline::recipe::Recipe;
@@ -30,11 +33,12 @@ const OUTPUT: &str = "s3://results/all";
 /// Two folders behind the names of buckets.
 struct Cloud {
     folder: tempfile::TempDir,
+    requests: Arc<Requests>,
 }
 
 impl Cloud {
     fn new() -> Self {
-        let cloud = Self { folder: tempfile::tempdir().unwrap() };
+        let cloud = Self { folder: tempfile::tempdir().unwrap(), requests: Arc::default() };
         std::fs::create_dir(cloud.input()).unwrap();
         cloud
     }
@@ -56,8 +60,9 @@ impl Cloud {
     }
 
     fn stores(&self) -> Stores {
-        let input: Arc<dyn Store> = Arc::new(LocalStore::open(self.input()).unwrap());
-        let output: Arc<dyn Store> = Arc::new(LocalStore::create(self.output()).unwrap());
+        let counting = |store| -> Arc<dyn Store> { Arc::new(Counting { store, requests: self.requests.clone() }) };
+        let input = counting(LocalStore::open(self.input()).unwrap());
+        let output = counting(LocalStore::create(self.output()).unwrap());
         let at = |location: &str| location.parse::<Location>().unwrap();
         [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
     }
@@ -71,6 +76,27 @@ impl Cloud {
             refresh_age: Some(Duration::ZERO),
             holders,
         }
+    }
+
+    fn report(&self) -> Report {
+        let stack = Stack { region: "eu-west-1".into(), settings: pomona_cost::workload::Workload::default() };
+        Report { stores: self.stores(), stack }
+    }
+
+    /// What a Map's ResultWriter leaves behind; each child took two seconds.
+    fn write_results(&self, run_prefix: &str, stage: &str, answers: &[Value]) {
+        let run_prefix = run_prefix.strip_prefix("all/").expect("keys lie below the output's prefix");
+        let folder = self.output().join(run_prefix).join("map").join(stage).join("0123");
+        std::fs::create_dir_all(&folder).unwrap();
+        let child = |answer: &Value| {
+            json!({
+                "Input": "{}", "Output": answer.to_string(), "Status": "SUCCEEDED",
+                "StartDate": "2026-01-31T12:00:02.000Z", "StopDate": "2026-01-31T12:00:04.000Z",
+            })
+        };
+        let children: Vec<Value> = answers.iter().map(child).collect();
+        std::fs::write(folder.join("SUCCEEDED_0.json"), serde_json::to_vec(&children).unwrap()).unwrap();
+        std::fs::write(folder.join("manifest.json"), "{}").unwrap();
     }
 
     fn is_locked(&self) -> bool {
@@ -141,6 +167,7 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
     assert_eq!(answer(&plan, check.clone()).await.unwrap(), json!({"missing": state["missing"]}));
     let extracted = map(&list_batch, ["Extract", "ListBatch"], &scope, &cloud.read(key("missing_key"))).await;
     assert_eq!(sum(&extracted, "images"), state["images"]);
+    cloud.write_results(key("run_prefix"), "extract", &extracted);
     assert_eq!(answer(&plan, check).await.unwrap(), json!({"missing": 0}));
 
     for level in 1..=state["combine_levels"].as_u64().unwrap() {
@@ -155,9 +182,9 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
     let projected = map(&project, ["Project", "ProjectMap"], &scope, &cloud.read(key("shards_key"))).await;
     assert_eq!(sum(&projected, "listed"), state["images"]);
     assert!(projected.iter().all(|answer| answer.get("component_means").is_none()));
+    cloud.write_results(key("run_prefix"), "project", &projected);
 
-    let report = Report { stores: cloud.stores() };
-    answer(&report, machine.payload("Report", &scope)).await.unwrap()
+    answer(&cloud.report(), machine.payload("Report", &scope)).await.unwrap()
 }
 
 async fn local_result(input: &Path, options: &Options) -> std::collections::BTreeMap<String, Vec<u8>> {
@@ -182,6 +209,74 @@ async fn the_functions_make_the_result_of_a_local_run_byte_for_byte() {
 
     let options = serde_json::from_value(json!({"shard_size": 1, "components": 2})).unwrap();
     assert_eq!(result::result(&cloud.output()).await, local_result(&cloud.input(), &options).await);
+}
+
+#[tokio::test]
+async fn a_run_says_what_it_cost_from_the_times_that_the_state_machine_wrote_down() {
+    let cloud = Cloud::with_images(200);
+    let report = run(&cloud, json!({"options": {"shard_size": 25, "components": 2}, "max_concurrency": 3})).await;
+    let folder = cloud.output().join(report["run"].as_str().unwrap());
+    let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
+    let measured = &cost["measured"];
+    assert_eq!(measured["new"], json!({"shards": 8, "images": 200}));
+    assert_eq!((&measured["workload"]["images"], &measured["workload"]["concurrency"]), (&json!(200), &json!(3)));
+    let stages: Vec<_> =
+        measured["stages"].as_array().unwrap().iter().map(|stage| stage["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["plan", "extract", "reduce", "project"]);
+    assert_eq!(measured["maps"][0], json!({"stage": "extract", "children": 8, "seconds": 16.0, "slowest": 2.0}));
+    let list_batch =
+        cost["usage"]["functions"].as_array().unwrap().iter().find(|used| used["function"] == "list-batch");
+    // Sixteen seconds of 1769 MB, and three environments that got ready for a fifth of a second.
+    let gb_seconds = list_batch.unwrap()["gb_seconds"].as_f64().unwrap();
+    assert!((gb_seconds - 16.6 * 1769.0 / 1024.0).abs() < 1e-6, "{gb_seconds}");
+    let features: u64 = std::fs::read_dir(folder.join("features/parquet"))
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(measured["features_bytes"], features);
+    assert!(measured["run_bytes"].as_u64().unwrap() > features);
+    assert_eq!(cost["extrapolated"].as_array().unwrap().len(), 5);
+    assert!(cost["bill"]["run_usd"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn the_modelled_requests_are_those_that_the_functions_make() {
+    for (images, shard_size, shards, maps) in [(200, 25, 8, 2), (1_000, 7, 128, 3)] {
+        let cloud = Cloud::with_images(images);
+        let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": 2}})).await;
+        let folder = cloud.output().join(report["run"].as_str().unwrap());
+        let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
+        let made = [&cloud.requests.gets, &cloud.requests.puts, &cloud.requests.lists];
+        let [gets, puts, lists] = made.map(|count| count.load(Ordering::Relaxed));
+        // Here parts are looked for before extraction, too: twice each, and the list of the missing ones. Step Functions reads and writes itself.
+        let modelled = |kind: &str| cost["usage"]["requests"][kind].as_u64().unwrap();
+        let here = [gets - (2 * shards + 1) + maps, puts + 2 * maps, lists];
+        for (kind, here) in ["gets", "puts", "lists"].into_iter().zip(here) {
+            let difference = modelled(kind).abs_diff(here);
+            assert!(difference * 50 <= here.max(100), "{kind}: modelled {}, made {here}", modelled(kind));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_cost_is_not_known_is_as_good_without() {
+    let cloud = Cloud::with_images(5);
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    run(&cloud, json!({"options": {"components": 1}})).await;
+    let planned = ask_for_plan(&plan, "another", json!({"options": {"components": 1}})).await.unwrap();
+    let run_id = &planned["run_id"];
+    let reduce = Reduce { stores: cloud.stores() };
+    answer(&reduce, json!({"output": OUTPUT, "run_id": run_id})).await.unwrap();
+    let shards = cloud.read(planned["shards_key"].as_str().unwrap());
+    let project = ProjectMap { stores: cloud.stores() };
+    answer(&project, json!({"output": OUTPUT, "shard": shards[0]})).await.unwrap();
+    // Frankfurt may be allowed, but the table has no prices for it.
+    let mut report = cloud.report();
+    report.stack.region = "eu-central-1".into();
+    let event = json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 1, "timings": []});
+    let reported = answer(&report, event).await.unwrap();
+    let folder = cloud.output().join(reported["run"].as_str().unwrap());
+    assert!(folder.join("_SUCCESS").exists() && !folder.join("report/cost.json").exists());
 }
 
 #[tokio::test]
@@ -290,7 +385,7 @@ async fn every_function_refuses_an_event_that_it_does_not_know() {
         answer(&ListBatch { stores: cloud.stores(), pool: support::pool(1) }, event.clone()).await.unwrap_err().name(),
         answer(&Reduce { stores: cloud.stores() }, event.clone()).await.unwrap_err().name(),
         answer(&ProjectMap { stores: cloud.stores() }, event.clone()).await.unwrap_err().name(),
-        answer(&Report { stores: cloud.stores() }, event).await.unwrap_err().name(),
+        answer(&cloud.report(), event).await.unwrap_err().name(),
     ];
     assert!(names.iter().all(|name| name.as_str() == "Pomona.BadInput"));
 }

@@ -145,6 +145,11 @@ impl RunLayout {
         self.file("report/timings.csv")
     }
 
+    /// What the run cost; only on AWS, where it costs anything.
+    pub fn cost(&self) -> String {
+        self.file("report/cost.json")
+    }
+
     /// The run on one page, for people.
     pub fn page(&self) -> String {
         self.file("report/report.html")

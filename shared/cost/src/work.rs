@@ -1,0 +1,289 @@
+//! What each stage does: how often it is called, its requests to S3, its time, counted from the stages' code and from the state machine.
+//!
+//! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of a local run of 1,100 photographs of 2026-11-21.
+//! What is *assumed* stands for services that could not be measured; a measured run replaces it (see [`crate::run`]).
+
+use pomona_pipeline::merge::GROUP_SIZE;
+use pomona_pipeline::stage::Stage;
+
+use crate::usage::{Function, Requests, Stored};
+use crate::workload::{New, Workload};
+
+/// Assumed: seconds from sending a small request to S3 until its answer.
+const LATENCY: f64 = 0.03;
+/// Assumed: seconds until a page of a listing is there.
+const LIST_PAGE: f64 = 0.15;
+/// Assumed: bytes that one Lambda moves from or to S3 in a second.
+const BYTES_PER_SECOND: f64 = 80e6;
+/// Assumed: seconds of a Distributed Map beside its children: reading items, writing results.
+pub(crate) const MAP_OVERHEAD: f64 = 2.0;
+/// Assumed: seconds until a new environment of list-batch is ready. They are billed.
+pub(crate) const COLD_START: f64 = 0.2;
+
+/// Images that list-batch reads ahead (`pomona_pipeline::extract`).
+const READ_AHEAD: f64 = 32.0;
+/// Requests that plan and report have under way at once (`pomona_pipeline::plan`, `report`).
+const AT_ONCE: f64 = 32.0;
+/// Pages of a listing that are fetched at once (`pomona_store`).
+const LIST_AT_ONCE: f64 = 16.0;
+/// Objects on a page of a listing.
+const PAGE: u64 = 1_000;
+/// Objects above this size are uploaded in parts of half of it, with a request to begin and one to end (`pomona_store`).
+const WHOLE: f64 = 16e6 * 1.048_576;
+
+/// Measured: bytes of a shard's moments of 1280 features.
+const MOMENTS: f64 = 6_569_194.0;
+/// Measured: bytes of an image's features in Parquet.
+const FEATURES: f64 = 3_820.0;
+/// Measured: bytes of an image in the listing.
+const LISTING: f64 = 90.0;
+/// Measured: bytes of an image in pca/ (Parquet 218, CSV 575) and metadata/ (38), with 50 components.
+const TABLES: f64 = 831.0;
+/// Measured: bytes of a shard in shards.json and missing.json (272 each), rejects and errors (533), counters (2,000 without points).
+const SHARD_FILES: f64 = 3_100.0;
+/// Measured: bytes of a run whatever its size: the model, the page, the points of its plot.
+const RUN_FILES: f64 = 1.2e6;
+/// Measured: seconds of project-map for one image.
+const PROJECT_IMAGE: f64 = 0.0001;
+/// Measured: seconds of fitting the PCA.
+const PCA: f64 = 0.5;
+/// Assumed: seconds of decoding and merging one set of moments.
+const MERGE: f64 = 0.02;
+/// Assumed: seconds of plan for one image: parse, sort, hash, write.
+const PLAN_IMAGE: f64 = 5e-6;
+
+/// The work of one stage, as many equal invocations.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Work {
+    pub(crate) stage: Stage,
+    pub(crate) function: Function,
+    pub(crate) calls: u64,
+    /// Whether the calls are children of a Distributed Map.
+    pub(crate) is_map: bool,
+    /// Seconds of one call, as long as S3 serves every request at once.
+    pub(crate) seconds: f64,
+    /// Requests of all calls together.
+    pub(crate) requests: Requests,
+    /// Those of them that read images.
+    pub(crate) image_gets: u64,
+}
+
+impl Work {
+    fn once(stage: Stage, function: Function, seconds: f64, requests: Requests) -> Self {
+        Self { stage, function, calls: 1, is_map: false, seconds, requests, image_gets: 0 }
+    }
+
+    fn map(stage: Stage, function: Function, calls: u64, seconds: f64, requests: Requests) -> Self {
+        Self { calls, is_map: true, ..Self::once(stage, function, seconds, requests) }
+    }
+}
+
+/// The work of a run of which only `new` was not computed before, in the order of the state machine. A stage that is skipped is not in it.
+pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
+    let mut work = vec![plan(workload, new)];
+    if new.shards > 0 {
+        work.extend([extract(workload, new), check(new)]);
+    }
+    let merges = workload.merges();
+    let below = std::iter::once(workload.shards()).chain(merges.iter().copied());
+    for (children, &groups) in below.zip(&merges) {
+        work.push(if groups > 1 { combine(children, groups) } else { reduce(children) });
+    }
+    work.extend([project(workload), report(workload)]);
+    work
+}
+
+fn plan(workload: &Workload, new: New) -> Work {
+    let (shards, levels, nodes) = (workload.shards(), workload.merges().len() as u64, nodes(workload));
+    let parts_there = shards - new.shards.min(shards);
+    let pages = workload.images.div_ceil(PAGE);
+    // Listing in ranges asks each of them for one page too many, and for the folders to cut at.
+    let lists = if pages == 1 { 1 } else { pages + LIST_AT_ONCE as u64 + 1 };
+    let written = shards + levels + 4;
+    let looked_up = shards + 3 * parts_there + nodes;
+    let batches = (looked_up + written) as f64 / AT_ONCE;
+    let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
+        + (batches + 8.0) * LATENCY
+        + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
+    // The lock, the newest run, and what refreshing reads of the plan itself.
+    let requests = Requests { gets: looked_up + levels + 3, puts: written + 1, lists };
+    Work::once(Stage::Plan, Function::Plan, seconds, requests)
+}
+
+fn extract(workload: &Workload, new: New) -> Work {
+    let images = new.images as f64 / new.shards as f64;
+    let compute = workload.ms_per_image / 1e3 / workload.cores();
+    let read = f64::max(LATENCY / READ_AHEAD, workload.mean_bytes as f64 / BYTES_PER_SECOND);
+    let listed = workload.images as f64 / workload.shards() as f64;
+    let features = FEATURES * listed;
+    let seconds = images * compute.max(read) + 5.0 * LATENCY + (features + MOMENTS) / BYTES_PER_SECOND;
+    let puts = new.shards * (2 + puts_of(features));
+    let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: 0 };
+    Work { image_gets: new.images, ..Work::map(Stage::Extract, Function::ListBatch, new.shards, seconds, requests) }
+}
+
+/// CheckParts looks for each part that was missing.
+fn check(new: New) -> Work {
+    let seconds = (new.shards as f64 / AT_ONCE + 2.0) * LATENCY;
+    let requests = Requests { gets: new.shards + 1, ..Requests::default() };
+    Work::once(Stage::Extract, Function::Plan, seconds, requests)
+}
+
+/// One level of merging: `groups` invocations read `children` moments.
+fn combine(children: u64, groups: u64) -> Work {
+    // The last group may be smaller; all wait for a full one.
+    let largest = children.min(GROUP_SIZE as u64) as f64;
+    let seconds = merge_seconds(largest) + 2.0 * LATENCY + MOMENTS / BYTES_PER_SECOND;
+    let requests = Requests { gets: children + groups, puts: groups, lists: 0 };
+    Work::map(Stage::Combine, Function::Reduce, groups, seconds, requests)
+}
+
+fn reduce(children: u64) -> Work {
+    let seconds = merge_seconds(children as f64) + 3.0 * LATENCY + PCA;
+    let requests = Requests { gets: children + 2, puts: 1, lists: 0 };
+    Work::once(Stage::Reduce, Function::Reduce, seconds, requests)
+}
+
+/// Children are read one after the other.
+fn merge_seconds(children: f64) -> f64 {
+    children * (LATENCY + MOMENTS / BYTES_PER_SECOND + MERGE)
+}
+
+fn project(workload: &Workload) -> Work {
+    let shards = workload.shards();
+    let images = workload.images as f64 / shards as f64;
+    // Plan, model, listing, moments, features and rejects are read; the features are copied inside S3; four tables and the counters are written.
+    let moved = images * (FEATURES + LISTING + TABLES) + MOMENTS;
+    let seconds = 12.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
+    let requests = Requests { gets: 6 * shards, puts: 6 * shards, lists: 0 };
+    Work::map(Stage::Project, Function::ProjectMap, shards, seconds, requests)
+}
+
+/// Reads every shard's counters, and lists the run's folder for cost.json.
+fn report(workload: &Workload) -> Work {
+    let shards = workload.shards();
+    let lists = (8 * shards).div_ceil(PAGE);
+    let seconds =
+        (shards as f64 / AT_ONCE + 16.0) * LATENCY + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE + 3.0 * LATENCY;
+    let requests = Requests { gets: shards + 10, puts: 8, lists };
+    Work::once(Stage::Report, Function::Report, seconds, requests)
+}
+
+/// Requests that writing an object of so many bytes takes.
+fn puts_of(bytes: f64) -> u64 {
+    if bytes <= WHOLE { 1 } else { 2 + (bytes / (WHOLE / 2.0)).ceil() as u64 }
+}
+
+/// What a first run leaves in S3.
+pub(crate) fn stored(workload: &Workload) -> Stored {
+    let (images, shards) = (workload.images as f64, workload.shards() as f64);
+    Stored {
+        parts: (images * FEATURES) as u64 + moments_bytes(workload),
+        run: (images * (FEATURES + LISTING + TABLES) + shards * SHARD_FILES + RUN_FILES) as u64,
+    }
+}
+
+/// Bytes of the moments of all shards and of those that are merged below the last level.
+pub(crate) fn moments_bytes(workload: &Workload) -> u64 {
+    (workload.shards() + nodes(workload)) * MOMENTS as u64
+}
+
+/// Merged moments that are kept; those of the last level become the model.
+fn nodes(workload: &Workload) -> u64 {
+    workload.merges().iter().filter(|&&groups| groups > 1).sum()
+}
+
+/// MB that plan holds at most: each image's key and etag, its rows in three tables while one is made of the other (from the sizes of the
+/// types; not measured), beside what any function needs.
+pub(crate) fn plan_mb(workload: &Workload) -> f64 {
+    const BYTES_PER_IMAGE: f64 = 400.0;
+    100.0 + workload.images as f64 * BYTES_PER_IMAGE / 1e6
+}
+
+/// MB that list-batch holds at most: the model and its sessions (measured: 125 MB in all for one shard), images read ahead, a shard's features
+/// as rows, matrix and file, moments twice.
+pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
+    const READ_AHEAD_BYTES: f64 = 134e6;
+    let images = workload.images as f64 / workload.shards() as f64;
+    let ahead = f64::min(READ_AHEAD_BYTES, (READ_AHEAD + 1.0) * workload.mean_bytes as f64);
+    100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * MOMENTS) / 1e6
+}
+
+/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, and the PCA a few square matrices.
+pub(crate) fn reduce_mb() -> f64 {
+    const MATRICES: f64 = 6.0 * 1280.0 * 1280.0 * 8.0;
+    50.0 + (9.0 * MOMENTS + MATRICES) / 1e6
+}
+
+/// Bytes of the list that a Map reads: an entry of shards.json, with or without an earlier part.
+pub(crate) fn items_bytes(workload: &Workload) -> f64 {
+    const ENTRY: f64 = 272.0 + 150.0;
+    workload.shards() as f64 * ENTRY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workload(images: u64) -> Workload {
+        Workload { images, ..Workload::default() }
+    }
+
+    fn total(work: &[Work]) -> Requests {
+        work.iter().fold(Requests::default(), |sum, work| sum.plus(work.requests))
+    }
+
+    #[test]
+    fn the_requests_of_a_small_run_are_those_counted_by_hand() {
+        let work = of(&workload(500), workload(500).all_new());
+        let requests: Vec<_> =
+            work.iter().map(|work| (work.stage, work.requests.gets, work.requests.puts, work.requests.lists)).collect();
+        assert_eq!(
+            requests,
+            [
+                // One part looked for; its listing, classes, merge level, plan, missing and shards, and the lock.
+                (Stage::Plan, 5, 7, 1),
+                // The part looked for, its listing, 500 images; features, rejects, moments.
+                (Stage::Extract, 502, 3, 0),
+                (Stage::Extract, 2, 0, 0),
+                // The plan, the level, the only part's moments; the model.
+                (Stage::Reduce, 3, 1, 0),
+                (Stage::Project, 6, 6, 0),
+                (Stage::Report, 11, 8, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_child_is_merged_once() {
+        let workload = workload(10_000_000);
+        let work = of(&workload, workload.all_new());
+        let merged: Vec<_> =
+            work.iter().filter(|work| work.function == Function::Reduce).map(|work| work.calls).collect();
+        assert_eq!(merged, [256, 4, 1]);
+        let reads: u64 = work.iter().filter(|work| work.stage == Stage::Combine).map(|work| work.requests.gets).sum();
+        assert_eq!(reads, (16_384 + 256) + (256 + 4));
+    }
+
+    #[test]
+    fn a_run_that_finds_every_part_reads_no_image() {
+        let workload = workload(67_000);
+        let first = total(&of(&workload, workload.all_new()));
+        let again = total(&of(&workload, New { shards: 0, images: 0 }));
+        assert!(first.gets > 67_000 && again.gets < 3_000, "{} {}", first.gets, again.gets);
+        assert!(of(&workload, New { shards: 0, images: 0 }).iter().all(|work| work.stage != Stage::Extract));
+    }
+
+    #[test]
+    fn files_above_16_mib_are_written_in_parts() {
+        assert_eq!((puts_of(1.0), puts_of(WHOLE), puts_of(WHOLE + 1.0)), (1, 1, 5));
+    }
+
+    #[test]
+    fn what_is_stored_is_what_the_measured_run_stored() {
+        // 1,100 photographs in two shards: parts/ 17,338,088 bytes, the run's folder 6,045,902.
+        let stored = stored(&workload(1_100));
+        assert!((stored.parts as f64 / 17_338_088.0 - 1.0).abs() < 0.01, "{stored:?}");
+        assert!((stored.run as f64 / 6_045_902.0 - 1.0).abs() < 0.1, "{stored:?}");
+    }
+}

@@ -1,0 +1,203 @@
+//! What a run is going to work on, and with what.
+
+use pomona_pipeline::merge::GROUP_SIZE;
+use pomona_pipeline::{Options, names};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// The memory with which a Lambda gets one vCPU to itself (Lambda guide, "Configure Lambda function memory").
+const MB_PER_VCPU: f64 = 1769.0;
+
+/// What the Lambdas run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// Graviton.
+    #[default]
+    Arm64,
+    /// Intel or AMD.
+    X86_64,
+}
+
+/// What kind of executions a Map's children are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Children {
+    /// Paid by time.
+    #[default]
+    Express,
+    /// Paid by state transition.
+    Standard,
+}
+
+/// The images of a run and the settings of its stack; the defaults are the template's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Workload {
+    /// Listed images.
+    pub images: u64,
+    /// Their mean size in bytes.
+    pub mean_bytes: u64,
+    /// At least so many images in each shard, on average.
+    pub shard_size: u64,
+    /// Milliseconds of one vCPU that an image takes, from its bytes to its features.
+    pub ms_per_image: f64,
+    /// MB of memory of list-batch.
+    pub list_batch_memory: u32,
+    /// MB of memory of plan.
+    pub plan_memory: u32,
+    /// MB of memory of the other functions.
+    pub other_memory: u32,
+    /// Seconds after which list-batch is ended.
+    pub list_batch_timeout: u32,
+    /// What the Lambdas run on.
+    pub architecture: Architecture,
+    /// Shards that are worked on at once.
+    pub concurrency: u32,
+    /// What kind of executions the Maps' children are.
+    pub children: Children,
+    /// How many partitions S3 keeps the input bucket's keys in, each with a request rate of its own. A bucket begins with one.
+    pub partitions: u32,
+}
+
+/// The part of a run that was not computed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct New {
+    /// Shards without a part.
+    pub shards: u64,
+    /// Images that are read and computed.
+    pub images: u64,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            images: 67_000,
+            mean_bytes: 50_000,
+            shard_size: Options::default().shard_size,
+            // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda was not measured.
+            ms_per_image: 10.0,
+            list_batch_memory: 1769,
+            plan_memory: 1769,
+            other_memory: 1769,
+            list_batch_timeout: 120,
+            architecture: Architecture::default(),
+            concurrency: 64,
+            children: Children::default(),
+            partitions: 1,
+        }
+    }
+}
+
+impl Workload {
+    /// Refuses numbers that no run can have.
+    ///
+    /// # Errors
+    /// [`Error::Workload`] names the first one.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |option, problem| Err(Error::Workload { option, problem });
+        if self.images == 0 {
+            return refuse("images", "must be at least 1");
+        }
+        if self.mean_bytes == 0 {
+            return refuse("mean-kb", "must be more than 0");
+        }
+        if self.shard_size == 0 {
+            return refuse("shard-size", "must be at least 1");
+        }
+        if !(self.ms_per_image.is_finite() && self.ms_per_image > 0.0) {
+            return refuse("ms-per-image", "must be a time of more than 0 milliseconds");
+        }
+        if self.concurrency == 0 || self.partitions == 0 {
+            return refuse("concurrency", "must be at least 1, and so must the partitions");
+        }
+        if self.list_batch_memory.min(self.plan_memory).min(self.other_memory) < 128 {
+            return refuse("memory", "must be at least 128 MB, the least that a Lambda has");
+        }
+        Ok(())
+    }
+
+    /// The same for another number of images.
+    pub fn with_images(&self, images: u64) -> Self {
+        Self { images, ..self.clone() }
+    }
+
+    /// How many shards the images are cut into.
+    pub fn shards(&self) -> u64 {
+        let shards = 1 << names::shard_bits(self.images, self.images.saturating_mul(self.mean_bytes), self.shard_size);
+        // More shards than images leave some of them empty, and an empty shard does not exist.
+        u64::min(shards, self.images)
+    }
+
+    /// Groups of each merge level; the last one, of a single group, is reduce's.
+    pub fn merges(&self) -> Vec<u64> {
+        let mut levels = vec![self.shards().div_ceil(GROUP_SIZE as u64)];
+        while let Some(&groups) = levels.last().filter(|&&groups| groups > 1) {
+            levels.push(groups.div_ceil(GROUP_SIZE as u64));
+        }
+        levels
+    }
+
+    /// Everything, as in a first run.
+    pub fn all_new(&self) -> New {
+        New { shards: self.shards(), images: self.images }
+    }
+
+    /// Threads of list-batch that compute, and the share of a vCPU that each has: whole threads, as the function starts them.
+    pub(crate) fn cores(&self) -> f64 {
+        let vcpus = f64::from(self.list_batch_memory) / MB_PER_VCPU;
+        vcpus.min(vcpus.round().max(1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workload(images: u64) -> Workload {
+        Workload { images, ..Workload::default() }
+    }
+
+    #[test]
+    fn shards_and_merges_are_those_of_the_pipeline() {
+        for (images, shards, merges) in [
+            (1, 1, vec![1]),
+            (1_100, 2, vec![1]),
+            (67_000, 128, vec![2, 1]),
+            (1_000_000, 1_024, vec![16, 1]),
+            (10_000_000, 16_384, vec![256, 4, 1]),
+        ] {
+            assert_eq!((workload(images).shards(), workload(images).merges()), (shards, merges), "{images} images");
+        }
+    }
+
+    #[test]
+    fn large_images_make_more_shards_but_no_empty_ones() {
+        assert_eq!(Workload { mean_bytes: 100 << 20, ..workload(100) }.shards(), 16);
+        assert_eq!(Workload { mean_bytes: 5 << 30, ..workload(3) }.shards(), 3);
+    }
+
+    #[test]
+    fn memory_buys_vcpus_and_threads_are_whole() {
+        let cores = |list_batch_memory| Workload { list_batch_memory, ..workload(1) }.cores();
+        assert_eq!((cores(1769), cores(3538), cores(2200)), (1.0, 2.0, 1.0));
+        assert!((cores(884) - 0.4997).abs() < 1e-3);
+    }
+
+    #[test]
+    fn numbers_that_no_run_can_have_are_refused_by_name() {
+        let cases = [
+            ("images", Workload { images: 0, ..workload(1) }),
+            ("mean-kb", Workload { mean_bytes: 0, ..workload(1) }),
+            ("shard-size", Workload { shard_size: 0, ..workload(1) }),
+            ("ms-per-image", Workload { ms_per_image: f64::NAN, ..workload(1) }),
+            ("ms-per-image", Workload { ms_per_image: 0.0, ..workload(1) }),
+            ("concurrency", Workload { concurrency: 0, ..workload(1) }),
+            ("memory", Workload { plan_memory: 64, ..workload(1) }),
+        ];
+        for (option, workload) in cases {
+            assert!(workload.check().unwrap_err().to_string().contains(&format!("`{option}`")), "{option}");
+        }
+        workload(1).check().unwrap();
+    }
+}

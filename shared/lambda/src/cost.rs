@@ -1,0 +1,203 @@
+//! report/cost.json: what a run has cost, from what Step Functions wrote down of it.
+//!
+//! Each Map writes its children with their times to the run's folder map/ (the state machine's `ResultWriter`); the state machine knows
+//! when each stage began; the rest is in the run's files. What nobody counts is modelled, and the file says so.
+
+use std::num::NonZeroU32;
+
+use chrono::{DateTime, Utc};
+use pomona_cost::prices::PriceTable;
+use pomona_cost::run::{MapSeconds, Measured, RunCost, StageSeconds};
+use pomona_cost::workload::{Architecture, Children, New, Workload};
+use pomona_pipeline::RunId;
+use pomona_pipeline::extract::Extracted;
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::plan::{self, Plan};
+use pomona_pipeline::stage::{Stage, Timing};
+use pomona_store::{Object, Store};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// The stages that are Distributed Maps.
+const MAPS: [Stage; 3] = [Stage::Extract, Stage::Combine, Stage::Project];
+
+/// Why there is no cost.json. A run is as good without it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CostError {
+    #[error(transparent)]
+    Pipeline(#[from] pomona_pipeline::Error),
+    #[error(transparent)]
+    Store(#[from] pomona_store::Error),
+    #[error(transparent)]
+    Cost(#[from] pomona_cost::Error),
+    #[error("{0} is not what a Map's ResultWriter writes: {1}")]
+    Results(String, serde_json::Error),
+    #[error("cannot write what the run cost as JSON: {0}")]
+    Json(serde_json::Error),
+}
+
+/// What the stack's settings say about its cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// The region whose prices hold.
+    pub region: String,
+    /// The functions' memory and time limit, and the kind of the Maps' children; its images are no one's.
+    pub settings: Workload,
+}
+
+impl Stack {
+    /// Reads the settings; what is not set is as the template has it.
+    pub(crate) fn read(region: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let template = Workload::default();
+        let settings = Workload {
+            list_batch_memory: setting(&variable, "POMONA_LIST_BATCH_MEMORY", template.list_batch_memory)?,
+            list_batch_timeout: setting(&variable, "POMONA_LIST_BATCH_TIMEOUT", template.list_batch_timeout)?,
+            plan_memory: setting(&variable, "POMONA_PLAN_MEMORY", template.plan_memory)?,
+            other_memory: setting(&variable, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", template.other_memory)?,
+            children: children(variable("POMONA_CHILD_EXECUTION_TYPE"))?,
+            architecture: if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 },
+            ..template
+        };
+        Ok(Self { region: region.to_owned(), settings })
+    }
+}
+
+fn setting(variable: impl Fn(&str) -> Option<String>, name: &'static str, otherwise: u32) -> Result<u32, Error> {
+    let Some(value) = variable(name) else { return Ok(otherwise) };
+    value.parse().map_err(|_| Error::setting(name, "it is not a number"))
+}
+
+fn children(kind: Option<String>) -> Result<Children, Error> {
+    match kind.as_deref() {
+        None | Some("EXPRESS") => Ok(Children::Express),
+        Some("STANDARD") => Ok(Children::Standard),
+        Some(_) => Err(Error::setting("POMONA_CHILD_EXECUTION_TYPE", "it is neither EXPRESS nor STANDARD")),
+    }
+}
+
+/// Writes the run's report/cost.json.
+pub(crate) async fn write(
+    output: &dyn Store,
+    run_id: &RunId,
+    timings: &[Timing],
+    stack: &Stack,
+    max_concurrency: NonZeroU32,
+) -> Result<(), CostError> {
+    let layout = RunLayout::new(run_id.as_str());
+    let plan = plan::read_plan(output, run_id).await?;
+    let files = output.list(&format!("{}/", layout.root()), &|_| true).await?;
+    let (maps, new) = read_maps(output, &layout, &files).await?;
+    let stage_seconds = |timing: &Timing| StageSeconds { stage: timing.stage, seconds: timing.seconds() };
+    let measured = Measured {
+        workload: workload(&plan, stack, max_concurrency),
+        new,
+        stages: timings.iter().map(stage_seconds).collect(),
+        maps,
+        run_bytes: bytes_below(&files, layout.root()),
+        features_bytes: bytes_below(&files, &format!("{}/features/parquet", layout.root())),
+    };
+    let cost = RunCost::of(measured, &PriceTable::read()?, &stack.region)?;
+    let json = serde_json::to_vec_pretty(&cost).map_err(CostError::Json)?;
+    Ok(output.put(&layout.cost(), json.into()).await?)
+}
+
+fn workload(plan: &Plan, stack: &Stack, max_concurrency: NonZeroU32) -> Workload {
+    Workload {
+        images: plan.images,
+        mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
+        shard_size: plan.options.shard_size,
+        concurrency: max_concurrency.get(),
+        ..stack.settings.clone()
+    }
+}
+
+fn bytes_below(files: &[Object], folder: &str) -> u64 {
+    let is_below = |file: &&Object| file.key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    files.iter().filter(is_below).map(|file| file.size).sum()
+}
+
+/// A child execution as a Map's results show it (Step Functions guide, `ResultWriter`).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Child {
+    start_date: DateTime<Utc>,
+    stop_date: DateTime<Utc>,
+    output: Option<String>,
+}
+
+/// The children of all Maps, and what those of extract computed.
+async fn read_maps(
+    output: &dyn Store,
+    layout: &RunLayout,
+    files: &[Object],
+) -> Result<(Vec<MapSeconds>, New), CostError> {
+    let (mut maps, mut new) = (Vec::new(), New { shards: 0, images: 0 });
+    for stage in MAPS {
+        let folder = format!("{}/map/{stage}/", layout.root());
+        let mut map = MapSeconds { stage, children: 0, seconds: 0.0, slowest: 0.0 };
+        for file in files.iter().filter(|file| file.key.starts_with(&folder) && is_of_ended_children(&file.key)) {
+            for child in read::<Vec<Child>>(output, &file.key).await? {
+                let seconds = (child.stop_date - child.start_date).as_seconds_f64();
+                map.children += 1;
+                map.seconds += seconds;
+                map.slowest = map.slowest.max(seconds);
+                if stage == Stage::Extract {
+                    new.shards += 1;
+                    new.images += computed(&child);
+                }
+            }
+        }
+        maps.extend((map.children > 0).then_some(map));
+    }
+    Ok((maps, new))
+}
+
+/// Children that never began have no times.
+fn is_of_ended_children(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.starts_with("SUCCEEDED_") || name.starts_with("FAILED_")
+}
+
+/// Images that an extraction computed; none where it failed or left its shard because of a change.
+fn computed(child: &Child) -> u64 {
+    let extracted = child.output.as_deref().and_then(|output| serde_json::from_str::<Extracted>(output).ok());
+    extracted.map_or(0, |extracted| extracted.computed)
+}
+
+async fn read<T: DeserializeOwned>(output: &dyn Store, key: &str) -> Result<T, CostError> {
+    let bytes = output.get(key).await?.bytes;
+    serde_json::from_slice(&bytes).map_err(|error| CostError::Results(key.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Stack, Error> {
+        let variable =
+            |name: &str| variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned());
+        Stack::read("eu-west-2", variable)
+    }
+
+    #[test]
+    fn a_stack_is_as_the_template_has_it_unless_it_says_otherwise() {
+        let settings = read(&[]).unwrap().settings;
+        assert_eq!(
+            (settings.list_batch_memory, settings.plan_memory, settings.children),
+            (1769, 1769, Children::Express)
+        );
+        let variables = [("POMONA_LIST_BATCH_MEMORY", "3538"), ("POMONA_CHILD_EXECUTION_TYPE", "STANDARD")];
+        let stack = read(&variables).unwrap();
+        assert_eq!((stack.settings.list_batch_memory, stack.settings.children), (3538, Children::Standard));
+        assert_eq!(stack.region, "eu-west-2");
+    }
+
+    #[test]
+    fn settings_that_cannot_be_used_are_refused_by_name() {
+        for (name, value) in [("POMONA_PLAN_MEMORY", "much"), ("POMONA_CHILD_EXECUTION_TYPE", "FAST")] {
+            assert!(read(&[(name, value)]).unwrap_err().to_string().contains(name));
+        }
+    }
+}
