@@ -1,6 +1,7 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
 
 mod demo;
+mod doctor;
 mod error;
 mod inspect;
 mod model;
@@ -8,7 +9,11 @@ mod progress;
 mod run;
 mod search;
 mod shell;
+mod stack;
+mod start;
+mod status;
 mod summary;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -32,6 +37,10 @@ enum Command {
     Demo(demo::DemoArgs),
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
+    Start(start::StartArgs),
+    Status(status::StatusArgs),
+    Watch(watch::WatchArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Completions(shell::CompletionsArgs),
@@ -67,6 +76,10 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
+        Command::Start(args) => start::run(args, cli.output.quiet).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Watch(args) => watch::run(args, cli.output.quiet).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),
