@@ -77,7 +77,7 @@ impl Observer for Progress {
 pub(crate) struct Bar {
     name: String,
     unit: String,
-    total: u64,
+    total: AtomicU64,
     before: u64,
     done: AtomicU64,
     started: Instant,
@@ -100,7 +100,8 @@ impl Bar {
         } else {
             Shown::Lines { last: Mutex::new(started) }
         };
-        Self { name: name.to_owned(), unit: unit.to_owned(), total, before, done: before.into(), started, shown }
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        Self { name, unit, total: total.into(), before, done: before.into(), started, shown }
     }
 
     pub(crate) fn advance(&self) {
@@ -112,28 +113,33 @@ impl Bar {
         }
     }
 
-    /// Shows that `done` items are done.
-    pub(crate) fn reach(&self, done: u64) {
+    /// Shows that `done` of `total` items are done.
+    pub(crate) fn reach(&self, done: u64, total: u64) {
         self.done.store(done, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
         match &self.shown {
             Shown::Nothing => {}
-            Shown::Terminal(bar) => bar.set_position(done),
+            Shown::Terminal(bar) => {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
             Shown::Lines { last } => self.write_line_if_due(done, last),
         }
     }
 
     fn write_line_if_due(&self, done: u64, last: &Mutex<Instant>) {
+        let total = self.total.load(Ordering::Relaxed);
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.elapsed() < LINE_INTERVAL && done < self.total {
+        if last.elapsed() < LINE_INTERVAL && done < total {
             return;
         }
         *last = Instant::now();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-3);
         let per_second = done.saturating_sub(self.before) as f64 / seconds;
-        let left = Duration::try_from_secs_f64((self.total - done.min(self.total)) as f64 / per_second);
+        let left = Duration::try_from_secs_f64(total.saturating_sub(done) as f64 / per_second);
         // Nothing is known of the time that is left before anything is done.
         let left = left.map_or_else(|_| String::new(), |left| format!(", {} left", HumanDuration(left)));
-        eprintln!("{}: {done} of {} {}, {per_second:.1} a second{left}", self.name, self.total, self.unit);
+        eprintln!("{}: {done} of {total} {}, {per_second:.1} a second{left}", self.name, self.unit);
     }
 }
 

@@ -65,13 +65,14 @@ impl Shown {
         if self.bar.as_ref().map(|(map_run, _)| map_run) != going.map(|map_run| &map_run.map_run) {
             self.bar = None;
         }
-        if self.stage != status.stage {
+        if let Some(stage) = status.stage.filter(|_| self.stage != status.stage) {
             self.stage = status.stage;
-            progress.say(status::stage_name(status.stage));
+            progress.say(stage.as_str());
         }
         if let Some(map_run) = going {
             let (_, bar) = self.bar.get_or_insert_with(|| (map_run.map_run.clone(), bar(map_run, progress)));
-            bar.reach(done(map_run));
+            // Of a long list not all items are known at once.
+            bar.reach(done(map_run), map_run.total);
         }
     }
 }

@@ -134,12 +134,13 @@ impl Stack {
         let found = request.send().await.map_err(|error| self.failed("look at the execution", execution, error))?;
         let name = found.name().unwrap_or_default();
         let run_id = RunId::new(time(found.start_date()), name);
+        let map_runs = self.map_runs(execution).await?;
         Ok(Status {
             state: found.status().into(),
             started: time(found.start_date()),
             ended: found.stop_date().map(time),
-            stage: self.stage(execution).await?,
-            map_runs: self.map_runs(execution).await?,
+            stage: self.stage(execution, &map_runs).await?,
+            map_runs,
             failure: failure(&found),
             results: results(found.input(), &run_id),
             report: found.output().and_then(|output| serde_json::from_str(output).ok()),
@@ -148,7 +149,10 @@ impl Stack {
         })
     }
 
-    async fn stage(&self, execution: &str) -> Result<Option<Stage>, Error> {
+    async fn stage(&self, execution: &str, map_runs: &[MapRun]) -> Result<Option<Stage>, Error> {
+        if let Some(going) = map_runs.last().filter(|map_run| map_run.ended.is_none()) {
+            return Ok(going.stage);
+        }
         let request = self.client.get_execution_history().execution_arn(execution);
         let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
         let history =
