@@ -10,7 +10,7 @@ use crate::progress::{Bar, Progress};
 use crate::stack::{self, ExecutionArgs};
 use crate::{Ending, Error, run, status};
 
-/// How often AWS is asked; its quotas are for far more.
+/// How often AWS is asked.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follow a run on AWS to its end; Ctrl-C leaves it going
