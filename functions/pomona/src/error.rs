@@ -19,6 +19,12 @@ pub(crate) enum Error {
     Cost(#[from] pomona_cost::Error),
     #[error(transparent)]
     Demo(#[from] pomona_demo::Error),
+    #[error(transparent)]
+    Aws(#[from] pomona_aws::Error),
+    #[error("the run did not succeed; what was computed is kept, and the next run goes on from there")]
+    RunFailed,
+    #[error("no run can work before what is bad is mended")]
+    NotReady,
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image { path: PathBuf, source: std::io::Error },
     #[error("cannot use the image `{}`: {reject}", path.display())]

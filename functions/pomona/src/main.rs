@@ -2,6 +2,7 @@
 
 mod cost;
 mod demo;
+mod doctor;
 mod error;
 mod inspect;
 mod model;
@@ -9,7 +10,11 @@ mod progress;
 mod run;
 mod search;
 mod shell;
+mod stack;
+mod start;
+mod status;
 mod summary;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -34,6 +39,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
     Cost(cost::CostArgs),
+    Start(start::StartArgs),
+    Status(status::StatusArgs),
+    Watch(watch::WatchArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Model(model::ModelCommand),
     Completions(shell::CompletionsArgs),
@@ -70,6 +79,10 @@ async fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
         Command::Cost(args) => cost::run(&args),
+        Command::Start(args) => start::run(args, cli.output.quiet).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Watch(args) => watch::run(args, cli.output.quiet).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),

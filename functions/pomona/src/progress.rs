@@ -32,7 +32,12 @@ impl Progress {
 
     /// A bar for `total` items.
     pub(crate) fn bar(&self, name: &str, unit: &str, total: u64) -> Bar {
-        Bar::new(name, unit, total, self.quiet)
+        self.bar_from(name, unit, 0, total)
+    }
+
+    /// A bar for `total` items of which `done` were done before anybody looked.
+    pub(crate) fn bar_from(&self, name: &str, unit: &str, done: u64, total: u64) -> Bar {
+        Bar::new(name, unit, done, total, self.quiet)
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Option<Bar>> {
@@ -72,7 +77,8 @@ impl Observer for Progress {
 pub(crate) struct Bar {
     name: String,
     unit: String,
-    total: u64,
+    total: AtomicU64,
+    before: u64,
     done: AtomicU64,
     started: Instant,
     shown: Shown,
@@ -85,16 +91,17 @@ enum Shown {
 }
 
 impl Bar {
-    fn new(name: &str, unit: &str, total: u64, quiet: bool) -> Self {
+    fn new(name: &str, unit: &str, before: u64, total: u64, quiet: bool) -> Self {
         let started = Instant::now();
         let shown = if quiet {
             Shown::Nothing
         } else if std::io::stderr().is_terminal() {
-            Shown::Terminal(terminal_bar(name, unit, total))
+            Shown::Terminal(terminal_bar(name, unit, before, total))
         } else {
             Shown::Lines { last: Mutex::new(started) }
         };
-        Self { name: name.to_owned(), unit: unit.to_owned(), total, done: AtomicU64::new(0), started, shown }
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        Self { name, unit, total: total.into(), before, done: before.into(), started, shown }
     }
 
     pub(crate) fn advance(&self) {
@@ -106,29 +113,44 @@ impl Bar {
         }
     }
 
+    /// Shows that `done` of `total` items are done.
+    pub(crate) fn reach(&self, done: u64, total: u64) {
+        self.done.store(done, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+        match &self.shown {
+            Shown::Nothing => {}
+            Shown::Terminal(bar) => {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            Shown::Lines { last } => self.write_line_if_due(done, last),
+        }
+    }
+
     fn write_line_if_due(&self, done: u64, last: &Mutex<Instant>) {
+        let total = self.total.load(Ordering::Relaxed);
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.elapsed() < LINE_INTERVAL && done < self.total {
+        if last.elapsed() < LINE_INTERVAL && done < total {
             return;
         }
         *last = Instant::now();
         let seconds = self.started.elapsed().as_secs_f64().max(1e-3);
-        let per_second = done as f64 / seconds;
-        let left = Duration::from_secs_f64((self.total - done.min(self.total)) as f64 / per_second);
-        eprintln!(
-            "{}: {done} of {} {}, {per_second:.1} a second, {} left",
-            self.name,
-            self.total,
-            self.unit,
-            HumanDuration(left)
-        );
+        let per_second = done.saturating_sub(self.before) as f64 / seconds;
+        let left = Duration::try_from_secs_f64(total.saturating_sub(done) as f64 / per_second);
+        // Nothing is known of the time that is left before anything is done.
+        let left = left.map_or_else(|_| String::new(), |left| format!(", {} left", HumanDuration(left)));
+        eprintln!("{}: {done} of {total} {}, {per_second:.1} a second{left}", self.name, self.unit);
     }
 }
 
-fn terminal_bar(name: &str, unit: &str, total: u64) -> ProgressBar {
+fn terminal_bar(name: &str, unit: &str, before: u64, total: u64) -> ProgressBar {
     let template = format!("{name:<8} {{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style)
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style);
+    bar.set_position(before);
+    // What was done before says nothing about the speed.
+    bar.reset_eta();
+    bar
 }
 
 impl Drop for Bar {

@@ -35,7 +35,7 @@ pub(crate) struct RunArgs {
 
 /// What a user may choose for a run, wherever it runs.
 #[derive(Debug, Args)]
-struct OptionArgs {
+pub(crate) struct OptionArgs {
     /// Principal components to keep: a number, or the share of variance to keep such as 0.95 [default: 50, or as many as there are]
     #[arg(long, value_name = "K")]
     components: Option<Components>,
@@ -106,7 +106,7 @@ impl Default for OptionArgs {
 }
 
 impl OptionArgs {
-    fn into_options(self) -> Options {
+    pub(crate) fn into_options(self) -> Options {
         Options {
             components: self.components.unwrap_or_default(),
             center: !self.no_center,
@@ -155,7 +155,8 @@ fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-async fn interrupt() {
+/// Waits for Ctrl-C.
+pub(crate) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         // Without a handler Ctrl-C ends the process at once, which loses nothing either.
         std::future::pending().await

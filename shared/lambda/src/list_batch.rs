@@ -6,10 +6,10 @@ use pomona_pipeline::plan::Shard;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
-use crate::location::Location;
 use crate::metrics::Work;
 use crate::settings::Settings;
 use crate::stores::Stores;

@@ -12,11 +12,11 @@ use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
 use crate::executions::Executions;
-use crate::location::Location;
 use crate::settings::Settings;
 use crate::stores::Stores;
 

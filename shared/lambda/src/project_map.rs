@@ -6,10 +6,10 @@ use pomona_pipeline::project::{Counters, Projection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
-use crate::location::Location;
 use crate::metrics::Work;
 use crate::stores::Stores;
 

@@ -6,10 +6,10 @@ use pomona_pipeline::reduce::{self, Reduced};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
-use crate::location::Location;
 use crate::stores::Stores;
 
 /// Merges and fits.

@@ -10,11 +10,11 @@ use pomona_pipeline::{RunId, lock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Location;
 use crate::cost::{self, Stack};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
-use crate::location::Location;
 use crate::settings::Settings;
 use crate::stores::Stores;
 

@@ -9,8 +9,8 @@ use pomona_vision::model::{Model, ModelOptions};
 use pomona_vision::pixels::Limits;
 
 use crate::cost::Stack;
+use crate::Location;
 use crate::error::Error;
-use crate::location::Location;
 
 const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
 

@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 use pomona_store::{S3Store, Store, sdk_config};
 use tokio::sync::{Mutex, OnceCell};
 
+use crate::Location;
 use crate::error::Error;
-use crate::location::Location;
 
 /// Opens each location once: connections and credentials serve all locations and all later events.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ pub mod latest;
 pub mod layout;
 pub mod listing;
 pub mod local;
+mod location;
 pub mod locations;
 pub mod lock;
 pub mod merge;
@@ -42,5 +43,6 @@ mod tables;
 pub mod validation;
 
 pub use error::{Error, ErrorName};
+pub use location::Location;
 pub use options::Options;
 pub use run_id::RunId;

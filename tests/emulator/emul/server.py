@@ -32,6 +32,8 @@ def with_controls(app):
                 faults = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
                 lambdas.FAULTS[:] = [lambdas.Fault(**fault) for fault in faults]
                 answer = faults
+            case "/2016-08-19/account-settings":         # Lambda's GetAccountSettings, which moto lacks: what a new account may have
+                answer = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
             case _:
                 return app(environ, start_response)
         body = json.dumps(answer).encode()

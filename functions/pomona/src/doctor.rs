@@ -1,0 +1,27 @@
+//! `pomona doctor`: whether AWS is ready for a run.
+
+use clap::Args;
+use pomona_aws::{Account, Finding, Verdict};
+
+use crate::stack::StackArgs;
+use crate::{Ending, Error};
+
+/// Check credentials, region, stack and quotas for runs on AWS, and say how to mend what is missing
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// Runs `pomona doctor`.
+pub(crate) async fn run(args: DoctorArgs) -> Result<Ending, Error> {
+    let findings = pomona_aws::diagnose(Account::open().await, &args.stack.stack).await;
+    for Finding { subject, verdict, found, remedy } in &findings {
+        println!("{verdict:<8} {subject:<12} {found}");
+        if let Some(remedy) = remedy {
+            println!("{:<21} {remedy}", "");
+        }
+    }
+    let is_ready = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
+    if is_ready { Ok(Ending::Done) } else { Err(Error::NotReady) }
+}

@@ -1,0 +1,44 @@
+//! Which stack and which of its executions a command is about.
+
+use clap::Args;
+use pomona_aws::{Account, DEFAULT_STACK, Stack};
+
+use crate::Error;
+
+/// Which stack a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct StackArgs {
+    /// The name that the stack was deployed under
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_STACK, env = "POMONA_STACK")]
+    pub(crate) stack: String,
+}
+
+impl StackArgs {
+    /// Finds the stack in the account and region that the environment gives.
+    pub(crate) async fn find(&self) -> Result<Stack, Error> {
+        Ok(Account::open().await?.stack(&self.stack).await?)
+    }
+}
+
+/// Which execution of a stack a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct ExecutionArgs {
+    /// The name or ARN of an execution [default: the newest one]
+    execution: Option<String>,
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+impl ExecutionArgs {
+    /// Finds the stack, and the execution's ARN.
+    pub(crate) async fn find(&self) -> Result<(Stack, String), Error> {
+        let stack = self.stack.find().await?;
+        let execution = stack.execution(self.execution.as_deref()).await?;
+        Ok((stack, execution))
+    }
+}
+
+/// What a command that is to find the same stack again must be given.
+pub(crate) fn option_for(stack: &Stack) -> String {
+    if stack.name() == DEFAULT_STACK { String::new() } else { format!(" --stack {}", stack.name()) }
+}

@@ -1,0 +1,48 @@
+//! `pomona start`: the whole pipeline on AWS.
+
+use std::num::NonZeroU32;
+
+use clap::Args;
+use pomona_aws::Request;
+use pomona_pipeline::Location;
+
+use crate::run::OptionArgs;
+use crate::stack::{self, StackArgs};
+use crate::{Ending, Error};
+
+/// Start a run on AWS, with the stack's state machine, and return at once
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The s3://bucket/prefix with the images [default: the stack's own]
+    input: Option<Location>,
+    /// The s3://bucket/prefix for the results [default: the stack's own]
+    output: Option<Location>,
+    #[command(flatten)]
+    options: OptionArgs,
+    /// Shards that are worked on at once [default: 64]
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<NonZeroU32>,
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+/// Runs `pomona start`.
+pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
+    let request = Request {
+        input: args.input,
+        output: args.output,
+        options: args.options.into_options(),
+        max_concurrency: args.max_concurrency,
+    };
+    request.validate()?;
+    let stack = args.stack.find().await?;
+    let execution = stack.start(&request).await?;
+    println!("{execution}");
+    if !quiet {
+        let (name, option) = (execution.rsplit(':').next().unwrap_or(&execution), stack::option_for(&stack));
+        eprintln!(
+            "started; follow it with `pomona watch {name}{option}`, look at it with `pomona status {name}{option}`"
+        );
+    }
+    Ok(Ending::Done)
+}

@@ -1,0 +1,96 @@
+//! `pomona status`: an execution on AWS in one screen.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use pomona_aws::{Failure, MapRun, State, Status};
+use pomona_pipeline::stage::Stage;
+
+use crate::stack::ExecutionArgs;
+use crate::{Ending, Error};
+
+/// Show how a run on AWS is going, or why it failed
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `pomona status`.
+pub(crate) async fn run(args: StatusArgs) -> Result<Ending, Error> {
+    let (stack, execution) = args.execution.find().await?;
+    let status = stack.status(&execution).await?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print!("{}", screen(&status));
+    }
+    Ok(Ending::Done)
+}
+
+/// The lines that tell an execution's status.
+pub(crate) fn screen(status: &Status) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{name:<10} {value}");
+    };
+    line("execution", status.execution.clone());
+    line("state", status.state.as_str().to_owned());
+    line("started", moment(status.started));
+    if let Some(ended) = status.ended {
+        line("ended", format!("{} ({} s)", moment(ended), (ended - status.started).num_seconds()));
+    }
+    if let Some(stage) = status.stage {
+        line("stage", stage.to_string());
+    }
+    for map_run in &status.map_runs {
+        line(stage_name(map_run.stage), items(map_run));
+    }
+    if let Some(report) = &status.report {
+        line("images", format!("{}, of which {} could not be used", report["images"], report["rejects"]));
+    }
+    if status.state == State::Succeeded {
+        line("results", status.results.clone());
+    }
+    if let Some(Failure { error, cause, advice }) = &status.failure {
+        line("error", error.clone());
+        line("cause", cause.clone());
+        if let Some(advice) = advice {
+            line("meaning", advice.meaning.to_owned());
+            line("remedy", advice.remedy.to_owned());
+        }
+        line("run folder", status.results.clone());
+    }
+    text
+}
+
+/// What a Map works on.
+pub(crate) fn unit(stage: Option<Stage>) -> &'static str {
+    if stage == Some(Stage::Combine) { "groups" } else { "shards" }
+}
+
+/// A stage's name, also where the Map is none of ours.
+pub(crate) fn stage_name(stage: Option<Stage>) -> &'static str {
+    stage.map_or("map", Stage::as_str)
+}
+
+fn items(map_run: &MapRun) -> String {
+    let MapRun { total, succeeded, running, failed, .. } = map_run;
+    let mut text = format!("{succeeded} of {total} {}", unit(map_run.stage));
+    for (count, what) in [(running, "being worked on"), (failed, "failed")] {
+        if *count > 0 {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
+}
+
+fn moment(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}

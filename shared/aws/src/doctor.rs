@@ -1,0 +1,133 @@
+//! Whether everything that a run needs is there.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::lambda;
+
+/// Shards that a run works on at once where nobody says otherwise (`max_concurrency` in `statemachine/README.md`).
+const USUAL_CONCURRENCY: u64 = 64;
+
+/// The functions whose memory is a parameter of the template.
+const FUNCTIONS_WITH_MEMORY: [&str; 2] = ["plan", "list-batch"];
+
+/// What was found about one thing that a run needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The thing.
+    pub subject: &'static str,
+    /// Whether it will do.
+    pub verdict: Verdict,
+    /// What was found.
+    pub found: String,
+    /// How to mend it, where that is not said already.
+    pub remedy: Option<String>,
+}
+
+/// Whether a thing will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It will.
+    Good,
+    /// A run works, but not well.
+    Poor,
+    /// No run can work.
+    Bad,
+    /// It could not be found out.
+    Unknown,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Good => "good",
+            Self::Poor => "poor",
+            Self::Bad => "bad",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl Finding {
+    fn good(subject: &'static str, found: String) -> Self {
+        Self { subject, verdict: Verdict::Good, found, remedy: None }
+    }
+
+    fn poor(subject: &'static str, found: String, remedy: String) -> Self {
+        Self { subject, verdict: Verdict::Poor, found, remedy: Some(remedy) }
+    }
+
+    /// The message of an error says how to mend it.
+    fn bad(subject: &'static str, error: &Error) -> Self {
+        Self { subject, verdict: Verdict::Bad, found: error.to_string(), remedy: None }
+    }
+
+    /// Something that a run does not need the user to be allowed to know.
+    fn unknown(subject: &'static str, error: &Error) -> Self {
+        Self { subject, verdict: Verdict::Unknown, found: error.to_string(), remedy: None }
+    }
+}
+
+/// Looks at region, credentials, Lambda concurrency, stack and its Lambdas' memory, in this order. Where one is bad, those that depend on it
+/// are not asked about.
+pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Finding> {
+    let account = match account {
+        Ok(account) => account,
+        Err(error) => return vec![Finding::bad("region", &error)],
+    };
+    let mut findings = vec![Finding::good("region", account.region().to_owned())];
+    match account.identity().await {
+        Ok(identity) => findings.push(Finding::good("credentials", identity.arn)),
+        Err(error) => {
+            findings.push(Finding::bad("credentials", &error));
+            return findings;
+        }
+    }
+    findings.push(concurrency(&account).await);
+    match account.stack(stack).await {
+        Ok(found) => {
+            findings.push(Finding::good("stack", found.state_machine().to_owned()));
+            findings.push(memory(&account, stack).await);
+        }
+        Err(error) => findings.push(Finding::bad("stack", &error)),
+    }
+    findings
+}
+
+/// New accounts may have 10 Lambdas at once; 1,000 is the default (Lambda guide, quotas; `infra/README.md`).
+async fn concurrency(account: &Account) -> Finding {
+    let limit = match lambda::account_limit(account).await {
+        Ok(limit) => limit,
+        Err(error) => return Finding::unknown("concurrency", &error),
+    };
+    let (free, all) = (limit.unreserved_concurrent_executions, limit.concurrent_executions);
+    let found = format!("{free} of {all} Lambdas at once are free for a run");
+    if free >= USUAL_CONCURRENCY {
+        return Finding::good("concurrency", found);
+    }
+    let remedy = format!(
+        "a run works on {USUAL_CONCURRENCY} shards at once and would be throttled, which makes it slow but not wrong: start it with `--max-concurrency {}`, and ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have few)",
+        free.max(1)
+    );
+    Finding::poor("concurrency", found, remedy)
+}
+
+/// A new account's lower memory quota (Lambda guide, quotas) cannot be asked for, but what is deployed was within it.
+async fn memory(account: &Account, stack: &str) -> Finding {
+    let mut each = Vec::new();
+    for function in FUNCTIONS_WITH_MEMORY {
+        match lambda::function(account, &format!("{stack}-{function}")).await {
+            Ok(settings) => each.push(format!("{function} has {} MB", settings.memory_size)),
+            Err(error) => return Finding::unknown("memory", &error),
+        }
+    }
+    let found = format!(
+        "{}; a new account may be refused a deployment with more (PlanMemory, ListBatchMemory) until AWS Support raises its quota",
+        each.join(", ")
+    );
+    Finding::good("memory", found)
+}

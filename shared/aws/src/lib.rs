@@ -1,0 +1,24 @@
+//! Runs on AWS, seen from outside: start one, look at one, and find out whether an account is ready for them.
+//!
+//! An [`Account`] is what the credentials at hand reach in one allowed region. In it lies a [`Stack`], found by its name, whose state
+//! machine runs the pipeline: [`Stack::start`] starts an execution with the documented input (`statemachine/README.md`), and
+//! [`Stack::status`] tells how one is going. [`diagnose`] checks everything that a run needs, and says how to mend what is missing.
+
+mod account;
+mod advice;
+mod doctor;
+mod error;
+mod lambda;
+mod request;
+mod stack;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, Identity};
+pub use advice::{Advice, advice};
+pub use doctor::{Finding, Verdict, diagnose};
+pub use error::Error;
+pub use request::Request;
+pub use stack::{DEFAULT_STACK, Stack};
+pub use status::{Failure, MapRun, State, Status};

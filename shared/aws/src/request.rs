@@ -1,0 +1,80 @@
+//! What an execution is asked to do.
+
+use std::num::NonZeroU32;
+
+use pomona_pipeline::{Error, Location, Options, locations};
+use serde::Serialize;
+
+/// The state machine's input, as `statemachine/README.md` documents it. What is left out is the stack's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Request {
+    /// Where images are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Location>,
+    /// Where results go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Location>,
+    /// What the user chose.
+    pub options: Options,
+    /// Shards that are worked on at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<NonZeroU32>,
+}
+
+impl Request {
+    /// Checks what can be checked before anything is started.
+    ///
+    /// # Errors
+    /// Those of [`Options::validate`], and [`Error::OutputInsideInput`].
+    pub fn validate(&self) -> Result<(), Error> {
+        self.options.validate()?;
+        if let (Some(input), Some(output)) = (&self.input, &self.output) {
+            locations::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_lambda::plan;
+    use serde_json::json;
+
+    fn as_the_plan_reads_it(request: &Request) -> plan::Request {
+        serde_json::from_value(serde_json::to_value(request).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_what_the_lambda_plan_takes() {
+        let request = Request {
+            input: Some("s3://in/images".parse().unwrap()),
+            output: Some("s3://out".parse().unwrap()),
+            options: Options { limit: Some(3), filter: Some("a/*".into()), standardize: true, ..Options::default() },
+            max_concurrency: NonZeroU32::new(5),
+        };
+        let read = as_the_plan_reads_it(&request);
+        assert_eq!((read.input, read.output, read.options), (request.input, request.output, request.options));
+        assert_eq!(Some(read.max_concurrency), request.max_concurrency);
+    }
+
+    #[test]
+    fn what_is_left_out_is_left_to_the_stack() {
+        let written = serde_json::to_value(Request::default()).unwrap();
+        assert_eq!(written, json!({"options": Options::default()}));
+        assert_eq!(as_the_plan_reads_it(&Request::default()).input, None);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_anything_is_started() {
+        let inside = Request {
+            input: Some("s3://b".parse().unwrap()),
+            output: Some("s3://b/results".parse().unwrap()),
+            ..Request::default()
+        };
+        assert!(matches!(inside.validate(), Err(Error::OutputInsideInput { .. })));
+        let options = Options { shard_size: 0, ..Options::default() };
+        assert!(matches!(Request { options, ..Request::default() }.validate(), Err(Error::Option { .. })));
+        Request::default().validate().unwrap();
+    }
+}

@@ -1,0 +1,280 @@
+//! How an execution is going.
+
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::operation::describe_map_run::DescribeMapRunOutput;
+use aws_sdk_sfn::primitives;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use chrono::{DateTime, Utc};
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::stage::Stage;
+use pomona_pipeline::{Location, RunId};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::advice::{Advice, advice};
+use crate::error::Error;
+use crate::stack::Stack;
+
+/// So many of an execution's last events are looked at for the state it is in: more than all retries of one state make.
+const LAST_EVENTS: i32 = 100;
+
+/// An execution at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Its ARN.
+    pub execution: String,
+    /// The run that it makes.
+    pub run_id: RunId,
+    /// Whether it is going.
+    pub state: State,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub ended: Option<DateTime<Utc>>,
+    /// The stage it is in, or the last one it was in.
+    pub stage: Option<Stage>,
+    /// Its Map Runs, oldest first.
+    pub map_runs: Vec<MapRun>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The run's folder: at its output where the execution's input names one, otherwise at the stack's own.
+    pub results: String,
+    /// What the report answered: images, rejects, classes, variance_explained, run.
+    pub report: Option<Value>,
+}
+
+/// Whether an execution is going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// It is.
+    Running,
+    /// It came to its end.
+    Succeeded,
+    /// It ended with an error.
+    Failed,
+    /// It took longer than the state machine allows.
+    TimedOut,
+    /// Somebody stopped it.
+    Aborted,
+}
+
+impl State {
+    /// The state as people say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Aborted => "stopped by somebody",
+        }
+    }
+}
+
+impl From<&ExecutionStatus> for State {
+    fn from(status: &ExecutionStatus) -> Self {
+        match status {
+            ExecutionStatus::Succeeded => Self::Succeeded,
+            ExecutionStatus::Failed => Self::Failed,
+            ExecutionStatus::TimedOut => Self::TimedOut,
+            ExecutionStatus::Aborted => Self::Aborted,
+            // Whatever else there is has not ended.
+            _ => Self::Running,
+        }
+    }
+}
+
+/// The items (shards, or groups of moments) that a Map works on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MapRun {
+    /// Its ARN.
+    pub map_run: String,
+    /// The stage that it is.
+    pub stage: Option<Stage>,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub ended: Option<DateTime<Utc>>,
+    /// All items; 0 until they were read.
+    pub total: u64,
+    /// Items that are done.
+    pub succeeded: u64,
+    /// Items that are being worked on.
+    pub running: u64,
+    /// Items that failed, timed out or were stopped.
+    pub failed: u64,
+}
+
+/// Why an execution failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The error's name.
+    pub error: String,
+    /// What the function or Step Functions said.
+    pub cause: String,
+    /// What the error means and what to do, where that is known.
+    pub advice: Option<Advice>,
+}
+
+impl Status {
+    /// Whether nothing more will happen.
+    pub fn has_ended(&self) -> bool {
+        self.state != State::Running
+    }
+}
+
+impl Stack {
+    /// How the execution with this ARN is going.
+    ///
+    /// # Errors
+    /// [`Error::NoExecution`], and those of every request.
+    pub async fn status(&self, execution: &str) -> Result<Status, Error> {
+        let request = self.client.describe_execution().execution_arn(execution);
+        let found = request.send().await.map_err(|error| self.failed("look at the execution", execution, error))?;
+        let name = found.name().unwrap_or_default();
+        let run_id = RunId::new(time(found.start_date()), name);
+        let map_runs = self.map_runs(execution).await?;
+        Ok(Status {
+            state: found.status().into(),
+            started: time(found.start_date()),
+            ended: found.stop_date().map(time),
+            stage: self.stage(execution, &map_runs).await?,
+            map_runs,
+            failure: failure(&found),
+            results: results(found.input(), &run_id),
+            report: found.output().and_then(|output| serde_json::from_str(output).ok()),
+            execution: found.execution_arn,
+            run_id,
+        })
+    }
+
+    async fn stage(&self, execution: &str, map_runs: &[MapRun]) -> Result<Option<Stage>, Error> {
+        if let Some(going) = map_runs.last().filter(|map_run| map_run.ended.is_none()) {
+            return Ok(going.stage);
+        }
+        let request = self.client.get_execution_history().execution_arn(execution);
+        let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
+        let history =
+            request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
+        let entered = |event: &HistoryEvent| Some((event.id(), stage_of(event.state_entered_event_details()?.name())?));
+        Ok(history.events().iter().filter_map(entered).max_by_key(|(id, _)| *id).map(|(_, stage)| stage))
+    }
+
+    async fn map_runs(&self, execution: &str) -> Result<Vec<MapRun>, Error> {
+        let mut list = self.client.list_map_runs().execution_arn(execution).into_paginator().items().send();
+        let mut map_runs = Vec::new();
+        while let Some(found) = list.next().await {
+            let found = found.map_err(|error| self.failed("list the execution's Map Runs", execution, error))?;
+            let request = self.client.describe_map_run().map_run_arn(found.map_run_arn());
+            let map_run = request.send().await.map_err(|error| Error::of("look at a Map Run", error))?;
+            map_runs.push(MapRun::from(map_run));
+        }
+        map_runs.sort_by_key(|map_run| map_run.started);
+        Ok(map_runs)
+    }
+}
+
+impl From<DescribeMapRunOutput> for MapRun {
+    fn from(found: DescribeMapRunOutput) -> Self {
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let items = found.item_counts();
+        Self {
+            stage: map_label(found.map_run_arn()).and_then(stage_of),
+            started: time(found.start_date()),
+            ended: found.stop_date().map(time),
+            total: items.map_or(0, |items| count(items.total())),
+            succeeded: items.map_or(0, |items| count(items.succeeded())),
+            running: items.map_or(0, |items| count(items.running())),
+            failed: items.map_or(0, |items| count(items.failed() + items.timed_out() + items.aborted())),
+            map_run: found.map_run_arn,
+        }
+    }
+}
+
+/// The label of the Map state in `arn:...:mapRun:<state machine>/<label>:<id>`.
+fn map_label(arn: &str) -> Option<&str> {
+    arn.rsplit_once('/')?.1.split_once(':').map(|(label, _)| label)
+}
+
+/// The stage that a state of the state machine belongs to.
+fn stage_of(state: &str) -> Option<Stage> {
+    Some(match state {
+        "Plan" | "IsAnyPartMissing" | "Replan" => Stage::Plan,
+        "Extract" | "CheckParts" | "IsPlanStillTrue" | "InputKeepsChanging" => Stage::Extract,
+        "IsCombiningNeeded" | "FirstLevel" | "Combine" | "NextLevel" | "IsAnyLevelLeft" => Stage::Combine,
+        "Reduce" => Stage::Reduce,
+        "Project" => Stage::Project,
+        "Report" => Stage::Report,
+        _ => return None,
+    })
+}
+
+fn failure(found: &DescribeExecutionOutput) -> Option<Failure> {
+    let error = found.error()?.to_owned();
+    Some(Failure { advice: advice(&error), cause: plain(found.cause().unwrap_or_default()), error })
+}
+
+/// The message inside what a Lambda answers when it fails, or else the cause as it is.
+fn plain(cause: &str) -> String {
+    let answer: Option<Value> = serde_json::from_str(cause).ok();
+    let message = answer.as_ref().and_then(|answer| answer["errorMessage"].as_str());
+    message.unwrap_or(cause).to_owned()
+}
+
+fn results(input: Option<&str>, run_id: &RunId) -> String {
+    let layout = RunLayout::new(run_id.as_str());
+    let input: Option<Value> = input.and_then(|input| serde_json::from_str(input).ok());
+    let output = input.as_ref().and_then(|input| input["output"].as_str()?.parse::<Location>().ok());
+    match output {
+        Some(output) => format!("s3://{}/{}", output.bucket(), output.key(layout.root())),
+        None => layout.root().to_owned(),
+    }
+}
+
+fn time(moment: &primitives::DateTime) -> DateTime<Utc> {
+    DateTime::from_timestamp(moment.secs(), moment.subsec_nanos()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_of_the_state_machine_belongs_to_a_stage() {
+        let definition: Value = serde_json::from_str(include_str!("../../../statemachine/pipeline.asl.json")).unwrap();
+        let states = definition["States"].as_object().unwrap();
+        for state in states.keys().filter(|state| *state != definition["StartAt"].as_str().unwrap()) {
+            assert!(stage_of(state).is_some(), "{state}");
+        }
+        assert_eq!(stage_of("ListBatch"), None);
+    }
+
+    #[test]
+    fn the_label_of_a_map_run_is_in_its_arn() {
+        let arn = "arn:aws:states:eu-west-1:123456789012:mapRun:pomona/Extract:0a1b-2c";
+        assert_eq!(map_label(arn), Some("Extract"));
+        assert_eq!(map_label("arn:aws:states:eu-west-1:123456789012:execution:pomona:x"), None);
+    }
+
+    #[test]
+    fn the_message_of_a_lambda_is_taken_out_of_its_answer() {
+        assert_eq!(
+            plain(r#"{"errorType": "Pomona.NoImages", "errorMessage": "no images at `s3://b`"}"#),
+            "no images at `s3://b`"
+        );
+        for text in ["somebody stopped it", "{}", ""] {
+            assert_eq!(plain(text), text);
+        }
+    }
+
+    #[test]
+    fn results_lie_at_the_output_that_the_input_names() {
+        let run_id: RunId = "20260131T120000Z-0123abcd".parse().unwrap();
+        let at = |input| results(input, &run_id);
+        assert_eq!(at(Some(r#"{"output": "s3://b/all/"}"#)), format!("s3://b/all/runs/{run_id}"));
+        for none in [None, Some("{}"), Some("no JSON"), Some(r#"{"output": 1}"#)] {
+            assert_eq!(at(none), format!("runs/{run_id}"));
+        }
+    }
+}
