@@ -89,7 +89,11 @@ impl Bucket {
     ) -> Result<(), Error> {
         self.check(key, condition).await?;
         let request = self.client.create_multipart_upload().bucket(&self.name).key(self.path(key));
-        let created = request.set_content_type(content_type(key)).send().await.map_err(|error| self.failed("write", key, error))?;
+        let created = request
+            .set_content_type(content_type(key))
+            .send()
+            .await
+            .map_err(|error| self.failed("write", key, error))?;
         let upload = created.upload_id().unwrap_or_default();
         let written = match self.write_parts(key, bytes, upload).await {
             Ok(parts) => self.complete(key, upload, parts, condition, attempts).await,
