@@ -110,16 +110,21 @@ def test_the_lock_of_a_stopped_execution_holds_nobody_up(stack, forty):
     stack.succeed(options=OPTIONS)
 
 
-def test_parts_that_would_expire_soon_are_refreshed_by_the_plan(stack, forty):
-    stack.upload(forty)
-    first = stack.succeed(options={**OPTIONS, "shard_size": 1, "components": 2})
+def test_what_would_expire_soon_is_refreshed_by_the_plan(stack, three_hundred):
+    # So many shards that there are nodes.
+    stack.upload(dict(list(three_hundred.items())[:130]))
+    options = {"shard_size": 1, "components": 2, "csv": "none"}
+    first = stack.succeed(options=options)
 
-    def written(prefix):
-        return {found["Key"]: found["LastModified"] for found in stack.s3.list_objects_v2(Bucket=stack.output, Prefix=prefix)["Contents"]}
+    def written():
+        pages = stack.s3.get_paginator("list_objects_v2").paginate(Bucket=stack.output)
+        kept = [found for page in pages for found in page["Contents"] if found["Key"].startswith(("parts/", "nodes/"))]
+        return {found["Key"]: found["LastModified"] for found in kept}
 
-    before = written("parts/")
+    before = written()
+    assert any(key.startswith("nodes/") for key in before)
     stack.configure("plan", POMONA_PARTS_EXPIRE_DAYS="0")
-    again = stack.succeed(options={**OPTIONS, "shard_size": 1, "components": 2})
-    after = written("parts/")
+    again = stack.succeed(options=options)
+    after = written()
     assert before.keys() == after.keys() and all(after[key] > before[key] for key in before)
     assert_same(stack.result(again), stack.result(first))

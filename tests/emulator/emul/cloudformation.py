@@ -9,6 +9,7 @@ import moto.moto_server.werkzeug_app as werkzeug_app
 import moto.settings
 import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.models as parser_models
+from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudformation.models import Stack
 from moto.s3.models import FakeBucket, s3_backends
 from samtranslator.translator.transform import transform
@@ -86,6 +87,20 @@ def create_bucket(cls, resource_name, cloudformation_json, account_id, region_na
 
 
 FakeBucket.create_from_cloudformation_json = create_bucket
+
+# ---- AWS::Lambda::Function with layers
+_create_function = LambdaFunction.create_from_cloudformation_json.__func__
+
+
+@classmethod
+def create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named):
+    function = _create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named)
+    function.layers = function._get_layers_data(cloudformation_json["Properties"].get("Layers", []))
+    return function
+
+
+LambdaFunction.create_from_cloudformation_json = create_function
+LayerVersion.physical_resource_id = LayerVersion.arn
 
 # ---- Custom::... : the URL at which the answer is awaited names Docker's host
 moto.settings.moto_server_host = lambda: "http://127.0.0.1"
