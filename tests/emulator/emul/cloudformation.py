@@ -11,6 +11,7 @@ import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.models as parser_models
 from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudformation.models import Stack
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.s3.models import FakeBucket, s3_backends
 from samtranslator.translator.transform import transform
 
@@ -102,8 +103,17 @@ def create_function(cls, resource_name, cloudformation_json, account_id, region_
 LambdaFunction.create_from_cloudformation_json = create_function
 LayerVersion.physical_resource_id = LayerVersion.arn
 
-# ---- Custom::... : the URL at which the answer is awaited names Docker's host
+# ---- Custom::... : the URL at which the answer is awaited names Docker's host, and the answer is looked up in us-east-1
 moto.settings.moto_server_host = lambda: "http://127.0.0.1"
+_take_answer = CloudFormationResponse.process_cfn_response
+
+
+def take_answer(self):
+    self.region = self._get_param("StackId").split(":")[3]
+    return _take_answer(self)
+
+
+CloudFormationResponse.process_cfn_response = take_answer
 
 # ---- moto lists its own directory on every request
 _modules = list(moto.backends.list_of_moto_modules())
