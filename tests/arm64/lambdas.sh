@@ -11,7 +11,7 @@ readonly BUILT=${CARGO_TARGET_DIR:-target}
 readonly MOST_BYTES=20000000
 
 cargo lambda build --release --locked --arm64 --output-format zip \
-    -p pomona-plan -p pomona-list-batch -p pomona-reduce -p pomona-project-map -p pomona-report
+    -p pomona-plan -p pomona-list-batch -p pomona-reduce -p pomona-project-map -p pomona-report -p pomona-trigger
 for zip in "$BUILT"/lambda/pomona-*/bootstrap.zip; do
     bytes=$(stat --format %s "$zip")
     echo "$(basename "$(dirname "$zip")"): $bytes bytes"
@@ -20,7 +20,7 @@ done
 
 binaries=$(mktemp -d)
 trap 'rm -rf "$binaries"' EXIT
-ln -s "$(realpath "$BUILT")"/release/pomona{,-plan,-reduce,-project-map,-report} "$binaries"
+ln -s "$(realpath "$BUILT")"/release/pomona{,-plan,-reduce,-project-map,-report,-trigger} "$binaries"
 python -m zipfile --extract "$BUILT/lambda/pomona-list-batch/bootstrap.zip" "$binaries/arm64"
 chmod +x "$binaries/arm64/bootstrap"
 printf '#!/bin/sh\nexec %s -L %s %s/arm64/bootstrap\n' "$EMULATOR" "$LIBRARIES" "$binaries" > "$binaries/pomona-list-batch"

@@ -20,7 +20,8 @@ import results
 HERE = Path(__file__).parent
 WORKSPACE = HERE.parents[1]
 SHARED = WORKSPACE.parent / "shared"
-FUNCTIONS = ["plan", "list-batch", "reduce", "project-map", "report"]
+STAGES = ["plan", "list-batch", "reduce", "project-map", "report"]
+FUNCTIONS = [*STAGES, "trigger"]
 MODEL = "mobilenet_v2_1.0_224_features.onnx"
 
 
@@ -118,9 +119,13 @@ class Stack:
     def __init__(self, emulator, name, region):
         self.emulator, self.name, self.region = emulator, name, region
         self.s3, self.sfn = emulator.client("s3", region), emulator.client("stepfunctions", region)
-        description = emulator.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"][0]
+        description = until(self.is_complete, "complete stack")
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
         self.input, self.output = (self.outputs[key].split("/")[2] for key in ("InputLocation", "OutputLocation"))
+
+    def is_complete(self):
+        [stack] = self.emulator.client("cloudformation", self.region).describe_stacks(StackName=self.name)["Stacks"]
+        return stack if stack["StackStatus"] == "CREATE_COMPLETE" else None
 
     # ---- images and results
     def upload(self, images):
@@ -181,6 +186,43 @@ class Stack:
             yield
         finally:
             self.emulator.control("faults", [])
+
+    # ---- what starts by itself
+    def executions(self):
+        """Oldest first."""
+        found = self.sfn.list_executions(stateMachineArn=self.outputs["StateMachineArn"])["executions"]
+        return sorted(found, key=lambda execution: execution["startDate"])
+
+    def outcomes(self):
+        """What became of the batches that the trigger was given."""
+        return [invocation["answer"].get("outcome") for invocation in self.invocations("trigger") if "Records" in invocation["event"]]
+
+    def messages(self):
+        """How many wait in the queue of uploads: seen by nobody yet, delayed, being worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible"]
+        queue = self.emulator.client("sqs", self.region)
+        found = queue.get_queue_attributes(QueueUrl=self.outputs["UploadsQueueUrl"], AttributeNames=names)["Attributes"]
+        return [int(found[name]) for name in names]
+
+    def settle(self, outcomes):
+        """Waits until the trigger has worked on so many batches and no message is left but delayed ones."""
+        until(lambda: len(self.outcomes()) >= outcomes and self.messages()[::2] == [0, 0], f"{outcomes} batches")
+        return self.outcomes()
+
+    def hurry(self):
+        """Lets time pass for the trigger: what is delayed or hidden in its queue arrives, and its file about that is from long ago."""
+        self.s3.delete_object(Bucket=self.output, Key="follow-up.json")
+        return self.emulator.control("hurry", [self.region, self.outputs["UploadsQueueUrl"].split("/")[-1]])
+
+    def at_once(self):
+        """While this lasts the trigger waits, so that all that happens meanwhile has happened before a run starts."""
+        return self.faults({"function": "trigger", "kind": "hold"})
+
+    def configure(self, function, **variables):
+        """Sets environment variables of a function."""
+        functions, name = self.emulator.client("lambda", self.region), {"FunctionName": f"{self.name}-{function}"}
+        settings = functions.get_function_configuration(**name)["Environment"]["Variables"]
+        functions.update_function_configuration(**name, Environment={"Variables": {**settings, **variables}})
 
     # ---- messages
     def listen(self):

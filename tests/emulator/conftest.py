@@ -34,6 +34,12 @@ def stack(emulator):
     return emulator.deploy(f"pomona-{next(NUMBERS)}")
 
 
+@pytest.fixture
+def watching(emulator):
+    """A stack in which uploads start runs."""
+    return emulator.deploy(f"pomona-{next(NUMBERS)}", StartOnUploads="true", RunOptions='{"components": 10, "shard_size": 8}')
+
+
 @pytest.fixture(scope="session")
 def three_hundred():
     """The images of reference/pca_300.json by key."""

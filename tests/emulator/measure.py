@@ -10,7 +10,7 @@ import cloud
 
 def table(stack):
     print(f"{'function':<12} {'calls':>5} {'cold start ms':>14} {'median ms':>10} {'CPU busy':>9} {'peak MB':>8} {'of MB':>6}")
-    for function in cloud.FUNCTIONS:
+    for function in cloud.STAGES:
         calls = stack.invocations(function)
         cold = [call["init_ms"] for call in calls if call["cold"]]
         warm = [call for call in calls if not call["cold"]] or calls

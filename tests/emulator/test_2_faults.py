@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cloud import FUNCTIONS, until
+from cloud import STAGES, until
 from results import assert_same
 
 OPTIONS = {"components": 10, "shard_size": 8}
@@ -13,11 +13,11 @@ LOCALLY = ["--components", "10", "--shard-size", "8"]
 @pytest.mark.parametrize("kind", ["crash", "lost_answer", "twice"])
 def test_a_fault_of_every_function_changes_nothing(stack, forty, local, kind):
     stack.upload(forty)
-    faults = [{"function": function, "kind": kind, "times": 1} for function in FUNCTIONS]
+    faults = [{"function": function, "kind": kind, "times": 1} for function in STAGES]
     with stack.faults(*faults):
         report = stack.succeed(options=OPTIONS)
     if kind != "twice":
-        assert all(any(invocation["failed"] for invocation in stack.invocations(function)) for function in FUNCTIONS)
+        assert all(any(invocation["failed"] for invocation in stack.invocations(function)) for function in STAGES)
     assert_same(stack.result(report), local(forty, *LOCALLY))
 
 
@@ -123,10 +123,7 @@ def test_what_would_expire_soon_is_refreshed_by_the_plan(stack, three_hundred):
 
     before = written()
     assert any(key.startswith("nodes/") for key in before)
-    plan = {"FunctionName": f"{stack.name}-plan"}
-    functions = stack.emulator.client("lambda", stack.region)
-    settings = functions.get_function_configuration(**plan)["Environment"]["Variables"]
-    functions.update_function_configuration(**plan, Environment={"Variables": {**settings, "POMONA_PARTS_EXPIRE_DAYS": "0"}})
+    stack.configure("plan", POMONA_PARTS_EXPIRE_DAYS="0")
     again = stack.succeed(options=options)
     after = written()
     assert before.keys() == after.keys() and all(after[key] > before[key] for key in before)

@@ -22,6 +22,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A call of a service failed.
+    #[error("{call} failed: {problem}")]
+    Call {
+        /// What was called.
+        call: &'static str,
+        /// What it answered.
+        problem: String,
+    },
     /// The stage failed.
     #[error(transparent)]
     Pipeline(#[from] pomona_pipeline::Error),
@@ -32,12 +40,25 @@ impl Error {
     pub fn name(&self) -> ErrorName {
         match self {
             Self::Event { .. } | Self::Setting { .. } => ErrorName::BadInput,
+            Self::Call { .. } => ErrorName::Retryable,
             Self::Pipeline(error) => error.name(),
         }
     }
 
     pub(crate) fn setting(name: &'static str, problem: impl Into<String>) -> Self {
         Self::Setting { name, problem: problem.into() }
+    }
+
+    /// `error` with its causes: of an error of the SDK, the outermost says least.
+    pub(crate) fn call(call: &'static str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let error = error.into();
+        let mut problem = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            problem = format!("{problem}: {error}");
+            cause = error.source();
+        }
+        Self::Call { call, problem }
     }
 }
 
@@ -110,5 +131,14 @@ mod tests {
         let event = Error::Event { subject: "the event", problem: text() };
         assert_eq!(Diagnostic::from(event).error_type, "Pomona.BadInput");
         assert_eq!(Diagnostic::from(Error::setting("POMONA_MODEL", text())).error_type, "Pomona.BadInput");
+    }
+
+    #[test]
+    fn a_call_that_failed_may_be_tried_again_and_says_why() {
+        let cause = std::io::Error::other(Error::setting("POMONA_QUEUE", "gone"));
+        let failed = Error::call("sqs:SendMessage", std::io::Error::other(cause));
+        assert_eq!(failed.name().as_str(), "Pomona.Retryable");
+        let message = failed.to_string();
+        assert!(message.starts_with("sqs:SendMessage failed") && message.contains("gone"), "{message}");
     }
 }

@@ -10,6 +10,7 @@
 //! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits the PCA |
 //! | project-map | [`project_map::ProjectMap`] | projects one shard |
 //! | report | [`report::Report`] | checks and reports the run, gives the lock back |
+//! | trigger | [`trigger::Trigger`] | none: it starts a run when the input has changed |
 //!
 //! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself. An [`Error`]
 //! leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry` matches. Lines of the log and
@@ -29,6 +30,7 @@ pub mod reduce;
 pub mod report;
 mod settings;
 mod stores;
+pub mod trigger;
 
 pub use cost::Stack;
 pub use edge::{Answer, Function, serve};

@@ -68,6 +68,9 @@ pub struct Request {
     /// Shards that are worked on at once.
     #[serde(default = "default_concurrency")]
     pub max_concurrency: NonZeroU32,
+    /// When the trigger asked for the run; for people, and so that no two of its requests are the same.
+    #[serde(default)]
+    pub requested: Option<DateTime<Utc>>,
 }
 
 fn default_concurrency() -> NonZeroU32 {
@@ -121,7 +124,7 @@ pub struct Planned {
 /// The two events of this function.
 #[derive(Debug)]
 enum Event {
-    Plan { execution: Execution, request: Request },
+    Plan { execution: Execution, request: Box<Request> },
     Check { output: Location, run_id: RunId },
 }
 
@@ -145,7 +148,8 @@ impl Event {
             return Ok(Self::Check { output, run_id });
         }
         let ToPlan { execution, request } = parse("the event", event)?;
-        Ok(Self::Plan { execution, request: parse("the execution's input", request.into())? })
+        let request = Box::new(parse("the execution's input", request.into())?);
+        Ok(Self::Plan { execution, request })
     }
 }
 
@@ -209,7 +213,7 @@ impl Function for Plan {
     async fn handle(&self, event: Value) -> Result<PlanAnswer, Error> {
         match Event::parse(event)? {
             Event::Plan { execution, request } => {
-                Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, request).await?)))
+                Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, *request).await?)))
             }
             Event::Check { output, run_id } => {
                 let output = self.stores.open(&output).await?;
@@ -263,7 +267,7 @@ mod tests {
 
     fn request(request: Value) -> Result<Request, Error> {
         match Event::parse(event(request))? {
-            Event::Plan { request, .. } => Ok(request),
+            Event::Plan { request, .. } => Ok(*request),
             Event::Check { .. } => unreachable!("the event has a request"),
         }
     }

@@ -7,9 +7,10 @@ use pomona_pipeline::region;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 use pomona_vision::pixels::Limits;
+use serde_json::Value;
 
-use crate::cost::Stack;
 use crate::Location;
+use crate::cost::Stack;
 use crate::error::Error;
 
 const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
@@ -37,6 +38,14 @@ pub struct Settings {
     pub refresh_age: Option<Duration>,
     /// What the stack's settings say about its cost.
     pub stack: Stack,
+    /// The state machine whose runs are started.
+    pub state_machine: Option<String>,
+    /// The queue that tells that the input has changed.
+    pub queue: Option<String>,
+    /// Options of runs that start by themselves, as in an execution's input.
+    pub run_options: Value,
+    /// At least so long after the start of one run the next one starts by itself.
+    pub interval: Option<Duration>,
 }
 
 impl Settings {
@@ -73,6 +82,10 @@ impl Settings {
             output: location("POMONA_OUTPUT")?,
             refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
             stack: Stack::read(&region, variable)?,
+            state_machine: variable("POMONA_STATE_MACHINE"),
+            queue: variable("POMONA_QUEUE"),
+            run_options: run_options(variable("POMONA_RUN_OPTIONS"))?,
+            interval: interval(variable("POMONA_MINUTES_BETWEEN_RUNS"))?,
         })
     }
 }
@@ -89,6 +102,17 @@ fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {
     let days: u64 =
         days.parse().map_err(|_| Error::setting("POMONA_PARTS_EXPIRE_DAYS", "it is not a number of days"))?;
     Ok(Some(Duration::from_secs(days.saturating_sub(DAYS_TO_SPARE) * SECONDS_PER_DAY)))
+}
+
+fn run_options(options: Option<String>) -> Result<Value, Error> {
+    let options = options.unwrap_or_else(|| "{}".to_owned());
+    serde_json::from_str(&options).map_err(|error| Error::setting("POMONA_RUN_OPTIONS", format!("no JSON: {error}")))
+}
+
+fn interval(minutes: Option<String>) -> Result<Option<Duration>, Error> {
+    let minutes =
+        minutes.map(|minutes| minutes.parse().map(|minutes: u32| Duration::from_secs(60 * u64::from(minutes))));
+    minutes.transpose().map_err(|_| Error::setting("POMONA_MINUTES_BETWEEN_RUNS", "it is not a number of minutes"))
 }
 
 /// The model that came in the function's own package, or else in a layer.
@@ -141,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_start_by_themselves_have_options_and_an_interval() {
+        let settings =
+            read(&[("POMONA_RUN_OPTIONS", r#"{"components": 20}"#), ("POMONA_MINUTES_BETWEEN_RUNS", "90")]).unwrap();
+        assert_eq!(
+            (settings.run_options["components"].as_u64(), settings.interval.unwrap().as_secs()),
+            (Some(20), 5_400)
+        );
+        assert_eq!(read(&[]).unwrap().run_options, serde_json::json!({}));
+    }
+
+    #[test]
     fn another_region_is_refused() {
         let refused = |variables: &[(&str, &str)]| read(variables).unwrap_err().name().as_str();
         assert_eq!(refused(&[("AWS_REGION", "us-east-1")]), "Pomona.RegionNotAllowed");
@@ -158,6 +193,8 @@ mod tests {
             ("POMONA_OUTPUT", "results"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
             ("POMONA_PARTS_EXPIRE_DAYS", "-1"),
+            ("POMONA_RUN_OPTIONS", "{"),
+            ("POMONA_MINUTES_BETWEEN_RUNS", "soon"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -25,6 +25,11 @@ pub async fn read(store: &dyn Store) -> Result<Option<Latest>, Error> {
     json::read_if_there(store, LATEST).await
 }
 
+/// Removes latest.json; the run's own folder stays until it expires or somebody deletes it. The caller holds the output's lock.
+pub(crate) async fn remove(store: &dyn Store) -> Result<(), Error> {
+    Ok(store.delete(LATEST).await?)
+}
+
 /// Points latest.json at `run_id`, unless it points at a newer run already.
 pub(crate) async fn move_forward(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
     let layout = RunLayout::new(run_id.as_str());

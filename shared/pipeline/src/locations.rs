@@ -32,6 +32,11 @@ pub fn refuse_output_inside_input(input: &str, output: &str) -> Result<(), Error
     Ok(())
 }
 
+/// Whether two locations are one place.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    resolved(one) == resolved(other)
+}
+
 /// A location in a form in which two can be compared, component by component.
 fn resolved(location: &str) -> PathBuf {
     if location.starts_with("s3://") {

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::latest::Latest;
-use crate::layout::{LATEST, RunLayout, part_moments};
+use crate::layout::{RunLayout, part_moments};
 use crate::listing::{self, Class, Listing, Row};
 use crate::merge;
 use crate::options::{KeyFilter, Options};
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
 use crate::tables::CsvTable;
-use crate::{json, locations, names};
+use crate::{json, latest, locations, names};
 
 /// Requests to the output that a plan has under way at once.
 const CONCURRENCY: usize = 32;
@@ -100,14 +100,21 @@ pub struct Request<'a> {
     pub recipe: &'a Recipe,
 }
 
-/// Plans a run. The caller holds the output's lock.
+/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, latest.json is removed: it would go
+/// on pointing at features of what was deleted.
 ///
 /// # Errors
 /// [`Error::Option`], [`Error::NoImages`], [`Error::OutputInsideInput`], and those of the stores.
 pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     locations::refuse_output_inside_input(input.location(), output.location())?;
-    let listing = list(input, request.options).await?;
+    let listing = match list(input, request.options).await {
+        Err(error @ Error::NoImages { .. }) => {
+            forget_emptied_dataset(input, output).await?;
+            return Err(error);
+        }
+        listing => listing?,
+    };
     refuse_impossible_components(request, listing.rows.len())?;
 
     let (images, bytes) = (listing.rows.len() as u64, listing.bytes());
@@ -165,6 +172,22 @@ async fn list(input: &dyn Store, options: &Options) -> Result<Listing, Error> {
         });
     }
     Ok(Listing::new(objects, options.limit))
+}
+
+/// Removes latest.json if its run was over this input and would find no image there now, by its own options: a request that finds none
+/// because it looks elsewhere, or for something else, changes nothing.
+async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store) -> Result<(), Error> {
+    let Some(Latest { run_id, .. }) = latest::read(output).await? else { return Ok(()) };
+    let Some(newest) = json::read_if_there::<Plan>(output, &RunLayout::new(run_id.as_str()).plan()).await? else {
+        return Ok(());
+    };
+    if !locations::is_same(&newest.input, input.location()) {
+        return Ok(());
+    }
+    match list(input, &newest.options).await {
+        Err(Error::NoImages { .. }) => latest::remove(output).await,
+        found => found.map(drop),
+    }
 }
 
 /// Reduce would refuse them too, but only after all the work of extraction.
@@ -229,9 +252,7 @@ struct PreviousRun {
 
 impl PreviousRun {
     async fn read(output: &dyn Store, recipe: &Recipe) -> Result<Option<Self>, Error> {
-        let Some(Latest { run_id, .. }) = json::read_if_there(output, LATEST).await? else {
-            return Ok(None);
-        };
+        let Some(Latest { run_id, .. }) = latest::read(output).await? else { return Ok(None) };
         let layout = RunLayout::new(run_id.as_str());
         let Some(plan) = json::read_if_there::<Plan>(output, &layout.plan()).await? else {
             return Ok(None);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pomona_pipeline::Options;
+use pomona_pipeline::{ErrorName, Options, latest};
 use pomona_store::LocalStore;
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use proptest::prelude::*;
@@ -77,6 +77,14 @@ async fn apply(event: &Event, input: &Path, output: &Path, pool: &pomona_pipelin
     }
 }
 
+/// Deletes every image and runs.
+async fn empty(input: &Path, output: &Path, pool: &pomona_pipeline::compute::ComputePool) {
+    std::fs::remove_dir_all(input).unwrap();
+    std::fs::create_dir(input).unwrap();
+    let error = support::run(input, output, &options(), pool).await.unwrap_err();
+    assert_eq!(error.name(), ErrorName::NoImages);
+}
+
 fn differing(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
     let names = a.keys().chain(b.keys());
     names.filter(|name| a.get(*name) != b.get(*name)).cloned().collect()
@@ -102,6 +110,8 @@ proptest! {
             support::run(&input, &fresh, &options(), &pool).await.unwrap();
             let different = differing(&result::result(&output).await, &result::result(&fresh).await);
             prop_assert!(different.is_empty(), "{different:?}");
+            empty(&input, &output, &pool).await;
+            prop_assert!(latest::read(&LocalStore::open(&output).unwrap()).await.unwrap().is_none());
             Ok(())
         })?;
     }

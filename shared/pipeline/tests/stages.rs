@@ -234,6 +234,38 @@ async fn latest_only_moves_forward() {
 }
 
 #[tokio::test]
+async fn latest_points_at_nobody_once_the_newest_runs_images_are_all_deleted() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let pool = support::pool(1);
+    let first = Options { filter: Some("class */*".into()), ..Options::default() };
+    support::run(&input, &output, &first, &pool).await.unwrap();
+    let store = LocalStore::open(&output).unwrap();
+    let refused = async |input: &std::path::Path, options: &Options| {
+        let error = support::run(input, &output, options, &pool).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::NoImages);
+        latest::read(&store).await.unwrap().is_some()
+    };
+
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    assert!(refused(&elsewhere, &first).await, "another place is empty, the dataset is not");
+    let gifs = Options { extensions: vec!["gif".into()], ..Options::default() };
+    assert!(refused(&input, &gifs).await, "the images are there, whatever this request looks for");
+
+    std::fs::remove_dir_all(&input).unwrap();
+    std::fs::create_dir(&input).unwrap();
+    // By whatever options the emptiness is found.
+    assert!(!refused(&input, &Options::default()).await);
+    assert!(!refused(&input, &Options::default()).await);
+    for image in 0..3 {
+        support::write(&input, &format!("class 0/{image}.png"), &support::picture(image));
+    }
+    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
+    assert!(latest::read(&store).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_plan_for_another_model_is_refused_by_extraction() {
     let folder = dataset(10);
     let input = LocalStore::open(folder.path().join("in")).unwrap();

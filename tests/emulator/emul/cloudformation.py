@@ -1,19 +1,18 @@
-"""CloudFormation: the SAM transform, the state machine's definition from S3, EventBridge rules that publish to SNS."""
+"""CloudFormation: the SAM transform, the state machine's definition from S3, what moto's resources leave out."""
 
-import functools
 import json
 import os
 import urllib.parse
 
 import moto.backends
 import moto.moto_server.werkzeug_app as werkzeug_app
+import moto.settings
 import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.models as parser_models
 from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudformation.models import Stack
-from moto.events.models import Rule
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.s3.models import FakeBucket, s3_backends
-from moto.sns.models import sns_backends
 from samtranslator.translator.transform import transform
 
 moto_sfn.stepfunctions_backends = parser_models.stepfunctions_parser_backends
@@ -74,14 +73,17 @@ _has, _get = moto_sfn.StateMachine.has_cfn_attr.__func__, moto_sfn.StateMachine.
 moto_sfn.StateMachine.has_cfn_attr = classmethod(lambda cls, name: name == "Arn" or _has(cls, name))
 moto_sfn.StateMachine.get_cfn_attribute = lambda self, name: self.arn if name == "Arn" else _get(self, name)
 
-# ---- AWS::S3::Bucket with versioning
+# ---- AWS::S3::Bucket with versioning, and with events
 _create_bucket = FakeBucket.create_from_cloudformation_json.__func__
 
 
 @classmethod
 def create_bucket(cls, resource_name, cloudformation_json, account_id, region_name, **named):
     bucket = _create_bucket(cls, resource_name, cloudformation_json, account_id, region_name, **named)
-    bucket.versioning_status = cloudformation_json.get("Properties", {}).get("VersioningConfiguration", {}).get("Status")
+    properties = cloudformation_json.get("Properties", {})
+    bucket.versioning_status = properties.get("VersioningConfiguration", {}).get("Status")
+    if properties.get("NotificationConfiguration", {}).get("EventBridgeConfiguration", {}).get("EventBridgeEnabled"):
+        bucket.set_notification_configuration({"EventBridgeConfiguration": {}})
     return bucket
 
 
@@ -101,29 +103,17 @@ def create_function(cls, resource_name, cloudformation_json, account_id, region_
 LambdaFunction.create_from_cloudformation_json = create_function
 LayerVersion.physical_resource_id = LayerVersion.arn
 
-# ---- AWS::Events::Rule with an SNS topic as its target
-_send_to_targets = Rule.send_to_targets
+# ---- Custom::... : the URL at which the answer is awaited names Docker's host, and the answer is looked up in us-east-1
+moto.settings.moto_server_host = lambda: "http://127.0.0.1"
+_take_answer = CloudFormationResponse.process_cfn_response
 
 
-def message(transformer, event):
-    """The text of an input transformer whose template is a string; paths are plain ones, such as $.detail.name."""
-    text = transformer["InputTemplate"]
-    for name, path in transformer["InputPathsMap"].items():
-        value = functools.reduce(lambda found, field: found[field], path.removeprefix("$.").split("."), event)
-        text = text.replace(f"<{name}>", json.dumps(str(value))[1:-1])
-    return json.loads(text)
+def take_answer(self):
+    self.region = self._get_param("StackId").split(":")[3]
+    return _take_answer(self)
 
 
-def send_to_targets(self, original_event, transform_input=True):
-    topics = [target for target in self.targets if ":sns:" in target["Arn"]]
-    if topics and self.state == "ENABLED" and self.event_pattern.matches_event(original_event):
-        for target in topics:
-            sns_backends[self.account_id][self.region_name].publish(message(target["InputTransformer"], original_event), arn=target["Arn"])
-    if len(topics) < len(self.targets):
-        _send_to_targets(self, original_event, transform_input)
-
-
-Rule.send_to_targets = send_to_targets
+CloudFormationResponse.process_cfn_response = take_answer
 
 # ---- moto lists its own directory on every request
 _modules = list(moto.backends.list_of_moto_modules())

@@ -35,6 +35,8 @@ def s3_calls(environ):
     query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     method, source = environ["REQUEST_METHOD"], environ.get("HTTP_X_AMZ_COPY_SOURCE")
     arn = f"arn:aws:s3:::{bucket}/{key}"
+    if not key and "notification" in query:
+        return [{"action": f"s3:{method.capitalize()}BucketNotification", "resource": arn.rstrip("/")}]
     if not key:
         return [{"action": f"s3:{'ListBucket' if method in ('GET', 'HEAD') else method}", "resource": arn.rstrip("/"),
                  "context": {"s3:prefix": query["prefix"][0]} if "prefix" in query else {}}]
@@ -53,5 +55,9 @@ def api_calls(service, environ):
         name = urllib.parse.unquote(environ["PATH_INFO"]).split("/functions/")[-1].removesuffix("/invocations")
         return [{"action": "lambda:InvokeFunction", "resource": name}]
     operation = environ.get("HTTP_X_AMZ_TARGET", "").split(".")[-1]
+    if service == "sqs":
+        *_, account, name = json.loads(body)["QueueUrl"].split("/")
+        region = CREDENTIAL.search(environ["HTTP_AUTHORIZATION"])[2]
+        return [{"action": f"sqs:{operation}", "resource": f"arn:aws:sqs:{region}:{account}:{name}"}]
     arns = [value for name, value in json.loads(body or b"{}").items() if name.lower().endswith("arn")] if operation else []
     return [{"action": f"{service}:{operation or environ['PATH_INFO']}", "resource": arns[0] if arns else "*"}]

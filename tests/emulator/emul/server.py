@@ -5,6 +5,9 @@
 GET  /emulator/calls         what Lambdas and the state machine called (record.py)
 GET  /emulator/invocations   every invocation of a Lambda: event, outcome, milliseconds, peak memory
 POST /emulator/faults        a list of faults (lambdas.Fault), in the place of all former ones
+POST /emulator/hurry         [region, name of a queue]: what is delayed or hidden in it arrives now (queues.py)
+POST /emulator/lag           [seconds]: so old is an execution before lists show it (step_functions.py)
+POST /emulator/come-due      [region, name of a rule]: the time of its schedule has come (events.py)
 """
 
 import json
@@ -18,7 +21,11 @@ os.environ["MOTO_PORT"] = sys.argv[1]
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
 from werkzeug.serving import WSGIRequestHandler, run_simple  # noqa: E402
 
-from . import cloudformation, lambdas, record, step_functions  # noqa: E402, F401
+from . import cloudformation, events, lambdas, queues, record, step_functions  # noqa: E402, F401
+
+
+def body_of(environ):
+    return json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
 
 
 def with_controls(app):
@@ -29,9 +36,14 @@ def with_controls(app):
             case "/emulator/invocations":
                 answer = lambdas.INVOCATIONS
             case "/emulator/faults":
-                faults = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-                lambdas.FAULTS[:] = [lambdas.Fault(**fault) for fault in faults]
-                answer = faults
+                answer = body_of(environ)
+                lambdas.FAULTS[:] = [lambdas.Fault(**fault) for fault in answer]
+            case "/emulator/hurry":
+                answer = queues.hurry(*body_of(environ))
+            case "/emulator/lag":
+                [step_functions.LAG["seconds"]] = answer = body_of(environ)
+            case "/emulator/come-due":
+                answer = events.come_due(*body_of(environ))
             case "/2016-08-19/account-settings":         # Lambda's GetAccountSettings, which moto lacks: what a new account may have
                 answer = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
             case _:

@@ -5,15 +5,12 @@ import datetime
 import functools
 import json
 import sys
-import threading
 import uuid
 
-import boto3
 import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.asl.utils.boto_client as boto_client
 import moto.stepfunctions.parser.asl.utils.json_path as json_path
 import moto.stepfunctions.parser.models as parser_models
-from botocore.config import Config
 from moto.core.config import default_user_config
 from moto.events.models import events_backends
 from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
@@ -33,25 +30,14 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, Progr
 from moto.stepfunctions.parser.asl.parse import asl_parser
 from moto.stepfunctions.parser.backend import execution as execution_module
 
-from .lambdas import endpoint
+from .lambdas import client
 
 default_user_config["stepfunctions"] = {"execute_state_machine": True}
 
 
-# ---- one client per service (making one takes 50 ms), signed as the state machine
-@functools.cache
-def _client(service, region):
-    config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=64, connect_timeout=900,
-                    read_timeout=900, s3={"addressing_style": "path"})
-    return boto3.client(service, region_name=region, endpoint_url=endpoint(), aws_access_key_id="state-machine", aws_secret_access_key="secret", config=config)
-
-
-_making = threading.Lock()
-
-
+# ---- what the state machine calls is signed as it
 def client_for(region, service, state_credentials=None):
-    with _making:
-        return _client(service, region)
+    return client(service, region, "state-machine")
 
 
 for _module in list(sys.modules.values()):
@@ -75,6 +61,20 @@ Environment.set_error = lambda self, error: None if isinstance(self.program_stat
 _start = parser_models.StepFunctionsParserBackend.start_execution
 parser_models.StepFunctionsParserBackend.start_execution = (
     lambda self, arn, name=None, *args, **options: _start(self, arn, name or str(uuid.uuid4()), *args, **options))
+
+# ---- lists of executions are eventually consistent
+LAG = {"seconds": 0}
+_list = moto_sfn.StepFunctionBackend.list_executions
+
+
+def list_executions(self, *args, **options):
+    found, token = _list(self, *args, **options)
+    newest = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=LAG["seconds"])
+    return [execution for execution in found if execution.start_date <= newest], token
+
+
+moto_sfn.StepFunctionBackend.list_executions = list_executions
+
 
 # ---- EXPRESS children run as STANDARD ones: the grammar does not know them
 _parse = asl_parser.AmazonStateLanguageParser.parse

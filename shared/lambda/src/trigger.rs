@@ -1,0 +1,189 @@
+//! The Lambda `trigger`: uploads and deletions below the input start a run.
+//!
+//! EventBridge puts each of S3's events into a queue, and Lambda hands the queue's messages to this function in batches. They are
+//! counted and not read: a plan lists the whole input, so it is enough that there is one. Then
+//! - a run is started, if none is going and the newest one started long enough ago. Its name is made of the dataset and the time window,
+//!   and a state machine has one execution of a name: however many batches there are at once, one of them starts it;
+//! - otherwise one message is left that arrives later, for all of them, because the run that is going may have listed the input before the
+//!   upload ([`follow_up`]).
+//!
+//! Either way the batch is done. One that fails is delivered again by the queue, and in the end moved to the queue of lost messages.
+//!
+//! CloudFormation calls the same function to switch an existing bucket's events on ([`bucket_switch`]).
+
+mod bucket_switch;
+mod follow_up;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use pomona_pipeline::Options;
+use pomona_store::sdk_config;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+pub use bucket_switch::{Buckets, S3Buckets};
+pub use follow_up::{Queue, SqsQueue};
+pub use runs::{Recent, Runs, StateMachine};
+
+use crate::edge::{Answer, Function};
+use crate::error::Error;
+use crate::event::parse;
+use crate::location::Location;
+use crate::settings::Settings;
+use crate::stores::Stores;
+
+/// Starts runs when the input has changed.
+pub struct Trigger {
+    /// Open stores.
+    pub stores: Stores,
+    /// The runs of the state machine.
+    pub runs: Box<dyn Runs>,
+    /// The queue that feeds this function.
+    pub queue: Box<dyn Queue>,
+    /// Buckets whose events can be switched on.
+    pub buckets: Box<dyn Buckets>,
+    /// What is run.
+    pub dataset: Dataset,
+    /// At least so long after the start of one run the next one is started.
+    pub interval: Duration,
+}
+
+/// What a run that starts by itself works on.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Where images are.
+    pub input: Location,
+    /// Where results go.
+    pub output: Location,
+    /// The run's options, as in an execution's input.
+    pub options: Value,
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// A run was started, after everything that the messages tell of.
+    Started {
+        /// Its execution's name.
+        execution: String,
+    },
+    /// No run may start now: a message was left that arrives later.
+    Postponed,
+    /// No run may start now, and a message that arrives later was left before.
+    PostponedBefore,
+    /// CloudFormation was answered.
+    Answered,
+}
+
+impl Answer for Outcome {}
+
+/// Messages of the queue, as Lambda hands them over.
+#[derive(Debug, Deserialize)]
+struct Batch {
+    #[serde(rename = "Records")]
+    messages: Vec<Message>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    attributes: Attributes,
+}
+
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    #[serde(rename = "ApproximateReceiveCount")]
+    receive_count: String,
+}
+
+impl Batch {
+    /// Whether some of it was handed over before, and whoever had it did not finish.
+    fn is_repeated(&self) -> bool {
+        self.messages.iter().any(|message| message.attributes.receive_count != "1")
+    }
+}
+
+impl Trigger {
+    /// The function as its settings say.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting that it needs and that is missing or cannot be used.
+    pub async fn new(settings: &Settings) -> Result<Self, Error> {
+        let config = sdk_config().await;
+        Ok(Self {
+            stores: Stores::default(),
+            runs: Box::new(StateMachine::new(&config, needed("POMONA_STATE_MACHINE", &settings.state_machine)?)),
+            queue: Box::new(SqsQueue::new(&config, needed("POMONA_QUEUE", &settings.queue)?)),
+            buckets: Box::new(S3Buckets::new(&config)),
+            dataset: Dataset {
+                input: needed("POMONA_INPUT", &settings.input)?,
+                output: needed("POMONA_OUTPUT", &settings.output)?,
+                options: usable_options(settings.run_options.clone())?,
+            },
+            interval: needed("POMONA_MINUTES_BETWEEN_RUNS", &settings.interval)?,
+        })
+    }
+
+    async fn on_messages(&self, batch: &Batch, now: DateTime<Utc>) -> Result<Outcome, Error> {
+        let name = self.name(now);
+        if self.may_start(now).await? && self.runs.start(&name, &self.request(now)).await? {
+            return Ok(Outcome::Started { execution: name });
+        }
+        let output = self.stores.open(&self.dataset.output).await?;
+        follow_up::leave(output.as_ref(), self.queue.as_ref(), now, batch.is_repeated()).await
+    }
+
+    /// The list that this asks is a little behind, so two calls at once can both be told yes: the name decides then.
+    async fn may_start(&self, now: DateTime<Utc>) -> Result<bool, Error> {
+        let recent = self.runs.recent().await?;
+        let is_too_early = recent.newest_start.is_some_and(|start| now < start + self.interval);
+        Ok(!recent.is_any_going && !is_too_early)
+    }
+
+    /// One name for each dataset and window of time; a window is as long as the interval between runs.
+    fn name(&self, now: DateTime<Utc>) -> String {
+        let dataset = Sha256::digest(format!("{}\0{}", self.dataset.input, self.dataset.output));
+        let dataset: String = dataset.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let seconds = i64::try_from(self.interval.as_secs()).unwrap_or(i64::MAX).max(1);
+        let window = DateTime::from_timestamp(now.timestamp() / seconds * seconds, 0).unwrap_or_default();
+        format!("uploads-{dataset}-{}", window.format("%Y%m%dT%H%M%SZ"))
+    }
+
+    /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start with the same name
+    /// *and* input as if it had been the first, although the run that is going may have listed the input before the latest upload.
+    fn request(&self, now: DateTime<Utc>) -> Value {
+        let Dataset { input, output, options } = &self.dataset;
+        json!({"input": input, "output": output, "options": options, "requested": now})
+    }
+}
+
+impl Function for Trigger {
+    type Answer = Outcome;
+
+    async fn handle(&self, event: Value) -> Result<Outcome, Error> {
+        if event.get("RequestType").is_some() {
+            bucket_switch::answer(self.buckets.as_ref(), parse("the request of CloudFormation", event)?).await?;
+            return Ok(Outcome::Answered);
+        }
+        let batch: Batch = parse("the event", event)?;
+        let outcome = self.on_messages(&batch, Utc::now()).await?;
+        tracing::info!(messages = batch.messages.len(), ?outcome, "the input has changed");
+        Ok(outcome)
+    }
+}
+
+fn needed<T: Clone>(name: &'static str, setting: &Option<T>) -> Result<T, Error> {
+    setting.clone().ok_or_else(|| Error::setting(name, "it is not set"))
+}
+
+/// The options, if they are some: better refused now than by every run.
+fn usable_options(options: Value) -> Result<Value, Error> {
+    let parsed: Options = parse("the function's environment variable POMONA_RUN_OPTIONS", options.clone())?;
+    parsed.validate()?;
+    Ok(options)
+}

@@ -1,0 +1,72 @@
+//! The state machine's runs, as far as the trigger wants to know of them and to start one.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// What is known of a state machine's runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Whether any run has not ended.
+    pub is_any_going: bool,
+    /// When the newest run started, however it was started and however it ended.
+    pub newest_start: Option<DateTime<Utc>>,
+}
+
+/// The runs of a state machine.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// What is known of them; it may be a little behind.
+    async fn recent(&self) -> Result<Recent, Error>;
+
+    /// Starts a run with this input, unless one was started under this name with another input, or has ended: whether it did.
+    async fn start(&self, name: &str, input: &Value) -> Result<bool, Error>;
+}
+
+/// A state machine of Step Functions.
+#[derive(Debug)]
+pub struct StateMachine {
+    client: Client,
+    arn: String,
+}
+
+impl StateMachine {
+    /// The state machine with this ARN.
+    pub fn new(config: &SdkConfig, arn: String) -> Self {
+        Self { client: Client::new(config), arn }
+    }
+
+    /// The newest execution, of those with this status or of all.
+    async fn newest(&self, status: Option<ExecutionStatus>) -> Result<Option<ExecutionListItem>, Error> {
+        let list = self.client.list_executions().state_machine_arn(&self.arn).set_status_filter(status);
+        let newest = list.into_paginator().page_size(1).items().send().next().await;
+        newest.transpose().map_err(|error| Error::call("states:ListExecutions", error))
+    }
+}
+
+#[async_trait]
+impl Runs for StateMachine {
+    async fn recent(&self) -> Result<Recent, Error> {
+        let going = self.newest(Some(ExecutionStatus::Running)).await?;
+        let newest = self.newest(None).await?;
+        let start =
+            |run: ExecutionListItem| DateTime::from_timestamp(run.start_date.secs(), run.start_date.subsec_nanos());
+        Ok(Recent { is_any_going: going.is_some(), newest_start: newest.and_then(start) })
+    }
+
+    async fn start(&self, name: &str, input: &Value) -> Result<bool, Error> {
+        let start = self.client.start_execution().state_machine_arn(&self.arn).name(name).input(input.to_string());
+        match start.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_already_exists()) => {
+                Ok(false)
+            }
+            Err(error) => Err(Error::call("states:StartExecution", error)),
+        }
+    }
+}
