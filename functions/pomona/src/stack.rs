@@ -38,7 +38,11 @@ impl ExecutionArgs {
     }
 }
 
-/// What a command that is to find the same stack again must be given.
-pub(crate) fn option_for(stack: &Stack) -> String {
-    if stack.name() == DEFAULT_STACK { String::new() } else { format!(" --stack {}", stack.name()) }
+/// What a command must be given to find the execution again.
+pub(crate) fn arguments(stack: &Stack, execution: &str) -> String {
+    let name = execution.rsplit(':').next().unwrap_or(execution);
+    match stack.name() {
+        DEFAULT_STACK => name.to_owned(),
+        other => format!("{name} --stack {other}"),
+    }
 }

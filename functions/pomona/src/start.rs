@@ -39,10 +39,8 @@ pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
     let execution = stack.start(&request).await?;
     println!("{execution}");
     if !quiet {
-        let (name, option) = (execution.rsplit(':').next().unwrap_or(&execution), stack::option_for(&stack));
-        eprintln!(
-            "started; follow it with `pomona watch {name}{option}`, look at it with `pomona status {name}{option}`"
-        );
+        let arguments = stack::arguments(&stack, &execution);
+        eprintln!("started; follow it with `pomona watch {arguments}`, look at it with `pomona status {arguments}`");
     }
     Ok(Ending::Done)
 }

@@ -27,8 +27,8 @@ pub(crate) async fn run(args: WatchArgs, quiet: bool) -> Result<Ending, Error> {
     let status = tokio::select! {
         status = follow(&stack, &execution, &progress) => status?,
         () = run::interrupt() => {
-            let option = stack::option_for(&stack);
-            progress.say(&format!("the run goes on without being watched: `pomona watch{option}` shows it again"));
+            let arguments = stack::arguments(&stack, &execution);
+            progress.say(&format!("the run goes on without being watched: `pomona watch {arguments}` shows it again"));
             progress.say(&format!("to stop it: aws stepfunctions stop-execution --execution-arn {execution}"));
             return Ok(Ending::Interrupted);
         }
