@@ -37,6 +37,6 @@ pub use error::Error;
 pub use executions::Executions;
 pub use location::Location;
 pub use logging::start_logging;
-pub use metrics::Work;
+pub use metrics::{RunFigures, Work};
 pub use settings::Settings;
 pub use stores::Stores;

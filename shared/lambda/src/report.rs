@@ -12,6 +12,7 @@ use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
 use crate::location::Location;
+use crate::metrics::RunFigures;
 use crate::stores::Stores;
 
 /// Reports runs.
@@ -34,9 +35,16 @@ pub struct Reported {
     pub variance_explained: f64,
     /// The run's folder at the output.
     pub run: String,
+    /// What the metrics show of the run.
+    #[serde(skip)]
+    pub figures: RunFigures,
 }
 
-impl Answer for Reported {}
+impl Answer for Reported {
+    fn run(&self) -> Option<&RunFigures> {
+        Some(&self.figures)
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,10 +68,10 @@ impl Function for Report {
 
     async fn handle(&self, event: Value) -> Result<Reported, Error> {
         let Event { output, run_id, timings } = parse("the event", event)?;
-        let output = self.stores.open(&output).await?;
-        let info = report::report(output.as_ref(), &run_id, &timings_of(&timings)).await?;
+        let (output, timings) = (self.stores.open(&output).await?, timings_of(&timings));
+        let info = report::report(output.as_ref(), &run_id, &timings).await?;
         lock::release(output.as_ref(), &run_id).await?;
-        Ok(reported(&run_id, &info))
+        Ok(reported(&run_id, &info, RunFigures { stages: timings, cost_usd: None }))
     }
 }
 
@@ -78,13 +86,14 @@ fn timings_of(stages: &[StageStart]) -> Vec<Timing> {
         .collect()
 }
 
-fn reported(run_id: &RunId, info: &ModelInfo) -> Reported {
+fn reported(run_id: &RunId, info: &ModelInfo, figures: RunFigures) -> Reported {
     Reported {
         images: info.num_images_listed,
         rejects: info.rejects.values().sum(),
         classes: info.num_classes,
         variance_explained: info.total_variance_explained,
         run: RunLayout::new(run_id.as_str()).root().to_owned(),
+        figures,
     }
 }
 
