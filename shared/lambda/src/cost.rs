@@ -77,14 +77,14 @@ fn children(kind: Option<String>) -> Result<Children, Error> {
     }
 }
 
-/// Writes the run's report/cost.json.
+/// Writes the run's report/cost.json, and gives what is paid for the run once, in US dollars.
 pub(crate) async fn write(
     output: &dyn Store,
     run_id: &RunId,
     timings: &[Timing],
     stack: &Stack,
     max_concurrency: NonZeroU32,
-) -> Result<(), CostError> {
+) -> Result<f64, CostError> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = plan::read_plan(output, run_id).await?;
     let files = output.list(&format!("{}/", layout.root()), &|_| true).await?;
@@ -100,7 +100,8 @@ pub(crate) async fn write(
     };
     let cost = RunCost::of(measured, &PriceTable::read()?, &stack.region)?;
     let json = serde_json::to_vec_pretty(&cost).map_err(CostError::Json)?;
-    Ok(output.put(&layout.cost(), json.into()).await?)
+    output.put(&layout.cost(), json.into()).await?;
+    Ok(cost.bill.run_usd)
 }
 
 fn workload(plan: &Plan, stack: &Stack, max_concurrency: NonZeroU32) -> Workload {

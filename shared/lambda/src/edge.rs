@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::metrics::{Invocation, Work};
+use crate::metrics::{Invocation, RunFigures, Work};
 
 /// What one Lambda does.
 pub trait Function {
@@ -28,6 +28,11 @@ pub trait Answer: Serialize {
     /// What the metrics count.
     fn work(&self) -> Work {
         Work::default()
+    }
+
+    /// The run that this invocation finished.
+    fn run(&self) -> Option<&RunFigures> {
+        None
     }
 }
 
@@ -61,6 +66,7 @@ impl<F: Function> Edge<F> {
             is_cold_start,
             duration: started.elapsed(),
             work: answer.work(),
+            run: answer.run(),
         };
         println!("{}", invocation.line(Utc::now()));
         serde_json::to_value(answer).map_err(|error| internal(error.to_string()))

@@ -37,7 +37,7 @@ pub use edge::{Answer, Function, serve};
 pub use error::Error;
 pub use executions::Executions;
 pub use logging::start_logging;
-pub use metrics::Work;
+pub use metrics::{RunFigures, Work};
 pub use pomona_pipeline::Location;
 pub use settings::Settings;
 pub use stores::Stores;

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use pomona_pipeline::stage::{Stage, Timing};
 use serde_json::{Map, Value, json};
 
 const NAMESPACE: &str = "Pomona";
@@ -20,6 +21,36 @@ pub struct Work {
     pub bytes: Option<u64>,
 }
 
+/// A finished run in figures.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFigures {
+    /// How long the stages took.
+    pub stages: Vec<Timing>,
+    /// What the run cost in US dollars, where that is known.
+    pub cost_usd: Option<f64>,
+}
+
+impl RunFigures {
+    fn measures(&self) -> impl Iterator<Item = Measure> {
+        let stages = self.stages.iter().map(|timing| (seconds_of(timing.stage), "Seconds", timing.seconds().into()));
+        stages.chain(self.cost_usd.map(|usd| ("cost_usd", "None", usd.into())))
+    }
+}
+
+fn seconds_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Plan => "plan_seconds",
+        Stage::Extract => "extract_seconds",
+        Stage::Combine => "combine_seconds",
+        Stage::Reduce => "reduce_seconds",
+        Stage::Project => "project_seconds",
+        Stage::Report => "report_seconds",
+    }
+}
+
+/// Name, unit and value of a metric.
+type Measure = (&'static str, &'static str, Value);
+
 /// One finished invocation.
 #[derive(Debug)]
 pub(crate) struct Invocation<'a> {
@@ -28,6 +59,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) is_cold_start: bool,
     pub(crate) duration: Duration,
     pub(crate) work: Work,
+    pub(crate) run: Option<&'a RunFigures>,
 }
 
 impl Invocation<'_> {
@@ -49,8 +81,7 @@ impl Invocation<'_> {
         line.into()
     }
 
-    /// Name, unit and value of each metric.
-    fn measures(&self) -> Vec<(&'static str, &'static str, Value)> {
+    fn measures(&self) -> Vec<Measure> {
         let milliseconds = self.duration.as_secs_f64() * 1e3;
         let mut measures = vec![
             ("duration", "Milliseconds", milliseconds.into()),
@@ -62,6 +93,7 @@ impl Invocation<'_> {
         if let Some(images) = images.filter(|&images| images > 0) {
             measures.push(("ms_per_image", "Milliseconds", (milliseconds / images as f64).into()));
         }
+        measures.extend(self.run.into_iter().flat_map(RunFigures::measures));
         measures
     }
 }
@@ -71,12 +103,17 @@ mod tests {
     use super::*;
 
     fn line(work: Work) -> Value {
+        line_of_run(work, None)
+    }
+
+    fn line_of_run(work: Work, run: Option<&RunFigures>) -> Value {
         let invocation = Invocation {
             function: "pomona-list-batch",
             request_id: "1-2",
             is_cold_start: true,
             duration: Duration::from_millis(500),
             work,
+            run,
         };
         invocation.line(DateTime::from_timestamp_millis(1_700_000_000_123).unwrap())
     }
@@ -116,6 +153,22 @@ mod tests {
         let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
         assert_eq!(metrics.len(), 2);
         assert!(metrics.iter().all(|metric| line[metric["Name"].as_str().unwrap()].is_number()));
+    }
+
+    #[test]
+    fn a_finished_run_has_seconds_for_each_stage_and_its_cost_where_that_is_known() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let stage = |stage, started, finished| Timing { stage, started: at(started), finished: at(finished), items: 1 };
+        let stages = vec![stage(Stage::Plan, 0, 2), stage(Stage::Extract, 2, 62)];
+        let line = line_of_run(Work::default(), Some(&RunFigures { stages: stages.clone(), cost_usd: Some(0.25) }));
+        assert_eq!(
+            (&line["plan_seconds"], &line["extract_seconds"], &line["cost_usd"]),
+            (&json!(2.0), &json!(60.0), &json!(0.25))
+        );
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
+        assert!(metrics.contains(&json!({"Name": "extract_seconds", "Unit": "Seconds"})));
+        let line = line_of_run(Work::default(), Some(&RunFigures { stages, cost_usd: None }));
+        assert!(line.get("cost_usd").is_none() && line.get("combine_seconds").is_none());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::cost::{self, Stack};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
+use crate::metrics::RunFigures;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
@@ -47,9 +48,16 @@ pub struct Reported {
     pub variance_explained: f64,
     /// The run's folder at the output.
     pub run: String,
+    /// What the metrics show of the run.
+    #[serde(skip)]
+    pub figures: RunFigures,
 }
 
-impl Answer for Reported {}
+impl Answer for Reported {
+    fn run(&self) -> Option<&RunFigures> {
+        Some(&self.figures)
+    }
+}
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,14 +82,13 @@ impl Function for Report {
 
     async fn handle(&self, event: Value) -> Result<Reported, Error> {
         let Event { output, run_id, timings, max_concurrency } = parse("the event", event)?;
-        let (output, timings) = (self.stores.open(&output).await?, timings_of(&timings));
+        let (output, stages) = (self.stores.open(&output).await?, timings_of(&timings));
         // Before the run is marked, so that nothing is written to it afterwards; a run is as good without it.
-        if let Err(error) = cost::write(output.as_ref(), &run_id, &timings, &self.stack, max_concurrency).await {
-            tracing::warn!(%error, "could not write what the run cost");
-        }
-        let info = report::report(output.as_ref(), &run_id, &timings).await?;
+        let cost = cost::write(output.as_ref(), &run_id, &stages, &self.stack, max_concurrency).await;
+        let cost_usd = cost.inspect_err(|error| tracing::warn!(%error, "could not write what the run cost")).ok();
+        let info = report::report(output.as_ref(), &run_id, &stages).await?;
         lock::release(output.as_ref(), &run_id).await?;
-        Ok(reported(&run_id, &info))
+        Ok(reported(&run_id, &info, RunFigures { stages, cost_usd }))
     }
 }
 
@@ -96,13 +103,14 @@ fn timings_of(stages: &[StageStart]) -> Vec<Timing> {
         .collect()
 }
 
-fn reported(run_id: &RunId, info: &ModelInfo) -> Reported {
+fn reported(run_id: &RunId, info: &ModelInfo, figures: RunFigures) -> Reported {
     Reported {
         images: info.num_images_listed,
         rejects: info.rejects.values().sum(),
         classes: info.num_classes,
         variance_explained: info.total_variance_explained,
         run: RunLayout::new(run_id.as_str()).root().to_owned(),
+        figures,
     }
 }
 
