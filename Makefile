@@ -21,7 +21,7 @@ endif
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test lint unit benchmark browser spark static emulator clean
+.PHONY: build run test lint unit static emulator benchmark browser spark arm64 clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -35,7 +35,7 @@ else
 endif
 
 # All that must hold before a change lands.
-test: lint unit
+test: lint unit static emulator
 
 lint: assembler
 	cargo fmt --all --check
@@ -51,6 +51,14 @@ $(PYTHON_READY): tests/python/requirements.txt
 	.venv/bin/pip install --quiet --requirement $<
 	touch $@
 
+# The workflow on AWS: what infra/ and statemachine/ say, and the real Lambdas in an emulator.
+static:
+	tests/static/run.sh
+
+emulator:
+	cargo build --release --locked --workspace --all-targets
+	tests/emulator/run.sh
+
 # What is too large or too slow for every change.
 
 benchmark: assembler
@@ -65,12 +73,11 @@ browser:
 spark:
 	tests/spark/run.sh
 
-static:
-	tests/static/run.sh
-
-emulator:
+# The NEON kernels and the Lambdas for Graviton, under qemu.
+arm64:
 	cargo build --release --locked --workspace --all-targets
-	tests/emulator/run.sh
+	tests/arm64/engine.sh
+	tests/arm64/lambdas.sh
 
 clean:
 	cargo clean
