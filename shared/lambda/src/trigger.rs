@@ -30,10 +30,10 @@ pub use bucket_switch::{Buckets, S3Buckets};
 pub use follow_up::{Queue, SqsQueue};
 pub use runs::{Recent, Runs, StateMachine};
 
+use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
-use crate::location::Location;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
