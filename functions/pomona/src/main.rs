@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
-        Command::Cost(args) => cost::run(&args),
+        Command::Cost(args) => cost::run(args).await,
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),
