@@ -8,8 +8,4 @@ export CC_aarch64_unknown_linux_gnu=$COMPILER
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$COMPILER
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$EMULATOR -L $LIBRARIES"
 
-test_engine() {
-    cargo test --release --locked --target "$TARGET" -p pomona-vision "$@"
-}
-test_engine --lib engine::
-test_engine --test engine --test engine_models --test engine_allocations
+cargo test --release --locked --target "$TARGET" -p pomona-vision --lib --test engine --test engine_models --test engine_allocations

@@ -43,6 +43,23 @@ def test_more_than_64_shards_go_through_combine(stack, three_hundred, local):
     assert max(len(json.dumps(event, default=str)) for event in stack.history(execution)) < 8192
 
 
+def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, emulator, three_hundred):
+    stack.upload(three_hundred)
+    report = stack.succeed(options={"shard_size": 75})
+    cost = json.loads(stack.read(f"{report['run']}/report/cost.json"))
+    measured = cost["measured"]
+    assert measured["new"] == {"shards": 4, "images": 300}
+    assert [(each["stage"], each["children"]) for each in measured["maps"]] == [("extract", 4), ("project", 4)]
+    assert all(0 < each["seconds"] for each in measured["maps"])
+    assert cost["bill"]["run_usd"] > 0 and len(cost["extrapolated"]) == 5
+    made = [call["action"] for call in emulator.control("calls")
+            if call["caller"].startswith(f"{stack.name}-") or (call["caller"] == "state-machine" and f":{stack.output}/" in call["resource"])]
+    # The copy of a shard's features is recorded as reading and writing, and billed as writing.
+    counted = {"gets": made.count("s3:GetObject") - 4, "puts": made.count("s3:PutObject"), "lists": made.count("s3:ListBucket")}
+    print(f"requests: made {counted}, modelled {cost['usage']['requests']}")
+    assert all(abs(cost["usage"]["requests"][kind] - count) <= 4 + 0.02 * count for kind, count in counted.items()), counted
+
+
 def test_a_poisoned_image_is_a_reject_and_stops_nothing(stack, forty, local):
     images = {**forty, "Pear/cut, off.jpg": next(iter(forty.values())).read_bytes()[:700], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
     stack.upload(images)

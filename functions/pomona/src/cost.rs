@@ -6,7 +6,10 @@ use clap::Args;
 use pomona_cost::emr::Emr;
 use pomona_cost::estimate::{self, Estimate, Row, TABLE_IMAGES};
 use pomona_cost::prices::PriceTable;
+use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::{inspect, locations};
 
 use crate::{Ending, Error};
 
@@ -17,8 +20,11 @@ pub(crate) struct CostArgs {
     #[arg(long, value_name = "N")]
     images: u64,
     /// Their mean size in KB (1,000 bytes)
-    #[arg(long, value_name = "K")]
-    mean_kb: f64,
+    #[arg(long, value_name = "K", required_unless_present = "like")]
+    mean_kb: Option<f64>,
+    /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "ms_per_image"])]
+    like: Option<String>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
     region: String,
@@ -34,31 +40,62 @@ pub(crate) struct CostArgs {
 }
 
 /// Runs `pomona cost`.
-pub(crate) fn run(args: &CostArgs) -> Result<Ending, Error> {
+pub(crate) async fn run(args: CostArgs) -> Result<Ending, Error> {
+    let table = PriceTable::read()?;
+    match &args.like {
+        Some(results) => from_run(results, &args, &table).await,
+        None => from_model(&args, &table),
+    }
+}
+
+fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
     let workload = Workload {
         images: args.images,
-        mean_bytes: (args.mean_kb * 1e3) as u64,
+        mean_bytes: (args.mean_kb.unwrap_or_default() * 1e3) as u64,
         concurrency: args.concurrency,
         ms_per_image: args.ms_per_image,
         ..Workload::default()
     };
-    let table = PriceTable::read()?;
-    let estimate = Estimate::of(&workload, &table, &args.region)?;
-    let rows = estimate::rows(&workload, &TABLE_IMAGES, &table, &args.region)?;
+    let estimate = Estimate::of(&workload, table, &args.region)?;
+    let rows = estimate::rows(&workload, &TABLE_IMAGES, table, &args.region)?;
     if args.json {
         let json = serde_json::json!({"estimate": estimate, "others": rows, "price_sources": table.sources});
         println!("{}", serde_json::to_string_pretty(&json)?);
     } else {
-        print!("{}", screen(&estimate, &rows, &table));
+        print!("{}", screen(&estimate, &rows, table));
     }
     Ok(Ending::Done)
 }
 
-fn screen(estimate: &Estimate, rows: &[Row], table: &PriceTable) -> String {
+/// What a measured run says of other numbers of images.
+async fn from_run(results: &str, args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
+    let store = locations::open(results).await?;
+    let run_id = inspect::find_run(store.as_ref(), None).await?;
+    let file = RunLayout::new(run_id.as_str()).cost();
+    let cost: RunCost = serde_json::from_slice(&store.get(&file).await?.bytes)
+        .map_err(|error| pomona_pipeline::Error::Inconsistent { file, problem: error.to_string() })?;
+    let images: Vec<u64> = std::iter::once(args.images).chain(TABLE_IMAGES).collect();
+    let rows = cost.measured.rows(&images, table, &cost.region)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else if rows.is_empty() {
+        println!("run {run_id} found every part already, so it says nothing of others");
+    } else {
+        println!("as run {run_id} of {} images in {}, all new:", cost.measured.workload.images, cost.region);
+        print!("{}", text_of(|out| write_rows(out, &rows)));
+    }
+    Ok(Ending::Done)
+}
+
+fn text_of(write: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_screen(&mut text, estimate, rows, table);
+    let _ = write(&mut text);
     text
+}
+
+fn screen(estimate: &Estimate, rows: &[Row], table: &PriceTable) -> String {
+    text_of(|out| write_screen(out, estimate, rows, table))
 }
 
 fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &PriceTable) -> std::fmt::Result {
@@ -87,6 +124,19 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
 
     writeln!(out, "\nthe same on EMR (3 x m5.2xlarge, 2 hours for 67,000 images)")?;
     writeln!(out, "  {}", emr(estimate.emr))?;
+    write_rows(out, rows)?;
+    for flag in &run.flags {
+        writeln!(out, "\n{} {flag}", if flag.is_fatal() { "this run would fail:" } else { "note:" })?;
+    }
+    writeln!(
+        out,
+        "\nList prices without tax and free tier, looked up on {}; sources: `--json`, price_sources.\n\
+         Not counted: logs, metrics, traces, the images' own storage.",
+        estimate.prices_checked
+    )
+}
+
+fn write_rows(out: &mut String, rows: &[Row]) -> std::fmt::Result {
     writeln!(out, "\n{:>9} {:>10} {:>10} {:>12} {:>24}", "images", "time", "once USD", "monthly USD", "EMR")?;
     for row in rows {
         writeln!(
@@ -99,15 +149,7 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
             emr(row.emr)
         )?;
     }
-    for flag in &run.flags {
-        writeln!(out, "\n{} {flag}", if flag.is_fatal() { "this run would fail:" } else { "note:" })?;
-    }
-    writeln!(
-        out,
-        "\nList prices without tax and free tier, looked up on {}; sources: `--json`, price_sources.\n\
-         Not counted: logs, metrics, traces, the images' own storage.",
-        estimate.prices_checked
-    )
+    Ok(())
 }
 
 fn emr(emr: Option<Emr>) -> String {
@@ -141,7 +183,6 @@ mod tests {
     #[test]
     fn the_screen_names_prices_their_date_and_the_cluster_beside() {
         let text = text(67_000, "eu-west-1");
-        println!("SCREEN\n{text}END");
         for expected in ["67000", "Ireland", "Lambda list-batch", "looked up on 20", "3.14 USD", "100000"] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }
@@ -151,6 +192,20 @@ mod tests {
     fn what_would_fail_is_said_and_a_missing_price_too() {
         assert!(text(10_000_000, "eu-west-1").contains("this run would fail: plan needs"));
         assert!(text(1_000, "eu-west-3").contains("no list price found"));
+    }
+
+    #[test]
+    fn an_estimate_needs_a_size_and_a_measured_run_brings_its_own() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: CostArgs,
+        }
+        let parsed = |line: &str| <Cli as clap::Parser>::try_parse_from(line.split(' ')).map(|cli| cli.args);
+        assert!(parsed("cost --images 9").is_err());
+        assert_eq!(parsed("cost --images 9 --mean-kb 1.5").unwrap().concurrency, 64);
+        assert!(parsed("cost --images 9 --like s3://results").is_ok());
+        assert!(parsed("cost --images 9 --like s3://results --concurrency 3").is_err());
     }
 
     #[test]

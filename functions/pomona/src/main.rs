@@ -78,7 +78,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
-        Command::Cost(args) => cost::run(&args),
+        Command::Cost(args) => cost::run(args).await,
         Command::Start(args) => start::run(args, cli.output.quiet).await,
         Command::Status(args) => status::run(args).await,
         Command::Watch(args) => watch::run(args, cli.output.quiet).await,

@@ -86,7 +86,7 @@ fn a_flag_says_what_to_do() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_shard_is_extracted_and_projected_once(images in 1u64..3_000_000, concurrency in 1u32..2_000, shard_size in 200u64..2_000) {

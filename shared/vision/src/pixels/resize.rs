@@ -62,7 +62,7 @@ impl Weights {
         Self { input: 0, output, spans: Vec::new(), values: Vec::new(), unrounded: Vec::new() }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_arch = "x86_64"))]
     pub(super) fn between(input: usize, output: usize) -> Self {
         let mut weights = Self::new(output);
         weights.prepare(input);
