@@ -99,6 +99,8 @@ impl Error {
     pub(crate) fn unanswered(action: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
         let causes: Vec<_> = std::iter::successors(Some(error), |cause| cause.source()).collect();
         let reason = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        // One line, also of a chain of credential providers, which lists what it tried.
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         if causes.iter().any(|cause| cause.is::<CredentialsError>()) {
             return Self::Credentials { reason };
         }

@@ -54,13 +54,14 @@ class Sandbox:
 
     def __init__(self, function):
         self.function, self.todo, self.done = function, queue.Queue(), queue.Queue()
-        self.started, self.ready = time.time(), None
+        self.ready = None
         self.api = ThreadingHTTPServer(("127.0.0.1", 0), runtime_api(self))
         self.api.daemon_threads = True
         threading.Thread(target=self.api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         code, layers = folder(function.code_sha_256, function.code_bytes), [folder(layer.code_sha_256, layer.code_bytes) for layer in layers_of(function)]
         os.chmod(f"{code}/bootstrap", 0o755)
         with open(os.path.join(LOG_DIR, f"{function.function_name}.log"), "ab") as log:
+            self.started = time.time()
             self.process = subprocess.Popen(
                 [f"{code}/bootstrap"], cwd=code, env=self.environment(code, layers), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         with LOCK:
