@@ -170,9 +170,9 @@ mod tests {
         let writer = log.clone();
         let lines =
             tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(move || writer.clone());
-        let guard = tracing::subscriber::set_default(lines.finish());
+        // For all threads: one that holds for this thread alone can miss lines while other tests log in theirs.
+        tracing::subscriber::set_global_default(lines.finish()).expect("no other test here listens");
         let diagnostic = answer(Ok(Echo), json!({"then": "fail"})).await.unwrap_err();
-        drop(guard);
         assert!(diagnostic.error_message.contains("a/secret.jpg"));
         let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert!(logged.contains("Pomona.InputChanged") && !logged.contains("secret"), "{logged}");
