@@ -98,7 +98,8 @@ async fn main() -> ExitCode {
 }
 
 fn start_logging(output: &OutputArgs) {
-    let level = if output.verbose { "info" } else { "warn" };
+    // Where AWS's crate looks for a region or for credentials in vain is no warning: the error that follows says what to do.
+    let level = if output.verbose { "info" } else { "warn,aws_config=error" };
     let filter = EnvFilter::try_from_env("POMONA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
