@@ -25,4 +25,4 @@ python -m zipfile --extract "$BUILT/lambda/pomona-list-batch/bootstrap.zip" "$bi
 chmod +x "$binaries/arm64/bootstrap"
 printf '#!/bin/sh\nexec %s -L %s %s/arm64/bootstrap\n' "$EMULATOR" "$LIBRARIES" "$binaries" > "$binaries/pomona-list-batch"
 chmod +x "$binaries/pomona-list-batch"
-POMONA_BINARIES="$binaries" tests/emulator/run.sh -k poisoned
+POMONA_BINARIES="$binaries" tests/emulator/run.sh -k three_images

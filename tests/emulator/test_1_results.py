@@ -60,6 +60,14 @@ def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, e
     assert all(abs(cost["usage"]["requests"][kind] - count) <= 4 + 0.02 * count for kind, count in counted.items()), counted
 
 
+def test_three_images_have_the_result_of_a_local_run(stack, forty, local):
+    # So few because tests/arm64 runs it with an emulated list-batch.
+    three = dict(list(forty.items())[:3])
+    stack.upload(three)
+    report = stack.succeed(options={"components": 2})
+    assert_same(stack.result(report), local(three, "--components", "2"))
+
+
 def test_a_poisoned_image_is_a_reject_and_stops_nothing(stack, forty, local):
     images = {**forty, "Pear/cut, off.jpg": next(iter(forty.values())).read_bytes()[:700], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
     stack.upload(images)
