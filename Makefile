@@ -1,4 +1,4 @@
-# Everything that a machine with a Rust toolchain, a C compiler and Python 3.11+ needs to run and to test Pomona.
+# Everything that a machine with a Rust toolchain, a C compiler and, for the tests, Python 3.11+ and npm needs to run and to test Pomona.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
