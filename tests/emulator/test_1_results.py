@@ -1,7 +1,9 @@
 """A run on the state machine has the result of a local run, byte for byte."""
 
 import json
+import subprocess
 
+import cloud
 from results import assert_same
 
 OPTIONS = {"components": 20}
@@ -58,6 +60,13 @@ def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, e
     counted = {"gets": made.count("s3:GetObject") - 4, "puts": made.count("s3:PutObject"), "lists": made.count("s3:ListBucket")}
     print(f"requests: made {counted}, modelled {cost['usage']['requests']}")
     assert all(abs(cost["usage"]["requests"][kind] - count) <= 4 + 0.02 * count for kind, count in counted.items()), counted
+
+    # What it took says what a million images would.
+    command = [cloud.binaries() / "pomona", "cost", "--images", "1000000", "--like", stack.outputs["OutputLocation"], "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=emulator.environment)
+    assert done.returncode == 0, done.stderr
+    rows = {row["images"]: row for row in json.loads(done.stdout)}
+    assert rows[1_000_000]["run_usd"] > rows[20_000]["run_usd"] > cost["bill"]["run_usd"]
 
 
 def test_three_images_have_the_result_of_a_local_run(stack, forty, local):
