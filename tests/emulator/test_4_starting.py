@@ -18,10 +18,11 @@ def finished(stack, number):
 
 def calm(stack):
     """Lets messages arrive until none is left and no run is going: how the last run ended."""
-    def is_calm():
-        is_going = any(execution["status"] == "RUNNING" for execution in stack.executions())
-        return not is_going and stack.executions() and not stack.hurry()
-    until(is_calm, "calm", 240)
+    def is_at_rest():
+        statuses = {execution["status"] for execution in stack.executions()}
+        return statuses and "RUNNING" not in statuses
+    # The last message may have started a run just now.
+    until(lambda: is_at_rest() and not stack.hurry() and is_at_rest(), "calm", 240)
     return stack.wait(stack.executions()[-1]["executionArn"])
 
 
