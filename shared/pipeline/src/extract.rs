@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
@@ -18,11 +19,17 @@ use crate::part::{self, Features, Outcome, Part};
 use crate::plan::{PreviousPart, Shard};
 use crate::recipe::Recipe;
 
-/// Images that are read ahead of the threads, so that computing does not wait for input.
-const PREFETCHED_IMAGES: usize = 32;
+/// Small images are read and computed in groups, because each change of threads costs as much as reading one.
+const GROUP_IMAGES: usize = 4;
+
+/// Bytes of a group of more than one image.
+const GROUP_BYTES: u64 = 1 << 20;
+
+/// Groups that are read ahead of the threads, so that computing does not wait for input.
+const PREFETCHED_GROUPS: usize = 8;
 
 /// Bytes of images that are held at once; an image larger than that waits until it has the whole budget.
-const PREFETCHED_BYTES: usize = 128 << 20;
+const PREFETCHED_BYTES: u64 = 128 << 20;
 
 /// What every extraction of a run shares.
 #[derive(Debug)]
@@ -66,7 +73,7 @@ impl<'a> Extraction<'a> {
     /// Reads images from `input`, computes in `pool`, writes parts to `output`.
     pub fn new(input: &'a dyn Store, output: &'a dyn Store, pool: &'a ComputePool) -> Self {
         let recipe = Recipe::of(pool.extractor());
-        Self { input, output, pool, recipe, byte_budget: Semaphore::new(PREFETCHED_BYTES) }
+        Self { input, output, pool, recipe, byte_budget: Semaphore::new(PREFETCHED_BYTES as usize) }
     }
 
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
@@ -113,45 +120,58 @@ impl<'a> Extraction<'a> {
         mut earlier: HashMap<Identity, Outcome>,
         on_image: &(dyn Fn() + Sync),
     ) -> Result<Vec<Outcome>, Error> {
-        let ahead = self.pool.threads() + PREFETCHED_IMAGES;
-        let each = rows.iter().map(|row| (row, earlier.remove(&Identity::of(row))));
-        stream::iter(each.collect::<Vec<_>>())
-            .map(|(row, earlier)| async move {
-                let outcome = match earlier {
-                    Some(outcome) => outcome,
-                    None => self.outcome(row).await?,
-                };
-                on_image();
-                Ok(outcome)
+        let mut outcomes: Vec<_> = rows.iter().map(|row| earlier.remove(&Identity::of(row))).collect();
+        let new: Vec<_> =
+            rows.iter().zip(&outcomes).filter(|(_, earlier)| earlier.is_none()).map(|(row, _)| row).collect();
+        (new.len()..rows.len()).for_each(|_| on_image());
+        let computed: Vec<_> = stream::iter(groups(&new))
+            .map(|group| async move {
+                let outcomes = self.outcomes_of_group(group).await?;
+                group.iter().for_each(|_| on_image());
+                Ok::<_, Error>(outcomes)
             })
-            .buffered(ahead)
+            .buffered(self.pool.threads() + PREFETCHED_GROUPS)
             .try_collect()
-            .await
+            .await?;
+        let mut computed = computed.into_iter().flatten();
+        let all = outcomes.iter_mut().map(|earlier| earlier.take().or_else(|| computed.next()));
+        all.collect::<Option<_>>().ok_or_else(|| Error::Internal("an image has no outcome".to_owned()))
     }
 
-    async fn outcome(&self, row: &Row) -> Result<Outcome, Error> {
-        let bytes_wanted = row.size.clamp(1, PREFETCHED_BYTES as u64) as u32;
+    async fn outcomes_of_group(&self, group: &[&Row]) -> Result<Vec<Outcome>, Error> {
+        let bytes_wanted = group.iter().map(|row| row.size).sum::<u64>().clamp(1, PREFETCHED_BYTES) as u32;
         let permit = self.byte_budget.acquire_many(bytes_wanted).await;
         let _held_while_in_memory = permit.map_err(|error| Error::Internal(error.to_string()))?;
-        let bytes = match self.read(row).await? {
-            Ok(bytes) => bytes,
-            Err(reject) => return Ok(Err(reject)),
-        };
-        let outcome = self.pool.run_with_session(move |session| Ok(session.features(&bytes)?.map(Box::from)));
-        outcome.await?.map_err(|error: ModelError| error.into())
+        let images = self.read(group).await?;
+        let outcomes = self.pool.run_with_session(move |session| {
+            let outcome = |image: Result<Bytes, Reject>| match image {
+                Ok(bytes) => Ok(session.features(&bytes)?.map(Box::from)),
+                Err(reject) => Ok(Err(reject)),
+            };
+            images.into_iter().map(outcome).collect()
+        });
+        outcomes.await?.map_err(|error: ModelError| error.into())
     }
 
-    /// The image's bytes, or why they could not be read.
-    async fn read(&self, row: &Row) -> Result<Result<bytes::Bytes, Reject>, Error> {
-        let could_be_opened = !row.etag.is_empty();
-        let read = if could_be_opened {
-            self.input.get_if_match(&row.key, &row.etag).await
-        } else {
-            self.input.get(&row.key).await.map(|stored| stored.bytes)
+    /// The images' bytes, or why they could not be read.
+    async fn read(&self, group: &[&Row]) -> Result<Vec<Result<Bytes, Reject>>, Error> {
+        let read = match group {
+            [row] if !could_be_opened(row) => vec![self.input.get(&row.key).await.map(|stored| stored.bytes)],
+            _ => {
+                let wanted: Vec<_> = group.iter().map(|row| (row.key.as_str(), row.etag.as_str())).collect();
+                self.input.get_all_if_match(&wanted).await?
+            }
         };
+        group.iter().zip(read).map(|(row, read)| self.unchanged(row, read)).collect()
+    }
+
+    /// What was read, if the image is as it was when it was listed.
+    fn unchanged(&self, row: &Row, read: Result<Bytes, StoreError>) -> Result<Result<Bytes, Reject>, Error> {
         match read {
-            Ok(bytes) if could_be_opened => Ok(Ok(bytes)),
-            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if could_be_opened => Err(self.changed(row)),
+            Ok(bytes) if could_be_opened(row) => Ok(Ok(bytes)),
+            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if could_be_opened(row) => {
+                Err(self.changed(row))
+            }
             Ok(_) => Err(self.changed(row)),
             Err(error) if error.is_retryable() => Err(error.into()),
             Err(error) => Ok(Err(unreadable(&error))),
@@ -214,6 +234,26 @@ impl<'a> Extraction<'a> {
     }
 }
 
+/// Cuts rows into groups; what could not be opened when it was listed is alone.
+fn groups<'a, 'b>(mut rows: &'a [&'b Row]) -> impl Iterator<Item = &'a [&'b Row]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |row: &&&Row| {
+            bytes += row.size;
+            bytes <= GROUP_BYTES && could_be_opened(row)
+        };
+        let length = rows.iter().take(GROUP_IMAGES).take_while(fits).count().max(1);
+        let (group, rest) = rows.split_at_checked(length)?;
+        rows = rest;
+        Some(group)
+    })
+}
+
+/// Whether the listing has an etag of it.
+fn could_be_opened(row: &Row) -> bool {
+    !row.etag.is_empty()
+}
+
 fn unreadable(error: &StoreError) -> Reject {
     let detail = match error {
         StoreError::Denied { .. } => "no permission to read it",
@@ -231,5 +271,26 @@ struct Identity(String, String, u64);
 impl Identity {
     fn of(row: &Row) -> Self {
         Self(row.key.clone(), row.etag.clone(), row.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(size: u64, etag: &str) -> Row {
+        Row { key: "a/b.jpg".into(), size, etag: etag.into(), class_id: 0, image_id: 0 }
+    }
+
+    #[test]
+    fn small_images_form_groups_and_large_or_unopened_ones_are_alone() {
+        let sizes = [1, 2, 3, 4, 5, GROUP_BYTES, 6, GROUP_BYTES - 6, 1, 2 * GROUP_BYTES, 7];
+        let mut rows: Vec<Row> = sizes.iter().map(|size| row(*size, "etag")).collect();
+        rows.extend([row(0, ""), row(0, ""), row(8, "etag")]);
+        let rows: Vec<&Row> = rows.iter().collect();
+        let found: Vec<usize> = groups(&rows).map(<[_]>::len).collect();
+        assert_eq!(found, [4, 1, 1, 2, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(groups(&rows).flatten().count(), rows.len());
+        assert_eq!(groups(&[]).count(), 0);
     }
 }

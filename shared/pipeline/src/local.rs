@@ -115,7 +115,7 @@ async fn stages(job: &Job<'_>, run_id: &RunId, observer: &dyn Observer) -> Resul
     if let Some(notice) = &reduced.notice {
         observer.notice(notice);
     }
-    project(job.output, run_id, &clock).await?;
+    project(job, run_id, &clock).await?;
     let info =
         clock.time(Stage::Report, 1, |timings| async move { report::report(job.output, run_id, &timings).await });
     let info = info.await?;
@@ -186,16 +186,16 @@ async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result
     clock.time(Stage::Reduce, 1, |_| reduce::reduce(output, run_id)).await
 }
 
-async fn project(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result<(), Error> {
-    let shards = plan::read_shards(output, run_id).await?;
-    let projection = Projection::open(output, run_id).await?;
+async fn project(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<(), Error> {
+    let shards = plan::read_shards(job.output, run_id).await?;
+    let projection = Projection::open(job.output, run_id).await?;
     clock
         .time(Stage::Project, shards.len() as u64, |_| async {
             let project = |shard: Shard| {
                 let projection = &projection;
                 async move { projection.project(&shard).await.map(|_| clock.observer.item_done(Stage::Project)) }
             };
-            stream::iter(shards).map(project).buffer_unordered(SHARDS_AT_ONCE).try_collect::<()>().await
+            stream::iter(shards).map(project).buffer_unordered(job.pool.threads()).try_collect::<()>().await
         })
         .await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
+use futures::future::try_join_all;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use pomona_pca::Pca;
 use pomona_store::Store;
@@ -52,6 +53,12 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Projection<'a> {
     output: &'a dyn Store,
+    model: Arc<Model>,
+}
+
+/// What a shard's tables are computed with.
+#[derive(Debug)]
+struct Model {
     layout: RunLayout,
     options: Options,
     sampling: Sampling,
@@ -69,78 +76,77 @@ impl<'a> Projection<'a> {
         let sampling = Sampling::of(plan.images);
         let model_key = layout.pca_model();
         let pca = model_file::decode(&model_key, output.get(&model_key).await?.bytes)?;
-        Ok(Self { output, layout, options: plan.options, sampling, pca })
+        Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, pca }) })
     }
 
-    /// Writes and validates the shard's files.
+    /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can be projected at once.
     ///
     /// # Errors
     /// [`Error::Inconsistent`] when the part does not fit the listing, and those of the store.
     pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
-        let table = self.read(shard).await?;
-        let projected = self.pca.project(table.features.values.view())?;
-        let mut written = Written { output: self.output, bytes: 0 };
-        self.write_features(shard, &table, &mut written).await?;
-        self.write_components(shard, &table, &projected, &mut written).await?;
-        self.write_metadata(shard, &table, &mut written).await?;
-        self.write_errors(shard, &table, &mut written).await?;
-        let counters = table.counters(shard, projected.view(), self.sampling, written.bytes);
-        json::write(self.output, &self.layout.counters(shard.shard), &counters).await?;
+        let part = self.read(shard).await?;
+        let (model, number, features_key) = (self.model.clone(), shard.shard, part.features_key.clone());
+        let computed = tokio::task::spawn_blocking(move || model.tables(number, part)).await;
+        let (files, counters) = computed.map_err(|_| Error::Internal("a computation panicked".to_owned()))??;
+
+        let layout = &self.model.layout;
+        self.output.copy(&features_key, &layout.features_parquet(number)).await?;
+        try_join_all(files.into_iter().map(|(key, bytes)| async move { self.output.put(&key, bytes).await })).await?;
+        json::write(self.output, &layout.counters(number), &counters).await?;
         Ok(counters)
     }
 
-    async fn read(&self, shard: &Shard) -> Result<ShardTable, Error> {
-        let listing_key = self.layout.listing(shard.shard);
-        let listed = listing::decode(&listing_key, self.output.get(&listing_key).await?.bytes)?;
+    async fn read(&self, shard: &Shard) -> Result<ShardFiles, Error> {
+        let listing_key = self.model.layout.listing(shard.shard);
+        let listing = self.output.get(&listing_key).await?.bytes;
         let found = moments_file::read(self.output, Kind::Part, &shard.part, &shard.run_id).await?;
         let files = found.file.header.files.ok_or_else(|| {
             Error::inconsistent(layout::part_moments(&found.name), "it does not name the part's other files")
         })?;
-        let PartFiles { features_sha256, rejects_sha256 } = files;
-        let features_key = layout::part_features(&found.name);
-        let features = self.checked(&features_key, &features_sha256).await?;
-        let rejects_key = layout::part_rejects(&found.name);
-        let rejects = self.checked(&rejects_key, &rejects_sha256).await?;
-        ShardTable::join(
-            &features_key,
-            listed,
-            Features::decode(&features_key, features, self.pca.dimensions())?,
-            part::decode_rejects(&rejects_key, rejects)?,
-        )
+        let (features_key, rejects_key) = (layout::part_features(&found.name), layout::part_rejects(&found.name));
+        let features = self.output.get(&features_key).await?.bytes;
+        let rejects = self.output.get(&rejects_key).await?.bytes;
+        Ok(ShardFiles { listing_key, listing, features_key, features, rejects_key, rejects, checksums: files })
+    }
+}
+
+impl Model {
+    /// The files of a shard, but for the copy of its features, and what they count.
+    fn tables(&self, shard: u32, part: ShardFiles) -> Result<(Vec<(String, Bytes)>, Counters), Error> {
+        let table = part.decode(self.pca.dimensions())?;
+        let projected = self.pca.project(table.features.values.view())?;
+        let mut files = Vec::new();
+        if self.options.csv == CsvTables::All {
+            files.push(self.features_csv(shard, &table)?);
+        }
+        files.push(self.components_parquet(shard, &table, &projected)?);
+        if self.options.csv != CsvTables::None {
+            files.push(self.components_csv(shard, &table, &projected)?);
+        }
+        files.push(self.metadata_csv(shard, &table)?);
+        files.push(self.errors_csv(shard, &table)?);
+        let bytes_written = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let counters = table.counters(shard, projected.view(), self.sampling, bytes_written);
+        Ok((files, counters))
     }
 
-    async fn checked(&self, key: &str, sha256: &str) -> Result<Bytes, Error> {
-        let bytes = self.output.get(key).await?.bytes;
-        if names::digest(&bytes) != sha256 {
-            let problem =
-                format!("its SHA-256 is not {sha256}, as its part says; delete the part's .moments to make it anew");
-            return Err(Error::inconsistent(key, problem));
-        }
-        Ok(bytes)
-    }
-
-    async fn write_features(&self, shard: &Shard, table: &ShardTable, written: &mut Written<'_>) -> Result<(), Error> {
-        self.output.copy(&table.features_key, &self.layout.features_parquet(shard.shard)).await?;
-        if self.options.csv != CsvTables::All {
-            return Ok(());
-        }
-        let key = self.layout.features_csv(shard.shard);
+    fn features_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
+        let key = self.layout.features_csv(shard);
         let mut csv = CsvTable::new(&key, ["path", "label", "features_string"])?;
         for (row, values) in table.used.iter().zip(table.features.values.rows()) {
             let values: Vec<String> = values.iter().map(f32::to_string).collect();
             csv.row([&row.key, row.label(), &values.join(",")])?;
         }
-        written.put(&key, csv.finish()?).await
+        Ok((key, csv.finish()?))
     }
 
-    async fn write_components(
+    fn components_parquet(
         &self,
-        shard: &Shard,
+        shard: u32,
         table: &ShardTable,
         projected: &Array2<f32>,
-        written: &mut Written<'_>,
-    ) -> Result<(), Error> {
-        let key = self.layout.pca_parquet(shard.shard);
+    ) -> Result<(String, Bytes), Error> {
+        let key = self.layout.pca_parquet(shard);
         let mut fields = vec![tables::text_field("path"), tables::text_field("label")];
         fields.extend([tables::int32_field("class_id"), tables::int64_field("image_id")]);
         fields.push(tables::vector_field("pca_features"));
@@ -148,36 +154,40 @@ impl<'a> Projection<'a> {
         columns.push(tables::vectors(projected.view()));
         let parquet = tables::to_parquet(&key, fields, columns, [])?;
         check_reads_back(&key, parquet.clone(), projected)?;
-        written.put(&key, parquet).await?;
-        if self.options.csv == CsvTables::None {
-            return Ok(());
-        }
+        Ok((key, parquet))
+    }
 
-        let key = self.layout.pca_csv(shard.shard);
+    fn components_csv(
+        &self,
+        shard: u32,
+        table: &ShardTable,
+        projected: &Array2<f32>,
+    ) -> Result<(String, Bytes), Error> {
+        let key = self.layout.pca_csv(shard);
         let header = ["path", "label", "class_id", "image_id"].map(str::to_owned).into_iter();
         let mut csv = CsvTable::new(&key, header.chain((0..projected.ncols()).map(model_file::component_name)))?;
         for (row, values) in table.used.iter().zip(projected.rows()) {
             csv.row(id_cells(row).into_iter().chain(values.iter().map(f32::to_string)))?;
         }
-        written.put(&key, csv.finish()?).await
+        Ok((key, csv.finish()?))
     }
 
-    async fn write_metadata(&self, shard: &Shard, table: &ShardTable, written: &mut Written<'_>) -> Result<(), Error> {
-        let key = self.layout.metadata(shard.shard);
+    fn metadata_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
+        let key = self.layout.metadata(shard);
         let mut csv = CsvTable::new(&key, ["path", "label", "class_id", "image_id"])?;
         for row in &table.used {
             csv.row(id_cells(row))?;
         }
-        written.put(&key, csv.finish()?).await
+        Ok((key, csv.finish()?))
     }
 
-    async fn write_errors(&self, shard: &Shard, table: &ShardTable, written: &mut Written<'_>) -> Result<(), Error> {
-        let key = self.layout.errors(shard.shard);
+    fn errors_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
+        let key = self.layout.errors(shard);
         let mut csv = CsvTable::new(&key, ["path", "label", "reason", "detail"])?;
         for (path, reject) in &table.rejects {
             csv.row([path, listing::label_of(path), reject.reason.as_str(), &reject.detail])?;
         }
-        written.put(&key, csv.finish()?).await
+        Ok((key, csv.finish()?))
     }
 }
 
@@ -194,17 +204,34 @@ fn check_reads_back(key: &str, parquet: Bytes, projected: &Array2<f32>) -> Resul
     Err(Error::inconsistent(key, "it does not read back as it was written"))
 }
 
-/// Counts what it writes.
-struct Written<'a> {
-    output: &'a dyn Store,
-    bytes: u64,
+/// A shard's rows of the listing and its part, as they are stored.
+struct ShardFiles {
+    listing_key: String,
+    listing: Bytes,
+    features_key: String,
+    features: Bytes,
+    rejects_key: String,
+    rejects: Bytes,
+    checksums: PartFiles,
 }
 
-impl Written<'_> {
-    async fn put(&mut self, key: &str, bytes: Bytes) -> Result<(), Error> {
-        self.bytes += bytes.len() as u64;
-        Ok(self.output.put(key, bytes).await?)
+impl ShardFiles {
+    fn decode(self, dimensions: usize) -> Result<ShardTable, Error> {
+        check_sha256(&self.features_key, &self.features, &self.checksums.features_sha256)?;
+        check_sha256(&self.rejects_key, &self.rejects, &self.checksums.rejects_sha256)?;
+        let listed = listing::decode(&self.listing_key, self.listing)?;
+        let features = Features::decode(&self.features_key, self.features, dimensions)?;
+        let rejects = part::decode_rejects(&self.rejects_key, self.rejects)?;
+        ShardTable::join(&self.features_key, listed, features, rejects)
     }
+}
+
+fn check_sha256(key: &str, bytes: &[u8], sha256: &str) -> Result<(), Error> {
+    if names::digest(bytes) == sha256 {
+        return Ok(());
+    }
+    let problem = format!("its SHA-256 is not {sha256}, as its part says; delete the part's .moments to make it anew");
+    Err(Error::inconsistent(key, problem))
 }
 
 /// A shard's part beside its rows of the listing.
@@ -212,7 +239,6 @@ struct ShardTable {
     listed: u64,
     /// The rows of the listing that have features, in the order of the features.
     used: Vec<Row>,
-    features_key: String,
     features: Features,
     rejects: Vec<(String, Reject)>,
 }
@@ -239,7 +265,7 @@ impl ShardTable {
         if feature_paths.next().is_some() || reject_paths.next().is_some() {
             return Err(Error::inconsistent(features_key, "it holds images that are not listed"));
         }
-        Ok(Self { listed: rows, used, features_key: features_key.to_owned(), features, rejects })
+        Ok(Self { listed: rows, used, features, rejects })
     }
 
     fn id_columns(&self) -> Vec<ArrayRef> {
@@ -251,13 +277,7 @@ impl ShardTable {
         ]
     }
 
-    fn counters(
-        &self,
-        shard: &Shard,
-        projected: ArrayView2<'_, f32>,
-        sampling: Sampling,
-        bytes_written: u64,
-    ) -> Counters {
+    fn counters(&self, shard: u32, projected: ArrayView2<'_, f32>, sampling: Sampling, bytes_written: u64) -> Counters {
         let mut reasons = Reasons::new();
         for (_, reject) in &self.rejects {
             *reasons.entry(reject.reason).or_default() += 1;
@@ -265,7 +285,7 @@ impl ShardTable {
         let non_finite = |rows: ArrayView2<'_, f32>| rows.iter().filter(|value| !value.is_finite()).count() as u64;
         let (component_means, component_scatter) = projected.columns().into_iter().map(mean_and_scatter).unzip();
         Counters {
-            shard: shard.shard,
+            shard,
             listed: self.listed,
             features: self.used.len() as u64,
             reasons,

@@ -43,6 +43,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::join_all;
 
 pub use error::Error;
 pub use local::{FolderLock, LocalStore};
@@ -94,6 +95,11 @@ pub trait Store: Send + Sync + Debug {
     ///
     /// An object that was listed with an empty etag and still cannot be read is [`Error::Denied`].
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error>;
+
+    /// What [`Store::get_if_match`] gives for each `(key, etag)`, in order: the way to read many small objects.
+    async fn get_all_if_match(&self, wanted: &[(&str, &str)]) -> Result<Vec<Result<Bytes, Error>>, Error> {
+        Ok(join_all(wanted.iter().map(|(key, etag)| self.get_if_match(key, etag))).await)
+    }
 
     /// Writes the object, over any former one.
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error>;

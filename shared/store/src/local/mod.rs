@@ -124,16 +124,14 @@ impl Store for LocalStore {
 
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         let (key, etag) = (key.to_owned(), etag.to_owned());
-        self.blocking(move |folder| match folder.read(&key) {
-            Ok(stored) if stored.etag == etag => Ok(stored.bytes),
-            // What was unreadable when it was listed and still is did not change.
-            Err(error @ (Error::NotFound { .. } | Error::Other { .. })) if etag.is_empty() => {
-                Err(Error::denied(&folder.location, &key, unreadable(&error)))
-            }
-            Ok(_) | Err(Error::NotFound { .. }) => Err(Error::changed(&folder.location, &key)),
-            Err(error) => Err(error),
-        })
-        .await
+        self.blocking(move |folder| folder.read_if_match(&key, &etag)).await
+    }
+
+    /// On one thread: handing a small file from thread to thread takes longer than reading it.
+    async fn get_all_if_match(&self, wanted: &[(&str, &str)]) -> Result<Vec<Result<Bytes, Error>>, Error> {
+        let wanted: Vec<_> = wanted.iter().map(|(key, etag)| ((*key).to_owned(), (*etag).to_owned())).collect();
+        self.blocking(move |folder| Ok(wanted.iter().map(|(key, etag)| folder.read_if_match(key, etag)).collect()))
+            .await
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
@@ -205,6 +203,18 @@ impl Folder {
         io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| self.failed("read", key, error))?;
         let etag = etag::of_bytes(&bytes);
         Ok(Stored { bytes: bytes.into(), etag })
+    }
+
+    fn read_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
+        match self.read(key) {
+            Ok(stored) if stored.etag == etag => Ok(stored.bytes),
+            // What was unreadable when it was listed and still is did not change.
+            Err(error @ (Error::NotFound { .. } | Error::Other { .. })) if etag.is_empty() => {
+                Err(Error::denied(&self.location, key, unreadable(&error)))
+            }
+            Ok(_) | Err(Error::NotFound { .. }) => Err(Error::changed(&self.location, key)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The files as objects, with their etags from the memo or computed on all cores.

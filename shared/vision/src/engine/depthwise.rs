@@ -35,9 +35,10 @@ pub(super) struct Depthwise<'a, const L: usize> {
     pub geometry: Geometry,
     pub from: usize,
     pub to: usize,
-    /// The blocks' input rows from `first_row` on.
+    /// The blocks' input rows from `first_row` on, and those just before it that are read.
     pub input: Planes<'a, L>,
     pub first_row: usize,
+    pub halo: Halo<'a, L>,
     pub taps: &'a [[[f32; L]; TAP_ROWS]],
     /// A row of zeros.
     pub zeros: &'a [[f32; L]],
@@ -45,18 +46,27 @@ pub(super) struct Depthwise<'a, const L: usize> {
     pub output: &'a mut [[f32; L]],
 }
 
+/// Input rows from `first_row` on, in planes of their own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Halo<'a, const L: usize> {
+    pub rows: Planes<'a, L>,
+    pub first_row: usize,
+}
+
 impl<const L: usize> Kernel<L> for Depthwise<'_, L> {
     #[inline(always)]
     fn run<S: Simd<L>>(self, simd: S) {
-        let Depthwise { geometry, from, to, input, first_row, taps, zeros, output } = self;
+        let Depthwise { geometry, from, to, input, first_row, halo, taps, zeros, output } = self;
         let (input_height, input_width) = geometry.input;
         let output_width = geometry.output.1;
         let plane_size = (to - from) * output_width;
         for (block, taps) in taps.iter().enumerate() {
             let plane = &input.data[block * input.stride..][..input.stride];
+            let above = &halo.rows.data[block * halo.rows.stride..][..halo.rows.stride];
             let output = &mut output[block * plane_size..][..plane_size];
             let taps = BlockTaps::load(simd, taps);
             let row = |y: usize, ky: usize| match (y * geometry.stride + ky).checked_sub(geometry.pad.0) {
+                Some(row) if row < first_row => &above[(row - halo.first_row) * input_width..][..input_width],
                 Some(row) if row < input_height => &plane[(row - first_row) * input_width..][..input_width],
                 _ => &zeros[..input_width],
             };

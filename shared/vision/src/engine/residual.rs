@@ -7,7 +7,7 @@
 
 use tract_onnx::tract_core::internal::*;
 
-use super::depthwise::{Depthwise, Geometry};
+use super::depthwise::{Depthwise, Geometry, Halo};
 use super::layer::{Layer, blocked_shape};
 use super::memory::Scratch;
 use super::pack::{Taps, Weights};
@@ -94,6 +94,7 @@ impl InvertedResidual {
             to: band.to,
             input: Planes { data: input, stride: height * width },
             first_row: 0,
+            halo: Halo { rows: Planes { data: &[], stride: 0 }, first_row: 0 },
             taps,
             zeros: scratch.zeros.at_least(width * L).as_chunks().0,
             output: scratch.band.at_least(taps.len() * self.pixels(band) * L).as_chunks_mut().0,
@@ -114,10 +115,9 @@ impl InvertedResidual {
         let (height, width) = self.geometry.input;
         let taps = self.taps.blocks::<L>();
         let rows = self.geometry.input_rows(band.from, band.to);
-        let kept = rows_done.saturating_sub(rows.start) * width;
+        let first_row = rows_done.max(rows.start);
         let next_start = if band.is_last { rows.end } else { self.geometry.input_rows(band.to, band.to + 1).start };
-        let to_keep = rows.end.saturating_sub(next_start) * width;
-        let pixels = rows.len() * width;
+        let pixels = rows.end.saturating_sub(first_row) * width;
         let plane = self.pixels(band);
 
         let expanded = scratch.expanded.at_least(3 * pixels * L).as_chunks_mut::<L>().0;
@@ -131,30 +131,33 @@ impl InvertedResidual {
             let blocks = panel.first..panel.first + panel.vectors;
             let expanded = &mut expanded[..panel.vectors * pixels];
             let halo = &mut halo[blocks.start * halo_size..blocks.end * halo_size];
-            for (plane, halo) in expanded.chunks_exact_mut(pixels).zip(halo.chunks_exact(halo_size)) {
-                plane[..kept].copy_from_slice(&halo[..kept]);
-            }
             simd.vectorize(Pointwise {
                 panel,
                 input: Planes { data: input, stride: height * width },
-                from: rows.start * width + kept,
-                count: pixels - kept,
-                epilogue: Relu6Into { output: expanded, stride: pixels, offset: kept },
+                from: first_row * width,
+                count: pixels,
+                epilogue: Relu6Into { output: expanded, stride: pixels, offset: 0 },
                 partial,
             });
-            for (plane, halo) in expanded.chunks_exact(pixels).zip(halo.chunks_exact_mut(halo_size)) {
-                halo[..to_keep].copy_from_slice(&plane[pixels - to_keep..]);
-            }
             simd.vectorize(Depthwise {
                 geometry: self.geometry,
                 from: band.from,
                 to: band.to,
                 input: Planes { data: expanded, stride: pixels },
-                first_row: rows.start,
+                first_row,
+                halo: Halo { rows: Planes { data: halo, stride: halo_size }, first_row: rows.start },
                 taps: &taps[blocks.clone()],
                 zeros,
                 output: &mut output[blocks.start * plane..blocks.end * plane],
             });
+            for (block, halo) in halo.chunks_exact_mut(halo_size).enumerate() {
+                // What the next band reads of this band's halo, then of the rows that were expanded for this band.
+                let kept = first_row.saturating_sub(next_start) * width;
+                let dropped = (first_row - rows.start) * width - kept;
+                halo.copy_within(dropped..dropped + kept, 0);
+                let new = &expanded[block * pixels..][..pixels][next_start.saturating_sub(first_row) * width..];
+                halo[kept..][..new.len()].copy_from_slice(new);
+            }
         }
     }
 

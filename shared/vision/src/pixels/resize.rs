@@ -22,7 +22,7 @@ pub(super) const HALF: i32 = 1 << (PRECISION_BITS - 1);
 pub(super) type Column = [Rgbx; COLUMN];
 
 /// Four rows of four channels: two registers of AVX2, one of AVX-512, four of NEON.
-const COLUMN: usize = 4;
+pub(super) const COLUMN: usize = 4;
 
 /// Filter radius in pixels at scale 1.
 const SUPPORT: f64 = 2.0;
@@ -111,19 +111,9 @@ impl Weights {
         self.input == self.output
     }
 
-    /// The largest number of output pixels that share an input pixel.
-    fn overlap(&self) -> usize {
-        let ends = |index: usize| self.spans[index].first + self.spans[index].count;
-        let mut oldest = 0;
-        (0..self.output)
-            .map(|newest| {
-                while ends(oldest) <= self.spans[newest].first {
-                    oldest += 1;
-                }
-                newest - oldest + 1
-            })
-            .max()
-            .unwrap_or(0)
+    /// The most input pixels that one output pixel is made of.
+    fn longest(&self) -> usize {
+        self.spans.iter().map(|span| span.count).max().unwrap_or(0)
     }
 }
 
@@ -193,7 +183,7 @@ struct HorizontalPass {
     waiting: Vec<Column>,
     waiting_rows: usize,
     resized: Vec<Column>,
-    rgb: Vec<u8>,
+    rgb: [Vec<u8>; COLUMN],
 }
 
 impl HorizontalPass {
@@ -203,7 +193,7 @@ impl HorizontalPass {
             waiting: Vec::new(),
             waiting_rows: 0,
             resized: vec![Column::default(); width],
-            rgb: vec![0; width * 3],
+            rgb: std::array::from_fn(|_| vec![0; width * 3]),
         }
     }
 
@@ -225,20 +215,15 @@ impl HorizontalPass {
     }
 
     /// Emits the rows that wait.
-    fn flush(&mut self, mut emit: impl FnMut(&[u8])) {
+    fn flush(&mut self, emit: impl FnMut(&[u8])) {
         let resized = if self.weights.are_identity() {
             &self.waiting
         } else {
             kernels::horizontal(&self.waiting, &self.weights, &mut self.resized);
             &self.resized
         };
-        for index in 0..self.waiting_rows {
-            for (rgb, column) in self.rgb.as_chunks_mut().0.iter_mut().zip(resized) {
-                let [red, green, blue, _] = column[index];
-                *rgb = [red, green, blue];
-            }
-            emit(&self.rgb);
-        }
+        kernels::rows_of_columns(resized, &mut self.rgb);
+        self.rgb[..self.waiting_rows].iter().map(Vec::as_slice).for_each(emit);
         self.waiting_rows = 0;
     }
 }
@@ -249,48 +234,55 @@ struct VerticalPass {
     /// Rows taken so far, and output rows finished so far.
     taken: usize,
     finished: usize,
-    /// Output rows under way, as sums: output row `i` is in slot `i % slots`.
-    sums: Vec<i32>,
-    slots: usize,
+    /// The rows taken last: as many as one output row may be made of, row `i` at place `i % places`.
+    rows: Vec<u8>,
+    places: usize,
+    /// The output row under way: where its rows begin in `rows`, and their weights.
+    terms: Vec<(usize, i32)>,
     /// The output row finished last.
     row: Vec<u8>,
 }
 
 impl VerticalPass {
     fn new(height: usize) -> Self {
-        Self { weights: Weights::new(height), taken: 0, finished: 0, sums: Vec::new(), slots: 0, row: Vec::new() }
+        Self {
+            weights: Weights::new(height),
+            taken: 0,
+            finished: 0,
+            rows: Vec::new(),
+            places: 0,
+            terms: Vec::new(),
+            row: Vec::new(),
+        }
     }
 
     fn start(&mut self, height: usize, row_length: usize) {
         self.weights.prepare(height);
         self.taken = 0;
         self.finished = 0;
-        self.slots = self.weights.overlap();
+        self.places = self.weights.longest();
         self.row.resize(row_length, 0);
-        self.sums.resize(self.slots * row_length, 0);
+        self.rows.resize(self.places * row_length, 0);
     }
 
-    /// Adds a row to every output row that it is part of, and emits those that it completes.
+    /// Takes a row, and emits the output rows that it completes.
     fn push(&mut self, row: &[u8], mut emit: impl FnMut(&[u8])) {
         if self.weights.are_identity() {
             return emit(row);
         }
-        for index in self.finished..self.weights.output {
-            let (first, weights) = self.weights.of(index);
-            if self.taken < first {
+        let place = |index: usize| index % self.places * row.len();
+        self.rows[place(self.taken)..][..row.len()].copy_from_slice(row);
+        self.taken += 1;
+        while self.finished < self.weights.output {
+            let (first, weights) = self.weights.of(self.finished);
+            if self.taken < first + weights.len() {
                 break;
             }
-            let sums = &mut self.sums[index % self.slots * row.len()..][..row.len()];
-            if self.taken == first {
-                sums.fill(HALF);
-            }
-            kernels::add_scaled(row, weights[self.taken - first], sums);
-            if self.taken + 1 == first + weights.len() {
-                kernels::to_bytes(sums, &mut self.row);
-                emit(&self.row);
-                self.finished += 1;
-            }
+            self.terms.clear();
+            self.terms.extend((first..).map(place).zip(weights.iter().copied()));
+            kernels::weighted_sum(&self.rows, &self.terms, &mut self.row);
+            emit(&self.row);
+            self.finished += 1;
         }
-        self.taken += 1;
     }
 }
