@@ -8,7 +8,7 @@ use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::compute::ComputePool;
 use crate::error::Error;
@@ -39,6 +39,7 @@ pub struct Extraction<'a> {
     pool: &'a ComputePool,
     recipe: Recipe,
     byte_budget: Semaphore,
+    turn: Mutex<()>,
 }
 
 /// What extracting a shard came to.
@@ -73,7 +74,14 @@ impl<'a> Extraction<'a> {
     /// Reads images from `input`, computes in `pool`, writes parts to `output`.
     pub fn new(input: &'a dyn Store, output: &'a dyn Store, pool: &'a ComputePool) -> Self {
         let recipe = Recipe::of(pool.extractor());
-        Self { input, output, pool, recipe, byte_budget: Semaphore::new(PREFETCHED_BYTES as usize) }
+        Self {
+            input,
+            output,
+            pool,
+            recipe,
+            byte_budget: Semaphore::new(PREFETCHED_BYTES as usize),
+            turn: Mutex::new(()),
+        }
     }
 
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
@@ -124,7 +132,12 @@ impl<'a> Extraction<'a> {
         let new: Vec<_> =
             rows.iter().zip(&outcomes).filter(|(_, earlier)| earlier.is_none()).map(|(row, _)| row).collect();
         (new.len()..rows.len()).for_each(|_| on_image());
-        let computed: Vec<_> = stream::iter(groups(&new))
+        // Of several shards, one after the other reads and computes its images. Side by side they would end together, and
+        // nothing would be computed while their parts are written.
+        let mut turn = Some(self.turn.lock().await);
+        let mut groups = groups(&new);
+        let groups = std::iter::from_fn(move || groups.next().or_else(|| turn.take().and(None)));
+        let computed: Vec<_> = stream::iter(groups)
             .map(|group| async move {
                 let outcomes = self.outcomes_of_group(group).await?;
                 group.iter().for_each(|_| on_image());

@@ -2,15 +2,10 @@
 //!
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each. Each works below a prefix of its own name, so that all can share one store.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::{Error, Object, Store};
@@ -31,6 +26,7 @@ macro_rules! conformance_tests {
             odd_keys_keep_their_names,
             keys_that_name_nothing_are_refused,
             missing_objects_are_told_apart_from_failures,
+            objects_that_are_read_together_have_an_outcome_each,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
             a_replacement_needs_the_current_etag,
@@ -47,7 +43,7 @@ macro_rules! conformance_tests {
         fn any_history_leaves_what_a_map_would() {
             let runtime = ::tokio::runtime::Runtime::new().expect("a runtime");
             let Some((store, _guard)) = runtime.block_on(async { $open().await }) else { return };
-            $crate::testing::conformance::any_history_leaves_what_a_map_would(&runtime, store);
+            $crate::testing::histories::any_history_leaves_what_a_map_would(&runtime, store);
         }
     };
     ($open:path: $($name:ident),+ $(,)?) => {$(
@@ -213,6 +209,21 @@ pub async fn missing_objects_are_told_apart_from_failures(store: Shared) {
     }
     assert!(matches!(store.replace("missing/a", "x".into(), "etag").await, Err(Error::Changed { .. })));
     assert_eq!(keys(&store, "missing/").await, ["missing/there"]);
+}
+
+/// In the order asked for, whatever became of the others.
+pub async fn objects_that_are_read_together_have_an_outcome_each(store: Shared) {
+    put_all(&store, ["together/a", "together/b"].map(str::to_owned)).await;
+    let (a, b) = (etag(&store, "together/a").await, etag(&store, "together/b").await);
+    let wanted =
+        [("together/b", &*b), ("together/none", &*a), ("together/a", &*b), ("together/a", &*a), ("together/b", &*b)];
+    let read = store.get_all_if_match(&wanted).await.expect("reading");
+    let contents: Vec<_> = read.iter().map(|read| read.as_ref().ok().map(Bytes::as_ref)).collect();
+    let (a, b): (&[u8], &[u8]) = (b"together/a", b"together/b");
+    assert_eq!(contents, [Some(b), None, None, Some(a), Some(b)]);
+    let failures: Vec<_> = read.iter().filter_map(|read| read.as_ref().err()).collect();
+    assert!(failures.iter().all(|error| matches!(error, Error::Changed { .. })), "{failures:?}");
+    assert!(store.get_all_if_match(&[]).await.expect("reading nothing").is_empty());
 }
 
 /// Head, get and listing agree on the etag, and the former one no longer opens the object.
@@ -388,114 +399,4 @@ pub async fn readers_never_see_a_mixture(store: Shared) {
         store.put(key, version(i)).await.expect("put");
     }
     tasks.join_all().await;
-}
-
-/// An operation of a random history; numbers choose keys and contents from small sets, so that they meet.
-#[derive(Debug, Clone)]
-enum Step {
-    Put(usize, u8),
-    Create(usize, u8),
-    /// With the present etag, or with one that the key had before.
-    Replace(usize, u8, bool),
-    Copy(usize, usize),
-    Delete(usize),
-    Get(usize),
-    List(usize),
-}
-
-const KEYS: [&str; 5] = ["a", "b/c", "b/d e", "b+", "é/ü%"];
-const PREFIXES: [&str; 4] = ["", "b/", "é/", "none/"];
-
-fn step() -> impl Strategy<Value = Step> {
-    let (key, content) = (0..KEYS.len(), 0_u8..4);
-    prop_oneof![
-        (key.clone(), content.clone()).prop_map(|(key, content)| Step::Put(key, content)),
-        (key.clone(), content.clone()).prop_map(|(key, content)| Step::Create(key, content)),
-        (key.clone(), content, any::<bool>()).prop_map(|(key, content, fresh)| Step::Replace(key, content, fresh)),
-        (key.clone(), key.clone()).prop_map(|(from, to)| Step::Copy(from, to)),
-        key.clone().prop_map(Step::Delete),
-        key.prop_map(Step::Get),
-        (0..PREFIXES.len()).prop_map(Step::List),
-    ]
-}
-
-/// Random histories against a map: every answer and the final listing agree.
-pub fn any_history_leaves_what_a_map_would(runtime: &Runtime, store: Shared) {
-    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
-    let round = Cell::new(0);
-    TestRunner::new(config)
-        .run(&prop::collection::vec(step(), 1..40), |history| {
-            round.set(round.get() + 1);
-            runtime.block_on(replay(&store, &format!("history/{}/", round.get()), history))
-        })
-        .unwrap_or_else(|failure| panic!("{failure}"));
-}
-
-async fn replay(store: &Shared, folder: &str, history: Vec<Step>) -> Result<(), TestCaseError> {
-    let key_at = |i: usize| format!("{folder}{}", KEYS[i]);
-    let content_of = |i: u8| Bytes::from(vec![i; usize::from(i) * 100]);
-    let failed = |error: Error| TestCaseError::fail(error.to_string());
-    let mut model: BTreeMap<String, Bytes> = BTreeMap::new();
-    let mut etags: BTreeMap<String, String> = BTreeMap::new();
-
-    for step in history {
-        match step {
-            Step::Put(key, content) => {
-                store.put(&key_at(key), content_of(content)).await.map_err(failed)?;
-                model.insert(key_at(key), content_of(content));
-            }
-            Step::Create(key, content) => match store.create(&key_at(key), content_of(content)).await {
-                Ok(()) => prop_assert!(model.insert(key_at(key), content_of(content)).is_none()),
-                Err(Error::AlreadyExists { .. }) => prop_assert!(model.contains_key(&key_at(key))),
-                Err(error) => return Err(failed(error)),
-            },
-            Step::Replace(key, content, fresh) => {
-                let key = key_at(key);
-                let current = store.head(&key).await.map_err(failed)?.map(|object| object.etag);
-                let former = etags.get(&key).cloned();
-                let Some(etag) = (if fresh { current.clone() } else { former }) else {
-                    continue;
-                };
-                match store.replace(&key, content_of(content), &etag).await {
-                    Ok(()) => {
-                        prop_assert_eq!(current.as_ref(), Some(&etag));
-                        model.insert(key.clone(), content_of(content));
-                    }
-                    Err(Error::Changed { .. }) => prop_assert_ne!(current.as_ref(), Some(&etag)),
-                    Err(error) => return Err(failed(error)),
-                }
-                etags.insert(key, etag);
-            }
-            Step::Copy(from, to) => match (store.copy(&key_at(from), &key_at(to)).await, model.get(&key_at(from))) {
-                (Ok(()), Some(content)) => drop(model.insert(key_at(to), content.clone())),
-                (Err(Error::NotFound { .. }), None) => {}
-                (result, content) => {
-                    return Err(TestCaseError::fail(format!("copied {content:?}: {result:?}")));
-                }
-            },
-            Step::Delete(key) => {
-                store.delete(&key_at(key)).await.map_err(failed)?;
-                model.remove(&key_at(key));
-            }
-            Step::Get(key) => match store.get(&key_at(key)).await {
-                Ok(stored) => {
-                    prop_assert_eq!(Some(&stored.bytes), model.get(&key_at(key)));
-                    etags.insert(key_at(key), stored.etag);
-                }
-                Err(Error::NotFound { .. }) => prop_assert!(!model.contains_key(&key_at(key))),
-                Err(error) => return Err(failed(error)),
-            },
-            Step::List(prefix) => agree(store, &format!("{folder}{}", PREFIXES[prefix]), &model).await?,
-        }
-    }
-    agree(store, folder, &model).await
-}
-
-async fn agree(store: &Shared, prefix: &str, model: &BTreeMap<String, Bytes>) -> Result<(), TestCaseError> {
-    let listing = store.list(prefix, &|_| true).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let listed: Vec<_> = listing.iter().map(|object| (object.key.as_str(), object.size)).collect();
-    let below = model.iter().filter(|(key, _)| key.starts_with(prefix));
-    let expected: Vec<_> = below.map(|(key, content)| (key.as_str(), content.len() as u64)).collect();
-    prop_assert_eq!(listed, expected);
-    Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod failing;
+pub mod histories;
 mod s3_server;
 
 pub use failing::{FailingStore, Fault, Operation};
