@@ -39,6 +39,7 @@ pub struct Extraction<'a> {
     pool: &'a ComputePool,
     recipe: Recipe,
     byte_budget: Semaphore,
+    /// Held by the shard whose images are handed out.
     turn: Mutex<()>,
 }
 

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The format is the one that the bytes show, whatever the file's name says. Rows stream from the decoder through
-//! both passes, so a picture never exists as a whole: memory follows the width of the picture and the size of the
-//! target. The exceptions are in the formats: an interlaced PNG is unpacked first, and libjpeg holds the coefficients
-//! of a progressive JPEG.
+//! both passes, so a picture never exists as a whole: memory follows the size of the target, and the rows of the
+//! picture that one row of the target is made of (4 of 224 parts of its height, when it shrinks to 224). The exceptions
+//! are in the formats: an interlaced PNG is unpacked first, and libjpeg holds the coefficients of a progressive JPEG.
 //!
 //! Whatever a file contains, `read` returns pixels or a [`Reject`] with one of a closed set of reasons; it never
 //! panics. It departs from Pillow knowingly in these cases:

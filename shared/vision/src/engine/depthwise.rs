@@ -35,9 +35,10 @@ pub(super) struct Depthwise<'a, const L: usize> {
     pub geometry: Geometry,
     pub from: usize,
     pub to: usize,
-    /// The blocks' input rows from `first_row` on, and those just before it that are read.
+    /// The blocks' input rows from `first_row` on.
     pub input: Planes<'a, L>,
     pub first_row: usize,
+    /// The input rows before `first_row` that are read.
     pub halo: Halo<'a, L>,
     pub taps: &'a [[[f32; L]; TAP_ROWS]],
     /// A row of zeros.
