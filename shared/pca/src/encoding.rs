@@ -14,7 +14,9 @@ impl Moments {
         let mut bytes = Vec::with_capacity((2 + numbers) * NUMBER_BYTES);
         bytes.extend((self.dimensions() as u64).to_le_bytes());
         bytes.extend(self.count.to_le_bytes());
-        bytes.extend(self.mean.iter().chain(&self.scatter).flat_map(|number| number.to_le_bytes()));
+        for number in self.mean.iter().chain(&self.scatter) {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
         bytes
     }
 

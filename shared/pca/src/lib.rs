@@ -37,6 +37,7 @@ mod error;
 mod merger;
 mod moments;
 mod pca;
+mod projection;
 mod rank_update;
 mod triangle;
 

@@ -83,13 +83,15 @@ impl Moments {
 
     /// Sum of centred outer products, as a full symmetric matrix [d, d].
     pub fn scatter(&self) -> DMatrix<f64> {
-        triangle::unpack(&self.scatter, self.dimensions(), |value| value)
+        let mut scatter = triangle::unpack_lower(&self.scatter, self.dimensions(), |value| value);
+        scatter.fill_upper_triangle_with_lower_triangle();
+        scatter
     }
 
-    /// Sample covariance [d, d], with n - 1 in the denominator. Needs two rows.
+    /// The lower triangle of the sample covariance [d, d], with n - 1 in the denominator; 0 above. Needs two rows.
     pub(crate) fn covariance(&self) -> DMatrix<f64> {
         let degrees_of_freedom = self.count.saturating_sub(1) as f64;
-        triangle::unpack(&self.scatter, self.dimensions(), |value| value / degrees_of_freedom)
+        triangle::unpack_lower(&self.scatter, self.dimensions(), |value| value / degrees_of_freedom)
     }
 }
 

@@ -3,7 +3,8 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::components::{Components, Spectrum};
-use crate::eigen::symmetric_eigen;
+use crate::eigen::SymmetricEigen;
+use crate::projection::Projection;
 use crate::{Error, Moments};
 
 /// Loadings closer than this, relative to the largest, count as equal: rounding must not choose the sign.
@@ -73,13 +74,13 @@ impl Pca {
         let scale = options.standardize.then(|| standardize(&mut covariance));
         let total_variance = covariance.trace();
 
-        let (mut variances, vectors) = symmetric_eigen(&covariance)?;
+        let eigen = SymmetricEigen::new(covariance)?;
         // A covariance has no negative eigenvalues; below zero is rounding.
-        variances.apply(|variance| *variance = variance.max(0.0));
+        let variances = eigen.values.map(|variance| variance.max(0.0));
         let spectrum = Spectrum { count: moments.count(), variances: variances.as_slice(), total_variance };
         let (components, notice) = options.components.resolve(&spectrum)?;
 
-        let mut loadings = vectors.columns(0, components).into_owned();
+        let mut loadings = eigen.vectors(components);
         fix_signs(&mut loadings);
         Ok(Self {
             count: moments.count(),
@@ -121,37 +122,13 @@ impl Pca {
         if rows.ncols() != self.dimensions() {
             return Err(Error::Dimensions { expected: self.dimensions(), actual: rows.ncols() });
         }
-        let weights = self.scaled_loadings_by_feature();
-        let offsets = if self.center { self.mean.clone() } else { DVector::zeros(self.dimensions()) };
-
-        let components = self.components();
-        let mut projected = Array2::zeros((rows.nrows(), components));
-        let mut sums = vec![0.0; components];
-        for (row, mut projected_row) in rows.rows().into_iter().zip(projected.rows_mut()) {
-            sums.fill(0.0);
-            for (feature, &value) in row.iter().enumerate() {
-                let value = f64::from(value) - offsets[feature];
-                let weights = &weights.as_slice()[feature * components..][..components];
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum += value * weight;
-                }
-            }
-            for (projected, &sum) in projected_row.iter_mut().zip(&sums) {
-                *projected = sum as f32;
-            }
-        }
-        Ok(projected)
-    }
-
-    /// Loadings over standard deviations [k, d]: the weights of one feature lie side by side.
-    fn scaled_loadings_by_feature(&self) -> DMatrix<f64> {
-        let mut weights = self.loadings.transpose();
-        if let Some(scale) = &self.scale {
-            for (mut weights, &deviation) in weights.column_iter_mut().zip(scale) {
-                weights *= reciprocal_or_zero(deviation);
-            }
-        }
-        weights
+        let scale = self.scale.as_ref().map(|scale| scale.map(reciprocal_or_zero));
+        let weight = |feature: usize, component: usize| {
+            let loading = self.loadings[(feature, component)];
+            scale.as_ref().map_or(loading, |scale| loading * scale[feature])
+        };
+        let offset = |feature: usize| if self.center { self.mean[feature] } else { 0.0 };
+        Ok(Projection::new(self.loadings.shape(), weight, offset).of(rows))
     }
 
     fn check_shapes(&self) -> Result<(), Error> {

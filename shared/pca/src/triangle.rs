@@ -18,14 +18,13 @@ pub(crate) fn rows(mut packed: &[f64], dimensions: usize) -> impl Iterator<Item 
     })
 }
 
-/// The full matrix, each element passed through `convert`.
-pub(crate) fn unpack(packed: &[f64], dimensions: usize, convert: impl Fn(f64) -> f64) -> DMatrix<f64> {
-    let mut full = DMatrix::zeros(dimensions, dimensions);
+/// The lower triangle of the matrix, each element passed through `convert`; what is above is 0.
+pub(crate) fn unpack_lower(packed: &[f64], dimensions: usize, convert: impl Fn(f64) -> f64) -> DMatrix<f64> {
+    let mut lower = DMatrix::zeros(dimensions, dimensions);
     for (i, row) in rows(packed, dimensions).enumerate() {
         for (j, &value) in (i..).zip(row) {
-            full[(j, i)] = convert(value);
+            lower[(j, i)] = convert(value);
         }
     }
-    full.fill_upper_triangle_with_lower_triangle();
-    full
+    lower
 }
