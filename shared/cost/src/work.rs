@@ -46,7 +46,7 @@ const RUN_FILES: f64 = 1.2e6;
 /// Measured: seconds of project-map for one image.
 const PROJECT_IMAGE: f64 = 0.0001;
 /// Measured: seconds of fitting the PCA.
-const PCA: f64 = 0.5;
+const PCA: f64 = 0.3;
 /// Assumed: seconds of decoding and merging one set of moments.
 const MERGE: f64 = 0.02;
 /// Assumed: seconds of plan for one image: parse, sort, hash, write.
@@ -144,16 +144,17 @@ fn reduce(children: u64) -> Work {
     Work::once(Stage::Reduce, Function::Reduce, seconds, requests)
 }
 
-/// Children are read one after the other.
+/// Children are read ahead, and merged on the same thread as they arrive.
 fn merge_seconds(children: f64) -> f64 {
-    children * (LATENCY + MOMENTS / BYTES_PER_SECOND + MERGE)
+    LATENCY + children * (MOMENTS / BYTES_PER_SECOND + MERGE)
 }
 
 fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
     let images = workload.images as f64 / shards as f64;
-    // Plan, model, listing, moments, features and rejects are read; the features are copied inside S3; four tables and the counters are written.
-    let moved = images * (FEATURES + LISTING + TABLES) + MOMENTS;
+    // Plan, model, listing, the moments' header, features and rejects are read; the features are copied inside S3; four tables and the
+    // counters are written.
+    let moved = images * (FEATURES + LISTING + TABLES);
     let seconds = 12.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
     let requests = Requests { gets: 6 * shards, puts: 6 * shards, lists: 0 };
     Work::map(Stage::Project, Function::ProjectMap, shards, seconds, requests)
@@ -209,10 +210,11 @@ pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
     100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * MOMENTS) / 1e6
 }
 
-/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, and the PCA a few square matrices.
+/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four are read ahead, and the PCA needs a
+/// few square matrices.
 pub(crate) fn reduce_mb() -> f64 {
     const MATRICES: f64 = 6.0 * 1280.0 * 1280.0 * 8.0;
-    50.0 + (9.0 * MOMENTS + MATRICES) / 1e6
+    50.0 + (13.0 * MOMENTS + MATRICES) / 1e6
 }
 
 /// Bytes of the list that a Map reads: an entry of shards.json, with or without an earlier part.

@@ -14,6 +14,9 @@ use crate::{json, layout, names};
 
 const MAGIC: &[u8; 8] = b"POMONAM1";
 
+/// What is read of a file whose header is wanted. A header has some 300 bytes: two digests, and a count for each reason.
+const HEADER_BYTES: usize = 4 << 10;
+
 /// What a file of moments says about the images behind it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -91,12 +94,18 @@ impl MomentsFile {
     }
 
     fn decode(key: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let (header, numbers) = split(bytes).ok_or_else(|| Error::inconsistent(key, "it is no file of moments"))?;
-        Ok(Self { header: json::decode(key, header)?, moments: Moments::from_bytes(numbers)? })
+        let (header, numbers) = split(key, bytes)?;
+        Ok(Self { header, moments: Moments::from_bytes(numbers)? })
     }
 }
 
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Header and numbers of a file, or of as much of it as holds the header.
+fn split<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Error> {
+    let (header, numbers) = frame(bytes).ok_or_else(|| Error::inconsistent(key, "it is no file of moments"))?;
+    Ok((json::decode(key, header)?, numbers))
+}
+
+fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize)
@@ -105,8 +114,6 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Moments that were found under their own name, or under the one that only this run uses.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// The name they were found under.
-    pub(crate) name: String,
     /// Whether no other run may use them.
     pub(crate) this_run_only: bool,
     pub(crate) file: MomentsFile,
@@ -117,14 +124,48 @@ pub(crate) struct Found {
 /// # Errors
 /// [`Error::Inconsistent`] when there are neither.
 pub(crate) async fn read(store: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<Found, Error> {
+    let Fetched { this_run_only, key, bytes, .. } = fetch(store, kind, name, run_id, None).await?;
+    Ok(Found { this_run_only, file: MomentsFile::decode(&key, &bytes)? })
+}
+
+/// Reads the header alone, and says under which name it was found.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_header(
+    store: &dyn Store,
+    kind: Kind,
+    name: &str,
+    run_id: &RunId,
+) -> Result<(String, Header), Error> {
+    let Fetched { name, key, bytes, .. } = fetch(store, kind, name, run_id, Some(HEADER_BYTES)).await?;
+    Ok((name, split(&key, &bytes)?.0))
+}
+
+struct Fetched {
+    name: String,
+    this_run_only: bool,
+    key: String,
+    bytes: Bytes,
+}
+
+/// The bytes of a file of moments, or its first ones, from wherever it is.
+async fn fetch(
+    store: &dyn Store,
+    kind: Kind,
+    name: &str,
+    run_id: &RunId,
+    first_bytes: Option<usize>,
+) -> Result<Fetched, Error> {
     let own_name = names::name_of_this_run(name, run_id.as_str());
-    for (name, this_run_only) in [(name, false), (own_name.as_str(), true)] {
-        let key = kind.key(name);
-        match store.get(&key).await {
-            Ok(stored) => {
-                let file = MomentsFile::decode(&key, &stored.bytes)?;
-                return Ok(Found { name: name.to_owned(), this_run_only, file });
-            }
+    for (name, this_run_only) in [(name.to_owned(), false), (own_name, true)] {
+        let key = kind.key(&name);
+        let read = match first_bytes {
+            Some(length) => store.get_start(&key, length).await,
+            None => store.get(&key).await.map(|stored| stored.bytes),
+        };
+        match read {
+            Ok(bytes) => return Ok(Fetched { name, this_run_only, key, bytes }),
             Err(StoreError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -134,19 +175,33 @@ pub(crate) async fn read(store: &dyn Store, kind: Kind, name: &str, run_id: &Run
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use pomona_vision::pixels::RejectReason;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn a_file_of_moments_survives_writing_and_reading() {
         let rows = ndarray::array![[1.0f32, 2.0], [3.0, 5.0]];
-        let header =
-            Header { images: 3, reasons: [(pomona_vision::pixels::RejectReason::Empty, 1)].into(), files: None };
+        let header = Header { images: 3, reasons: [(RejectReason::Empty, 1)].into(), files: None };
         let file = MomentsFile { header: header.clone(), moments: Moments::of(rows.view()) };
         let bytes = file.encode("nodes/x.moments").unwrap();
         let read = MomentsFile::decode("nodes/x.moments", &bytes).unwrap();
         assert_eq!(read.header, header);
         assert_eq!(read.moments.to_bytes(), file.moments.to_bytes());
+    }
+
+    #[test]
+    fn the_start_of_a_file_holds_the_longest_header() {
+        use RejectReason::{Corrupt, Empty, TooLarge, Truncated, Unreadable, Unsupported};
+        let reasons = [Empty, Unsupported, Truncated, Corrupt, TooLarge, Unreadable];
+        let reasons = reasons.into_iter().map(|reason| (reason, u64::MAX)).collect();
+        let files = PartFiles { features_sha256: "f".repeat(64), rejects_sha256: "f".repeat(64) };
+        let header = Header { images: u64::MAX, reasons, files: Some(files) };
+        let file = MomentsFile { header: header.clone(), moments: Moments::empty(1280) };
+        let bytes = file.encode("parts/x.moments").unwrap();
+        assert_eq!(split("parts/x.moments", &bytes[..HEADER_BYTES]).unwrap().0, header);
+        assert!(split("parts/x.moments", &bytes[..100]).is_err());
     }
 
     proptest! {

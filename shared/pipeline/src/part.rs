@@ -50,7 +50,12 @@ impl Part {
         }
         let values = Array2::from_shape_vec((used.len(), width), values)
             .map_err(|error| Error::Internal(format!("features of part {name}: {error}")))?;
-        let features = encode_features(&layout::part_features(name), &used, values.view())?;
+        // An idle thread of the pool takes one half: after the last shard there is nothing else to do.
+        let (features, moments) = rayon::join(
+            || encode_features(&layout::part_features(name), &used, values.view()),
+            || Moments::of(values.view()),
+        );
+        let features = features?;
         let rejects = encode_rejects(&layout::part_rejects(name), &rejected)?;
         let mut header = Header {
             images: rows.len() as u64,
@@ -67,7 +72,7 @@ impl Part {
             features,
             rejects,
             this_run_only: header.reasons.contains_key(&RejectReason::Unreadable),
-            moments: MomentsFile { header, moments: Moments::of(values.view()) },
+            moments: MomentsFile { header, moments },
         })
     }
 

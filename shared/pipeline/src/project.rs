@@ -99,11 +99,11 @@ impl<'a> Projection<'a> {
     async fn read(&self, shard: &Shard) -> Result<ShardFiles, Error> {
         let listing_key = self.model.layout.listing(shard.shard);
         let listing = self.output.get(&listing_key).await?.bytes;
-        let found = moments_file::read(self.output, Kind::Part, &shard.part, &shard.run_id).await?;
-        let files = found.file.header.files.ok_or_else(|| {
-            Error::inconsistent(layout::part_moments(&found.name), "it does not name the part's other files")
+        let (name, header) = moments_file::read_header(self.output, Kind::Part, &shard.part, &shard.run_id).await?;
+        let files = header.files.ok_or_else(|| {
+            Error::inconsistent(layout::part_moments(&name), "it does not name the part's other files")
         })?;
-        let (features_key, rejects_key) = (layout::part_features(&found.name), layout::part_rejects(&found.name));
+        let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
         let features = self.output.get(&features_key).await?.bytes;
         let rejects = self.output.get(&rejects_key).await?.bytes;
         Ok(ShardFiles { listing_key, listing, features_key, features, rejects_key, rejects, checksums: files })

@@ -91,6 +91,13 @@ pub trait Store: Send + Sync + Debug {
     /// The object's content; [`Error::NotFound`] where there is none.
     async fn get(&self, key: &str) -> Result<Stored, Error>;
 
+    /// The first `length` bytes of the object's content, all of it where there are fewer; [`Error::NotFound`] where there is none.
+    async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
+        let mut bytes = self.get(key).await?.bytes;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     /// The object's content if its etag is still `etag`; [`Error::Changed`] where it was replaced or deleted.
     ///
     /// An object that was listed with an empty etag and still cannot be read is [`Error::Denied`].

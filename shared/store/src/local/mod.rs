@@ -11,7 +11,7 @@ mod walk;
 mod write;
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -122,6 +122,11 @@ impl Store for LocalStore {
         self.blocking(move |folder| folder.read(&key)).await
     }
 
+    async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| folder.read_start(&key, length)).await
+    }
+
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         let (key, etag) = (key.to_owned(), etag.to_owned());
         self.blocking(move |folder| folder.read_if_match(&key, &etag)).await
@@ -200,9 +205,16 @@ impl Folder {
     fn read(&self, key: &str) -> Result<Stored, Error> {
         let mut file = self.open_object(key)?;
         let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut file, &mut bytes).map_err(|error| self.failed("read", key, error))?;
+        file.read_to_end(&mut bytes).map_err(|error| self.failed("read", key, error))?;
         let etag = etag::of_bytes(&bytes);
         Ok(Stored { bytes: bytes.into(), etag })
+    }
+
+    fn read_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
+        let mut bytes = Vec::new();
+        let mut start = self.open_object(key)?.take(length as u64);
+        start.read_to_end(&mut bytes).map_err(|error| self.failed("read", key, error))?;
+        Ok(bytes.into())
     }
 
     fn read_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
 
@@ -104,11 +105,30 @@ impl Bucket {
 
     /// The object's content, where its etag is `etag` if that is given.
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Stored, Error> {
-        let request = self.client.get_object().bucket(&self.name).key(self.path(key));
-        let request = request.set_if_match(etag.map(encoding::quoted_etag));
+        let request = self.client.get_object().set_if_match(etag.map(encoding::quoted_etag));
+        self.download(key, request).await
+    }
+
+    async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
+        let last_byte = length.saturating_sub(1);
+        let request = self.client.get_object().range(format!("bytes=0-{last_byte}"));
+        let mut bytes = self.download(key, request).await?.bytes;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    async fn download(&self, key: &str, request: GetObjectFluentBuilder) -> Result<Stored, Error> {
+        let request = request.bucket(&self.name).key(self.path(key));
         let mut downloads = 1;
         loop {
-            let response = request.clone().send().await.map_err(|error| self.failed("read", key, error))?;
+            let response = match request.clone().send().await {
+                Ok(response) => response,
+                // A range begins at the first byte, and an empty object has none.
+                Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 416) => {
+                    return Ok(Stored { bytes: Bytes::new(), etag: String::new() });
+                }
+                Err(error) => return Err(self.failed("read", key, error)),
+            };
             let etag = encoding::bare_etag(response.e_tag());
             // The SDK repeats requests, but not the reading of an answer's body.
             match response.body.collect().await {
@@ -180,6 +200,10 @@ impl Store for S3Store {
 
     async fn get(&self, key: &str) -> Result<Stored, Error> {
         self.bucket.get(key, None).await
+    }
+
+    async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
+        self.bucket.get_start(key, length).await
     }
 
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {

@@ -27,6 +27,7 @@ macro_rules! conformance_tests {
             keys_that_name_nothing_are_refused,
             missing_objects_are_told_apart_from_failures,
             objects_that_are_read_together_have_an_outcome_each,
+            the_start_of_an_object_is_at_most_all_of_it,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
             a_replacement_needs_the_current_etag,
@@ -224,6 +225,17 @@ pub async fn objects_that_are_read_together_have_an_outcome_each(store: Shared) 
     let failures: Vec<_> = read.iter().filter_map(|read| read.as_ref().err()).collect();
     assert!(failures.iter().all(|error| matches!(error, Error::Changed { .. })), "{failures:?}");
     assert!(store.get_all_if_match(&[]).await.expect("reading nothing").is_empty());
+}
+
+/// Also of an empty object, and of one that ends before.
+pub async fn the_start_of_an_object_is_at_most_all_of_it(store: Shared) {
+    store.put("start/a", "0123456789".into()).await.expect("put");
+    store.put("start/empty", Bytes::new()).await.expect("put");
+    for (length, expected) in [(0, ""), (1, "0"), (4, "0123"), (10, "0123456789"), (11, "0123456789")] {
+        assert_eq!(store.get_start("start/a", length).await.expect("get"), expected);
+        assert_eq!(store.get_start("start/empty", length).await.expect("get"), "");
+    }
+    assert!(matches!(store.get_start("start/none", 4).await, Err(Error::NotFound { .. })));
 }
 
 /// Head, get and listing agree on the etag, and the former one no longer opens the object.
