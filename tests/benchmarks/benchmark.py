@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 ROUNDS = 3
@@ -43,6 +44,19 @@ def median(values):
     return statistics.median(values)
 
 
+def mean(values):
+    return statistics.mean(values)
+
+
+def summary(each):
+    """The median of all rounds, and each of them."""
+    return f"{median(each):.2f} ({', '.join(f'{value:.2f}' for value in each)})"
+
+
+def ratio(numerators, denominators):
+    return [numerator / denominator for numerator, denominator in zip(numerators, denominators)]
+
+
 def table(header, rows):
     print("\n| " + " | ".join(header) + " |\n|" + "---|" * len(header))
     for row in rows:
@@ -54,14 +68,15 @@ def cpu_name():
     return f"{names[0]}, {len(names)} cores" if names else "unknown CPU"
 
 
-def engine_medians(printed):
-    """`name: median 7.12 ms, ...` lines as a dictionary."""
-    return {name.strip(): float(ms) for name, ms in re.findall(r"^(.+?): median ([0-9.]+) ms", printed, re.MULTILINE)}
+def engine_times(printed, kind="median"):
+    """`name: median 7.12 ms, min 6.90 ms, mean 7.20 ms` lines as a dictionary."""
+    lines = re.findall(rf"^(.+?):.* {kind} ([0-9.]+) ms", printed, re.MULTILINE)
+    return {name.strip(): float(ms) for name, ms in lines}
 
 
-def pomona_engines():
+def pomona_engines(kind="median"):
     """Milliseconds per image on one thread, of Pomona's engine and of plain tract."""
-    return engine_medians(Measured([engines, model]).printed)
+    return engine_times(Measured([engines, model]).printed, kind)
 
 
 def benchmark_engines():
@@ -71,7 +86,7 @@ def benchmark_engines():
         figures = pomona_engines()
         for peer in PEERS:
             script = reference / "bench/engines.py"
-            figures |= engine_medians(Measured([sys.executable, script, model, peer]).printed)
+            figures |= engine_times(Measured([sys.executable, script, model, peer]).printed)
         rounds.append(figures)
     figures = {name: median(each[name] for each in rounds) for name in rounds[0]}
     ratios = [each["pomona"] / min(each[peer] for peer in PEERS) for each in rounds]
@@ -101,18 +116,24 @@ def run_peer(input, folder):
 
 
 def benchmark_pipeline(input, folder):
-    """Start to end. Inference alone is measured in every round, because a shared machine is not equally fast all the time."""
+    """Start to end. Inference alone is measured before and after what it is compared with, because a shared machine is not equally fast
+    all the time. Its mean counts here, not its median: what all images take is a sum, and a machine's hiccups are in it as well."""
     count = sum(1 for _ in input.rglob("*.jpg"))
     contenders = {
         f"pomona run, {WORKERS} threads": lambda: run_pomona(input, folder),
-        "pomona run, 1 thread": lambda: run_pomona(input, folder, threads=1),
         f"pomona run --engine tract, {WORKERS} threads": lambda: run_pomona(input, folder, engine="tract"),
+        "pomona run, 1 thread": lambda: run_pomona(input, folder, threads=1),
         "pipeline.py (Pillow, ONNX Runtime, scikit-learn)": lambda: run_peer(input, folder),
     }
     inference, rounds = [], []
     for _ in range(ROUNDS):
-        inference.append(pomona_engines())
-        rounds.append([run() for run in contenders.values()])
+        times, runs = [pomona_engines("mean")], []
+        for run in contenders.values():
+            runs.append(run())
+            times.append(pomona_engines("mean"))
+        # One list a round: what an image took around each contender.
+        inference.append([{name: mean([before[name], after[name]]) for name in before} for before, after in pairwise(times)])
+        rounds.append(runs)
     print(f"\n{count} images, start to end")
     table(["", "s", "images/s", "CPU s", "peak MiB (largest process)"], [
         (
@@ -125,15 +146,15 @@ def benchmark_pipeline(input, folder):
         for name, runs in zip(contenders, zip(*rounds))
     ])
 
-    def ratios(of):
-        each = [of(*(run.seconds for run in runs), ms) for runs, ms in zip(rounds, inference)]
-        return f"{median(each):.2f} ({', '.join(f'{ratio:.2f}' for ratio in each)})"
+    def share_of_inference(engine, contender):
+        ideal = [count * around[contender][engine] / 1000 / WORKERS for around in inference]
+        return summary(ratio([runs[contender].seconds for runs in rounds], ideal))
 
-    ideal = lambda ms: count * ms / 1000 / WORKERS
-    print(f"\npomona is so many times as fast as the peer: {ratios(lambda two, one, tract, peer, ms: peer / two)}")
-    print(f"two threads are so many times as fast as one: {ratios(lambda two, one, tract, peer, ms: one / two)}")
-    print(f"time / (images x single-thread inference / {WORKERS}): {ratios(lambda two, one, tract, peer, ms: two / ideal(ms['pomona']))}")
-    print(f"the same with plain tract: {ratios(lambda two, one, tract, peer, ms: tract / ideal(ms['tract']))}")
+    two, _, one, peer = ([run.seconds for run in runs] for runs in zip(*rounds))
+    print(f"\npomona is so many times as fast as the peer: {summary(ratio(peer, two))}")
+    print(f"two threads are so many times as fast as one: {summary(ratio(one, two))}")
+    print(f"time / (images x single-thread inference / {WORKERS}): {share_of_inference('pomona', 0)}")
+    print(f"the same with plain tract: {share_of_inference('tract', 1)}")
 
 
 def sample(folder, count):

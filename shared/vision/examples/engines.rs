@@ -67,8 +67,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for Candidate { name, milliseconds, .. } in &mut candidates {
         milliseconds.sort_by(f64::total_cmp);
-        let median = milliseconds[milliseconds.len() / 2];
-        println!("{name}: median {median:.2} ms, min {:.2} ms", milliseconds[0]);
+        let (count, min) = (milliseconds.len(), milliseconds[0]);
+        let (median, mean) = (milliseconds[count / 2], milliseconds.iter().sum::<f64>() / count as f64);
+        println!("{name}: median {median:.2} ms, min {min:.2} ms, mean {mean:.2} ms");
     }
     if let Some(peak) = fma_peak() {
         println!("peak: {:.1} GMAC/s", peak / 1e9);
