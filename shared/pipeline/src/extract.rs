@@ -8,7 +8,7 @@ use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::compute::ComputePool;
 use crate::error::Error;
@@ -25,8 +25,8 @@ const GROUP_IMAGES: usize = 4;
 /// Bytes of a group of more than one image.
 const GROUP_BYTES: u64 = 1 << 20;
 
-/// Groups that are read ahead of the threads, so that computing does not wait for input.
-const PREFETCHED_GROUPS: usize = 8;
+/// Images that are read ahead of the threads, so that computing does not wait for input.
+const PREFETCHED_IMAGES: usize = 32;
 
 /// Bytes of images that are held at once; an image larger than that waits until it has the whole budget.
 const PREFETCHED_BYTES: u64 = 128 << 20;
@@ -38,6 +38,8 @@ pub struct Extraction<'a> {
     output: &'a dyn Store,
     pool: &'a ComputePool,
     recipe: Recipe,
+    /// Images that may be held at once, in the making and read ahead.
+    image_budget: Semaphore,
     byte_budget: Semaphore,
     /// Held by the shard whose images are handed out.
     turn: Mutex<()>,
@@ -80,6 +82,7 @@ impl<'a> Extraction<'a> {
             output,
             pool,
             recipe,
+            image_budget: Semaphore::new(pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES),
             byte_budget: Semaphore::new(PREFETCHED_BYTES as usize),
             turn: Mutex::new(()),
         }
@@ -144,7 +147,7 @@ impl<'a> Extraction<'a> {
                 group.iter().for_each(|_| on_image());
                 Ok::<_, Error>(outcomes)
             })
-            .buffered(self.pool.threads() + PREFETCHED_GROUPS)
+            .buffered(self.pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES)
             .try_collect()
             .await?;
         let mut computed = computed.into_iter().flatten();
@@ -153,9 +156,9 @@ impl<'a> Extraction<'a> {
     }
 
     async fn outcomes_of_group(&self, group: &[&Row]) -> Result<Vec<Outcome>, Error> {
-        let bytes_wanted = group.iter().map(|row| row.size).sum::<u64>().clamp(1, PREFETCHED_BYTES) as u32;
-        let permit = self.byte_budget.acquire_many(bytes_wanted).await;
-        let _held_while_in_memory = permit.map_err(|error| Error::Internal(error.to_string()))?;
+        let bytes = group.iter().map(|row| row.size).sum::<u64>().clamp(1, PREFETCHED_BYTES) as u32;
+        let _images_held = acquire(&self.image_budget, group.len() as u32).await?;
+        let _bytes_held = acquire(&self.byte_budget, bytes).await?;
         let images = self.read(group).await?;
         let outcomes = self.pool.run_with_session(move |session| {
             let outcome = |image: Result<Bytes, Reject>| match image {
@@ -246,6 +249,10 @@ impl<'a> Extraction<'a> {
             names::name_of_this_run(&previous.part, previous.run_id.as_str())
         })
     }
+}
+
+async fn acquire(budget: &Semaphore, wanted: u32) -> Result<SemaphorePermit<'_>, Error> {
+    budget.acquire_many(wanted).await.map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Cuts rows into groups; what could not be opened when it was listed is alone.

@@ -44,7 +44,7 @@ pub(crate) async fn move_forward(store: &dyn Store, run_id: &RunId) -> Result<()
                 if pointed_at.timestamp() > run_id.timestamp() {
                     return Ok(());
                 }
-                store.replace(LATEST, bytes.clone(), &stored.etag).await
+                store.replace(LATEST, bytes.clone(), &stored.etag()).await
             }
         };
         match written {

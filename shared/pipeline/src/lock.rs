@@ -87,7 +87,7 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
     } else if theirs.until > Utc::now() && !holders.is_gone(&theirs).await {
         return Err(busy(store, Some(&theirs)));
     }
-    match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag).await {
+    match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {
         Err(StoreError::Changed { .. }) => accept_only(store, &mine).await,
         other => Ok(other?),
     }
@@ -132,7 +132,7 @@ pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result
         return Err(busy(store, Some(&lock)));
     }
     lock.until = Utc::now() + lease;
-    Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag).await?)
+    Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag()).await?)
 }
 
 /// Gives this run's lock back; a lock of another run stays.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::StringArray;
 use bytes::Bytes;
+use futures::future::try_join;
 use ndarray::{Array2, ArrayView2};
 use pomona_pca::Moments;
 use pomona_store::Store;
@@ -85,8 +86,8 @@ impl Part {
     pub(crate) async fn write(self, output: &dyn Store, name: &str) -> Result<(), Error> {
         let key = layout::part_moments(name);
         let moments = self.moments.encode(&key)?;
-        output.put(&layout::part_features(name), self.features).await?;
-        output.put(&layout::part_rejects(name), self.rejects).await?;
+        let (features_key, rejects_key) = (layout::part_features(name), layout::part_rejects(name));
+        try_join(output.put(&features_key, self.features), output.put(&rejects_key, self.rejects)).await?;
         Ok(output.put(&key, moments).await?)
     }
 }

@@ -61,12 +61,19 @@ pub struct Object {
 }
 
 /// An object's content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Stored {
     /// The content.
     pub bytes: Bytes,
-    /// The etag that belongs to just this content.
-    pub etag: String,
+    /// `None` where the content alone determines it.
+    etag: Option<String>,
+}
+
+impl Stored {
+    /// The etag that belongs to just this content. In a folder it is computed only now, because few who read an object need it.
+    pub fn etag(&self) -> String {
+        self.etag.clone().unwrap_or_else(|| local::etag_of(&self.bytes))
+    }
 }
 
 /// Which keys a listing is to show: any closure over `&str`.

@@ -85,7 +85,7 @@ async fn is_mine_to_send(output: &dyn Store, now: DateTime<Utc>) -> Result<bool,
         Err(StoreError::NotFound { .. }) => output.create(FOLLOW_UP, bytes.into()).await,
         Err(error) => return Err(error.into()),
         Ok(stored) if read(&stored.bytes).is_some_and(|theirs| now < theirs.until) => return Ok(false),
-        Ok(stored) => output.replace(FOLLOW_UP, bytes.into(), &stored.etag).await,
+        Ok(stored) => output.replace(FOLLOW_UP, bytes.into(), &stored.etag()).await,
     };
     match written {
         // Somebody was quicker; or this very write was tried again, because the answer to it was lost.

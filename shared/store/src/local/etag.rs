@@ -77,7 +77,7 @@ pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<(u64, String)> {
     hash(reader).map(|(size, hash)| (size, hex(&hash)))
 }
 
-pub(super) fn of_bytes(bytes: &[u8]) -> String {
+pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes).into())
 }
 

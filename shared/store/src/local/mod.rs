@@ -21,6 +21,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::{Error, Keep, Object, Store, Stored, key};
+pub(crate) use etag::of_bytes as etag_of;
 use memo::Memo;
 
 /// A folder as a store.
@@ -206,8 +207,7 @@ impl Folder {
         let mut file = self.open_object(key)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| self.failed("read", key, error))?;
-        let etag = etag::of_bytes(&bytes);
-        Ok(Stored { bytes: bytes.into(), etag })
+        Ok(Stored { bytes: bytes.into(), etag: None })
     }
 
     fn read_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
@@ -219,7 +219,7 @@ impl Folder {
 
     fn read_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         match self.read(key) {
-            Ok(stored) if stored.etag == etag => Ok(stored.bytes),
+            Ok(stored) if stored.etag() == etag => Ok(stored.bytes),
             // What was unreadable when it was listed and still is did not change.
             Err(error @ (Error::NotFound { .. } | Error::Other { .. })) if etag.is_empty() => {
                 Err(Error::denied(&self.location, key, unreadable(&error)))

@@ -68,7 +68,7 @@ async fn an_etag_is_the_contents_sha256() {
     let fixture = Fixture::new();
     fixture.write("a", "abc");
     assert_eq!(fixture.list().await[0].etag, ABC);
-    assert_eq!(fixture.store.get("a").await.expect("get").etag, ABC);
+    assert_eq!(fixture.store.get("a").await.expect("get").etag(), ABC);
     assert_eq!(fixture.store.get_if_match("a", ABC).await.expect("get"), "abc");
 }
 
@@ -308,9 +308,9 @@ async fn replacements_through_separately_opened_stores_exclude_each_other() {
         workers.spawn(async move {
             let mut done = 0;
             while done < 10 {
-                let Stored { bytes, etag } = store.get("counter").await.expect("get");
-                let count: u32 = String::from_utf8_lossy(&bytes).parse().expect("a number");
-                match store.replace("counter", (count + 1).to_string().into(), &etag).await {
+                let stored = store.get("counter").await.expect("get");
+                let count: u32 = String::from_utf8_lossy(&stored.bytes).parse().expect("a number");
+                match store.replace("counter", (count + 1).to_string().into(), &stored.etag()).await {
                     Ok(()) => done += 1,
                     Err(error) => assert!(matches!(error, Error::Changed { .. }), "{error}"),
                 }

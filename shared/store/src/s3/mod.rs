@@ -125,11 +125,11 @@ impl Bucket {
                 Ok(response) => response,
                 // A range begins at the first byte, and an empty object has none.
                 Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 416) => {
-                    return Ok(Stored { bytes: Bytes::new(), etag: String::new() });
+                    return Ok(Stored { bytes: Bytes::new(), etag: None });
                 }
                 Err(error) => return Err(self.failed("read", key, error)),
             };
-            let etag = encoding::bare_etag(response.e_tag());
+            let etag = Some(encoding::bare_etag(response.e_tag()));
             // The SDK repeats requests, but not the reading of an answer's body.
             match response.body.collect().await {
                 Ok(body) => {

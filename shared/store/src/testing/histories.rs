@@ -103,7 +103,7 @@ async fn replay(store: &Shared, folder: &str, history: Vec<Step>) -> Result<(), 
             Step::Get(key) => match store.get(&key_at(key)).await {
                 Ok(stored) => {
                     prop_assert_eq!(Some(&stored.bytes), model.get(&key_at(key)));
-                    etags.insert(key_at(key), stored.etag);
+                    etags.insert(key_at(key), stored.etag());
                 }
                 Err(Error::NotFound { .. }) => prop_assert!(!model.contains_key(&key_at(key))),
                 Err(error) => return Err(failed(error)),
