@@ -15,16 +15,22 @@ const SAME: [usize; 4] = [1, 1, 1, 1];
 const BOTTOM_RIGHT: [usize; 4] = [0, 0, 1, 1];
 const TOLERANCE: f32 = 1e-4;
 
-/// Runs both engines on random pixels; returns the numerics of the fused one.
+/// Runs both engines on random pixels; returns the numerics of the fused one. Features that are all zero would prove nothing.
 fn assert_same_features(onnx: &[u8], height: usize, width: usize, preprocess: Preprocess) -> String {
+    let (features, numerics) = same_features(onnx, height, width, preprocess);
+    assert!(features.iter().any(|value| *value > 0.0), "the network's features are all zero");
+    numerics
+}
+
+/// The features that both engines agree on, and the numerics of the fused one.
+fn same_features(onnx: &[u8], height: usize, width: usize, preprocess: Preprocess) -> (Vec<f32>, String) {
     let pixels = Random::new((height * 1000 + width) as u64).bytes(height * width * 3);
     let options = |engine| ModelOptions { engine, preprocess, ..ModelOptions::default() };
     let (fused, numerics) = features(onnx, options(Engine::Pomona), &pixels);
     let (plain, _) = features(onnx, options(Engine::Tract), &pixels);
     let difference = difference(&fused, &plain);
     assert!(difference <= TOLERANCE, "{difference} with {numerics} for {height} x {width}");
-    assert!(plain.iter().any(|value| *value > 0.0), "the network's features are all zero");
-    numerics
+    (plain, numerics)
 }
 
 /// MobileNetV2 as published; without it, a test says so, and fails where CI promises that it is there.
@@ -195,6 +201,9 @@ proptest! {
         network.block("b1", "b2", factor, inner, depthwise(1, SAME), true);
         network.block("b2", "b3", 2, inner, depthwise(strides[1], pads(strides[1])), false);
         network.head("b3", outputs);
-        prop_assert_eq!(assert_same_features(&network.encode(), height, width, Preprocess::Torch), "pomona-1/torch");
+        let (features, numerics) = same_features(&network.encode(), height, width, Preprocess::Torch);
+        prop_assert_eq!(numerics, "pomona-1/torch");
+        // A head with a single output or two can be negative everywhere; another network takes its place.
+        prop_assume!(features.iter().any(|value| *value > 0.0));
     }
 }
