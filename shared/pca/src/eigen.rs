@@ -58,11 +58,9 @@ impl SymmetricEigen {
     /// The unit eigenvectors of the `count` largest eigenvalues as columns, the largest one's first [d, count].
     pub fn vectors(&self, count: usize) -> DMatrix<f64> {
         let dimensions = self.values.len();
-        let columns: Vec<_> =
-            (0..count).map(|column| self.tridiagonal_vectors.column(dimensions - 1 - column)).collect();
         let mut vectors = DMatrix::zeros(dimensions, count);
-        for (mut vector, column) in vectors.column_iter_mut().zip(&columns) {
-            vector.copy_from(column);
+        for (largest_first, mut vector) in vectors.column_iter_mut().enumerate() {
+            vector.copy_from(&self.tridiagonal_vectors.column(dimensions - 1 - largest_first));
         }
         self.reflections.apply(&mut vectors);
         vectors
