@@ -8,6 +8,8 @@
 //! Each element of the scatter is one chain of multiply-adds over the rows in their order, whatever the blocking:
 //! vector lanes hold different elements.
 
+use std::iter::repeat_n;
+
 use ndarray::{ArrayView2, Axis, s};
 
 /// Features per strip: three AVX2 vectors.
@@ -32,7 +34,9 @@ pub(crate) fn centred_scatter(rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f6
 
 fn scatter_with(kernel: Kernel, rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f64> {
     let strips = mean.len().div_ceil(STRIP);
-    let mut tiles = vec![Tile::default(); strips * (strips + 1) / 2];
+    // Zeros that are written: those of `vec!` are pages that the system maps when they are read and again when they are written,
+    // and that second time interrupts the other threads.
+    let mut tiles: Vec<Tile> = repeat_n(Tile::default(), strips * (strips + 1) / 2).collect();
     let mut packed = vec![Run::default(); strips * DEPTH.min(rows.nrows())];
     for block in rows.axis_chunks_iter(Axis(0), DEPTH) {
         let packed = &mut packed[..strips * block.nrows()];
