@@ -68,7 +68,7 @@ impl Model {
         })?;
         Ok(Model {
             name: name.to_owned(),
-            digest: hex(&Sha256::digest(bytes)),
+            digest: format!("{:x}", Sha256::digest(bytes)),
             numerics: numerics(prepared.numerics, options),
             notice: prepared.notice,
             input_size: (width, height),
@@ -177,8 +177,4 @@ fn numerics(engine: &str, options: &ModelOptions) -> String {
         Some(output) => format!("{engine}/{preprocess}/{output}"),
         None => format!("{engine}/{preprocess}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 
 use super::memo::Memo;
@@ -78,7 +79,7 @@ pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<(u64, String)> {
 }
 
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes).into())
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 fn hash(reader: &mut impl Read) -> io::Result<(u64, Hash)> {
@@ -88,5 +89,5 @@ fn hash(reader: &mut impl Read) -> io::Result<(u64, Hash)> {
 }
 
 pub(super) fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Output::<Sha256>::from(*hash))
 }
