@@ -6,8 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pomona_vision::extractor::{Extractor, Session};
 use pomona_vision::model::ModelError;
 use tokio::sync::oneshot;
+use tokio::task;
 
 use crate::error::Error;
+
+const PANICKED: &str = "a computation panicked";
+
+/// Runs `job` on a thread of its own, apart from the pool's, so that it holds up no other task.
+pub(crate) async fn run_aside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    task::spawn_blocking(job).await.map_err(|_| Error::Internal(PANICKED.to_owned()))
+}
 
 /// A fixed number of threads with an [`Extractor`]; each image is worked on by one of them.
 pub struct ComputePool {
@@ -58,7 +66,7 @@ impl ComputePool {
             // Nobody waits for the result of a run that was stopped.
             let _ = sender.send(job());
         });
-        receiver.await.map_err(|_| Error::Internal("a computation panicked".to_owned()))
+        receiver.await.map_err(|_| Error::Internal(PANICKED.to_owned()))
     }
 
     /// Runs `job` on one of the threads, with a session of the extractor.

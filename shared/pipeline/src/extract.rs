@@ -39,6 +39,7 @@ pub struct Extraction<'a> {
     pool: &'a ComputePool,
     recipe: Recipe,
     /// Images that may be held at once, in the making and read ahead.
+    images_at_once: usize,
     image_budget: Semaphore,
     byte_budget: Semaphore,
     /// Held by the shard whose images are handed out.
@@ -76,13 +77,14 @@ impl Extracted {
 impl<'a> Extraction<'a> {
     /// Reads images from `input`, computes in `pool`, writes parts to `output`.
     pub fn new(input: &'a dyn Store, output: &'a dyn Store, pool: &'a ComputePool) -> Self {
-        let recipe = Recipe::of(pool.extractor());
+        let images_at_once = pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES;
         Self {
             input,
             output,
             pool,
-            recipe,
-            image_budget: Semaphore::new(pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES),
+            recipe: Recipe::of(pool.extractor()),
+            images_at_once,
+            image_budget: Semaphore::new(images_at_once),
             byte_budget: Semaphore::new(PREFETCHED_BYTES as usize),
             turn: Mutex::new(()),
         }
@@ -147,7 +149,8 @@ impl<'a> Extraction<'a> {
                 group.iter().for_each(|_| on_image());
                 Ok::<_, Error>(outcomes)
             })
-            .buffered(self.pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES)
+            // As many groups would do if each were of one image; the budget counts images.
+            .buffered(self.images_at_once)
             .try_collect()
             .await?;
         let mut computed = computed.into_iter().flatten();

@@ -8,6 +8,7 @@ use pomona_pca::Moments;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
+use crate::compute::run_aside;
 use crate::error::{Error, Reasons};
 use crate::run_id::RunId;
 use crate::{json, layout, names};
@@ -125,7 +126,9 @@ pub(crate) struct Found {
 /// [`Error::Inconsistent`] when there are neither.
 pub(crate) async fn read(store: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<Found, Error> {
     let Fetched { this_run_only, key, bytes, .. } = fetch(store, kind, name, run_id, None).await?;
-    Ok(Found { this_run_only, file: MomentsFile::decode(&key, &bytes)? })
+    // Meanwhile the caller merges what it has read before.
+    let file = run_aside(move || MomentsFile::decode(&key, &bytes)).await??;
+    Ok(Found { this_run_only, file })
 }
 
 /// Reads the header alone, and says under which name it was found.

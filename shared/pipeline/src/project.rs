@@ -11,6 +11,7 @@ use pomona_store::Store;
 use pomona_vision::pixels::Reject;
 use serde::{Deserialize, Serialize};
 
+use crate::compute::run_aside;
 use crate::error::{Error, Reasons};
 use crate::layout::{self, RunLayout};
 use crate::listing::{self, Row};
@@ -86,8 +87,7 @@ impl<'a> Projection<'a> {
     pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
         let part = self.read(shard).await?;
         let (model, number, features_key) = (self.model.clone(), shard.shard, part.features_key.clone());
-        let computed = tokio::task::spawn_blocking(move || model.tables(number, part)).await;
-        let (files, counters) = computed.map_err(|_| Error::Internal("a computation panicked".to_owned()))??;
+        let (files, counters) = run_aside(move || model.tables(number, part)).await??;
 
         let layout = &self.model.layout;
         self.output.copy(&features_key, &layout.features_parquet(number)).await?;

@@ -9,7 +9,7 @@ use pomona_pipeline::local::{self, Job};
 use pomona_pipeline::lock::{self, NoOtherHolders, UnknownHolders};
 use pomona_pipeline::plan::{self, Request};
 use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{Error, ErrorName, Options, RunId, latest, layout};
+use pomona_pipeline::{Error, ErrorName, Options, RunId, latest, layout, names};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 use tempfile::TempDir;
@@ -48,6 +48,22 @@ async fn a_second_run_makes_no_part_again() {
     let second = support::run_into(&input, &watched, &small_shards(), &pool).await.unwrap();
     assert_eq!(second.extracted.computed, 0);
     assert_eq!(moments_written(&watched), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn shards_have_their_images_read_one_after_the_other() {
+    let folder = dataset(200);
+    let input = FailingStore::new(Arc::new(LocalStore::open(folder.path().join("in")).unwrap()));
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    let options = Options { shard_size: 20, ..Options::default() };
+    let job = Job { input: &input, output: &output, options: &options, pool: &support::pool(1), holder: "a test" };
+    let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
+    let calls = input.calls();
+    let read = calls.iter().filter(|(operation, _)| *operation == Operation::GetIfMatch);
+    let mut shards: Vec<u32> = read.map(|(_, key)| names::shard_of(key, finished.plan.shard_bits)).collect();
+    assert_eq!(shards.len(), 200);
+    shards.dedup();
+    assert_eq!(shards.len() as u64, finished.plan.shards, "{shards:?}");
 }
 
 #[tokio::test]
