@@ -1,7 +1,8 @@
-"""benchmark.py REFERENCE POMONA ENGINES: Pomona against its peers, in turn and in one run; prints the tables of BENCHMARKS.md.
+"""benchmark.py REFERENCE POMONA ENGINES [PART ...]: Pomona against its peers, in turn and in one run; prints the tables of BENCHMARKS.md.
 
 REFERENCE is the folder with images, models and the peers' programs; POMONA the program; ENGINES the program that times Pomona's engine and
-plain tract on one thread (`cargo build --release --examples`). Figures are medians over ROUNDS rounds, each of which runs every contender once.
+plain tract on one thread (`cargo build --release --examples`). Figures are medians over ROUNDS rounds, each of which runs every contender once;
+what a run takes beside inference is little, so that has OVERHEAD_ROUNDS. PARTs are engines, pipelines and overhead.
 """
 
 import os
@@ -17,7 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 
 ROUNDS = 3
+OVERHEAD_ROUNDS = {"pomona": 7, "tract": 3}
 WORKERS = 2
+# What ENGINES infers of one engine before it turns to the other.
+IMAGES_PER_TURN = 10
 PEERS = ["ort", "openvino", "xnnpack"]
 
 reference, pomona, engines = (Path(argument).resolve() for argument in sys.argv[1:4])
@@ -44,10 +48,6 @@ def median(values):
     return statistics.median(values)
 
 
-def mean(values):
-    return statistics.mean(values)
-
-
 def summary(each):
     """The median of all rounds, and each of them."""
     return f"{median(each):.2f} ({', '.join(f'{value:.2f}' for value in each)})"
@@ -55,6 +55,10 @@ def summary(each):
 
 def ratio(numerators, denominators):
     return [numerator / denominator for numerator, denominator in zip(numerators, denominators)]
+
+
+def count_images(folder):
+    return sum(1 for _ in folder.rglob("*.jpg"))
 
 
 def table(header, rows):
@@ -74,16 +78,11 @@ def engine_times(printed, kind="median"):
     return {name.strip(): float(ms) for name, ms in lines}
 
 
-def pomona_engines(kind="median"):
-    """Milliseconds per image on one thread, of Pomona's engine and of plain tract."""
-    return engine_times(Measured([engines, model]).printed, kind)
-
-
 def benchmark_engines():
     """One thread, one image."""
     rounds = []
     for _ in range(ROUNDS):
-        figures = pomona_engines()
+        figures = engine_times(Measured([engines, model]).printed)
         for peer in PEERS:
             script = reference / "bench/engines.py"
             figures |= engine_times(Measured([sys.executable, script, model, peer]).printed)
@@ -116,24 +115,15 @@ def run_peer(input, folder):
 
 
 def benchmark_pipeline(input, folder):
-    """Start to end. Inference alone is measured before and after what it is compared with, because a shared machine is not equally fast
-    all the time. Its mean counts here, not its median: what all images take is a sum, and a machine's hiccups are in it as well."""
-    count = sum(1 for _ in input.rglob("*.jpg"))
+    """Start to end."""
+    count = count_images(input)
     contenders = {
         f"pomona run, {WORKERS} threads": lambda: run_pomona(input, folder),
         f"pomona run --engine tract, {WORKERS} threads": lambda: run_pomona(input, folder, engine="tract"),
         "pomona run, 1 thread": lambda: run_pomona(input, folder, threads=1),
         "pipeline.py (Pillow, ONNX Runtime, scikit-learn)": lambda: run_peer(input, folder),
     }
-    inference, rounds = [], []
-    for _ in range(ROUNDS):
-        times, runs = [pomona_engines("mean")], []
-        for run in contenders.values():
-            runs.append(run())
-            times.append(pomona_engines("mean"))
-        # One list a round: what an image took around each contender.
-        inference.append([{name: mean([before[name], after[name]]) for name in before} for before, after in pairwise(times)])
-        rounds.append(runs)
+    rounds = [[run() for run in contenders.values()] for _ in range(ROUNDS)]
     print(f"\n{count} images, start to end")
     table(["", "s", "images/s", "CPU s", "peak MiB (largest process)"], [
         (
@@ -146,15 +136,28 @@ def benchmark_pipeline(input, folder):
         for name, runs in zip(contenders, zip(*rounds))
     ])
 
-    def share_of_inference(engine, contender):
-        ideal = [count * around[contender][engine] / 1000 / WORKERS for around in inference]
-        return summary(ratio([runs[contender].seconds for runs in rounds], ideal))
-
     two, _, one, peer = ([run.seconds for run in runs] for runs in zip(*rounds))
     print(f"\npomona is so many times as fast as the peer: {summary(ratio(peer, two))}")
     print(f"two threads are so many times as fast as one: {summary(ratio(one, two))}")
-    print(f"time / (images x single-thread inference / {WORKERS}): {share_of_inference('pomona', 0)}")
-    print(f"the same with plain tract: {share_of_inference('tract', 1)}")
+
+
+def benchmark_overhead():
+    """What a run takes beside inference: its time to the one in which a single thread infers as many images. That is measured with half of
+    them before the run and with half after it, because a shared machine is not equally fast all the time."""
+    count = count_images(images)
+    print(f"\n{count} images: time of a run with {WORKERS} threads / (images x single-thread inference / {WORKERS})")
+    for engine, rounds in OVERHEAD_ROUNDS.items():
+        half = [engines, model, str(count // 2 // IMAGES_PER_TURN), engine]
+        inferences, runs = [Measured(half).printed], []
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in range(rounds):
+                runs.append(run_pomona(images, folder, engine=engine).seconds)
+                inferences.append(Measured(half).printed)
+        for kind in ["mean", "median"]:
+            times = [engine_times(printed, kind)[engine] for printed in inferences]
+            ideal = [count * statistics.mean(around) / 1000 / WORKERS for around in pairwise(times)]
+            together = sum(runs) / sum(ideal)
+            print(f"- {engine}, with the {kind} of inference: {summary(ratio(runs, ideal))}; all rounds together {together:.3f}")
 
 
 def sample(folder, count):
@@ -168,12 +171,17 @@ def sample(folder, count):
     return chosen
 
 
-def main():
-    print(f"{date.today()}, {cpu_name()}; medians of {ROUNDS} rounds")
+def benchmark_pipelines():
     with tempfile.TemporaryDirectory() as folder:
-        benchmark_engines()
         benchmark_pipeline(sample(folder, 300), folder)
         benchmark_pipeline(images, folder)
+
+
+def main():
+    parts = {"engines": benchmark_engines, "pipelines": benchmark_pipelines, "overhead": benchmark_overhead}
+    print(f"{date.today()}, {cpu_name()}; medians of {ROUNDS} rounds")
+    for part in sys.argv[4:] or parts:
+        parts[part]()
 
 
 main()

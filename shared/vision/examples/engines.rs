@@ -1,5 +1,6 @@
-//! `engines MODEL.onnx [ROUNDS]`: milliseconds per image of the fused engine and of plain tract, one thread, in turn,
-//! and the CPU's peak of multiply-adds. The lines read like those of other engines' benchmarks: `name: median, min`.
+//! `engines MODEL.onnx [ROUNDS [ENGINE]]`: milliseconds per image of the fused engine and of plain tract (or of one of
+//! them), one thread, in turn, and the CPU's peak of multiply-adds. The lines read like those of other engines'
+//! benchmarks: `name: median, min, mean`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -49,10 +50,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(rounds) => rounds.to_string_lossy().parse()?,
         None => 20,
     };
+    let engines = match arguments.next() {
+        Some(engine) => vec![engine.to_string_lossy().parse()?],
+        None => vec![Engine::Pomona, Engine::Tract],
+    };
     let (width, height) = Model::load(&path, &ModelOptions::default())?.input_size();
     let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 31 % 251) as u8).collect();
     let mut candidates = Vec::new();
-    for engine in [Engine::Pomona, Engine::Tract] {
+    for engine in engines {
         candidates.push(Candidate::load(&path, engine, &pixels)?);
     }
     for _ in 0..rounds {
