@@ -148,10 +148,9 @@ impl Trigger {
     /// One name for each dataset and window of time; a window is as long as the interval between runs.
     fn name(&self, now: DateTime<Utc>) -> String {
         let dataset = Sha256::digest(format!("{}\0{}", self.dataset.input, self.dataset.output));
-        let dataset: String = dataset.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let seconds = i64::try_from(self.interval.as_secs()).unwrap_or(i64::MAX).max(1);
         let window = DateTime::from_timestamp(now.timestamp() / seconds * seconds, 0).unwrap_or_default();
-        format!("uploads-{dataset}-{}", window.format("%Y%m%dT%H%M%SZ"))
+        format!("uploads-{dataset:.16x}-{}", window.format("%Y%m%dT%H%M%SZ"))
     }
 
     /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start with the same name

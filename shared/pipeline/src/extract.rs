@@ -40,6 +40,7 @@ pub struct Extraction<'a> {
     recipe: Recipe,
     /// Images that may be held at once, in the making and read ahead.
     images_at_once: usize,
+    /// As many permits as images may be held at once.
     image_budget: Semaphore,
     byte_budget: Semaphore,
     /// Held by the shard whose images are handed out.
@@ -149,7 +150,7 @@ impl<'a> Extraction<'a> {
                 group.iter().for_each(|_| on_image());
                 Ok::<_, Error>(outcomes)
             })
-            // As many groups would do if each were of one image; the budget counts images.
+            // Groups, of which there may be as many as images; how many images are held at once, `image_budget` says.
             .buffered(self.images_at_once)
             .try_collect()
             .await?;
