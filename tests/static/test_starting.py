@@ -46,7 +46,7 @@ def test_uploads_are_those_below_the_input(resources):
 def test_names_by_which_the_template_and_the_trigger_know_each_other(template, resources):
     source = (WORKSPACE / "shared/lambda/src/trigger.rs").read_text()
     [prefix] = resources("AWS::Events::Rule")["RunWasBusy"]["EventPattern"]["detail"]["name"]
-    assert f'format!("{prefix["prefix"]}{{dataset}}' in source
+    assert f'const EXECUTION_PREFIX: &str = "{prefix["prefix"]}";' in source
     assert resources("AWS::Events::Rule")["RunWasBusy"]["EventPattern"]["detail"]["error"] == ["Pomona.Busy"]
     variables = resources("AWS::Serverless::Function")["Trigger"]["Environment"]["Variables"]
     settings = (WORKSPACE / "shared/lambda/src/settings.rs").read_text()

@@ -37,6 +37,9 @@ use crate::event::parse;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
+/// How the names begin of the executions that uploads start; the template's rule for runs that found the output in use looks for it.
+const EXECUTION_PREFIX: &str = "uploads-";
+
 /// Starts runs when the input has changed.
 pub struct Trigger {
     /// Open stores.
@@ -150,7 +153,7 @@ impl Trigger {
         let dataset = Sha256::digest(format!("{}\0{}", self.dataset.input, self.dataset.output));
         let seconds = i64::try_from(self.interval.as_secs()).unwrap_or(i64::MAX).max(1);
         let window = DateTime::from_timestamp(now.timestamp() / seconds * seconds, 0).unwrap_or_default();
-        format!("uploads-{dataset:.16x}-{}", window.format("%Y%m%dT%H%M%SZ"))
+        format!("{EXECUTION_PREFIX}{dataset:.16x}-{}", window.format("%Y%m%dT%H%M%SZ"))
     }
 
     /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start with the same name
