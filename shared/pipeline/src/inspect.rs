@@ -73,7 +73,7 @@ pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId
             None => refuse(format!("no run at `{}` was successful yet", output.location())),
         };
     };
-    if output.head(&RunLayout::new(run_id.as_str()).success()).await?.is_none() {
+    if !output.exists(&RunLayout::new(run_id.as_str()).success()).await? {
         return refuse(format!("there is no successful run `{run_id}` at `{}`; see runs/ there", output.location()));
     }
     Ok(run_id.clone())

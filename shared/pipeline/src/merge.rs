@@ -66,7 +66,7 @@ pub async fn read_level(output: &dyn Store, run_id: &RunId, level: u32) -> Resul
 /// # Errors
 /// Those of the store, and [`Error::Inconsistent`] where a child is missing.
 pub async fn combine(output: &dyn Store, group: &Group) -> Result<(), Error> {
-    if output.head(&Kind::Node.key(&group.node)).await?.is_some() {
+    if output.exists(&Kind::Node.key(&group.node)).await? {
         return Ok(());
     }
     let (file, this_run_only) = merge_children(output, group).await?;

@@ -191,7 +191,7 @@ async fn impossible_requests_fail_before_any_image_is_read() {
         assert_eq!(error.name(), name, "{error}");
     }
     assert!(input.calls().iter().all(|(operation, _)| *operation == Operation::List));
-    assert!(output.head(layout::LOCK).await.unwrap().is_none(), "a failed run gives its lock back");
+    assert!(!output.exists(layout::LOCK).await.unwrap(), "a failed run gives its lock back");
 }
 
 #[tokio::test]
@@ -212,8 +212,8 @@ async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
     let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
     let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::ready(())).await.unwrap();
     assert!(finished.is_none());
-    assert!(output.head(layout::LOCK).await.unwrap().is_none());
-    assert!(output.head(layout::LATEST).await.unwrap().is_none());
+    assert!(!output.exists(layout::LOCK).await.unwrap());
+    assert!(!output.exists(layout::LATEST).await.unwrap());
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn an_output_in_use_is_busy_until_its_lock_is_given_back_runs_out_or_its_h
     assert!(error.to_string().contains(first.as_str()), "{error}");
 
     lock::release(&store, &second).await.unwrap();
-    assert!(store.head(layout::LOCK).await.unwrap().is_some(), "a lock is given back by its holder only");
+    assert!(store.exists(layout::LOCK).await.unwrap(), "a lock is given back by its holder only");
     lock::acquire(&store, &second, "second", minute, &NoOtherHolders).await.unwrap();
     assert_eq!(lock::renew(&store, &first, minute).await.unwrap_err().name(), ErrorName::Busy);
     lock::release(&store, &second).await.unwrap();

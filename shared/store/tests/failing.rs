@@ -34,8 +34,8 @@ async fn after_a_crash_every_call_fails() {
         store.on(Operation::Put, |_| true, 1.., fault);
         store.put("a", "x".into()).await.expect_err("the crash");
         assert!(store.has_crashed());
-        assert_eq!(inner.head("a").await.expect("head").is_some(), is_there);
-        let error = store.head("a").await.expect_err("after the crash");
+        assert_eq!(inner.exists("a").await.expect("exists"), is_there);
+        let error = store.exists("a").await.expect_err("after the crash");
         assert!(matches!(&error, Error::Other { .. }) && !error.is_retryable(), "{error}");
     }
 }

@@ -119,7 +119,7 @@ async fn an_object_that_cannot_be_read_is_denied() {
         server.join().expect("requests");
     }
     let (store, server) = store(vec![Answer::Full(403, "", String::new())]);
-    assert!(matches!(store.head("k").await, Err(Error::Denied { .. })));
+    assert!(matches!(store.exists("k").await, Err(Error::Denied { .. })));
     server.join().expect("requests");
 }
 

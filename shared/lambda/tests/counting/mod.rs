@@ -37,9 +37,9 @@ impl<S: Store> Store for Counting<S> {
         self.store.list(prefix, keep).await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+    async fn exists(&self, key: &str) -> Result<bool, Error> {
         one_more(&self.requests.gets);
-        self.store.head(key).await
+        self.store.exists(key).await
     }
 
     async fn get(&self, key: &str) -> Result<Stored, Error> {

@@ -73,9 +73,9 @@ fn is_settled(file: &Metadata, now: SystemTime) -> bool {
     now.saturating_sub(file.mtime().max(file.ctime())) > 2
 }
 
-/// Size and etag of what `reader` gives.
-pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<(u64, String)> {
-    hash(reader).map(|(size, hash)| (size, hex(&hash)))
+/// The etag of what `reader` gives.
+pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<String> {
+    hash(reader).map(|(_, hash)| hex(&hash))
 }
 
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {

@@ -105,14 +105,11 @@ impl Store for LocalStore {
         self.blocking(move |folder| Ok(folder.describe(found))).await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+    async fn exists(&self, key: &str) -> Result<bool, Error> {
         let key = key.to_owned();
-        self.blocking(move |folder| match folder.open_object(&key) {
-            Ok(mut file) => {
-                let (size, etag) = etag::of_reader(&mut file).map_err(|e| folder.failed("read", &key, e))?;
-                Ok(Some(Object { key, size, etag }))
-            }
-            Err(Error::NotFound { .. }) => Ok(None),
+        self.blocking(move |folder| match folder.object_path(&key) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
         })
         .await
@@ -193,14 +190,17 @@ impl Folder {
         Ok(self.root.join(key))
     }
 
-    fn open_object(&self, key: &str) -> Result<File, Error> {
+    /// The path of an object that is there.
+    fn object_path(&self, key: &str) -> Result<PathBuf, Error> {
         let path = self.path(key)?;
-        // Asked before opening, because opening a named pipe would wait for its other end.
         let metadata = fs::metadata(&path).map_err(|error| self.failed("read", key, error))?;
-        if !metadata.is_file() {
-            return Err(Error::not_found(&self.location, key));
-        }
-        File::open(&path).map_err(|error| self.failed("read", key, error))
+        if metadata.is_file() { Ok(path) } else { Err(Error::not_found(&self.location, key)) }
+    }
+
+    fn open_object(&self, key: &str) -> Result<File, Error> {
+        // Asked before opening, because opening a named pipe would wait for its other end.
+        let path = self.object_path(key)?;
+        File::open(path).map_err(|error| self.failed("read", key, error))
     }
 
     fn read(&self, key: &str) -> Result<Stored, Error> {

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
 
@@ -90,14 +91,11 @@ impl Bucket {
         format!("{}{key}", self.prefix)
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+    /// What S3 says of the object, `None` where there is none.
+    async fn head(&self, key: &str) -> Result<Option<HeadObjectOutput>, Error> {
         let request = self.client.head_object().bucket(&self.name).key(self.path(key));
         match request.send().await.map_err(|error| self.failed("read", key, error)) {
-            Ok(head) => Ok(Some(Object {
-                key: key.into(),
-                size: head.content_length().unwrap_or(0).cast_unsigned(),
-                etag: encoding::bare_etag(head.e_tag()),
-            })),
+            Ok(head) => Ok(Some(head)),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -155,12 +153,8 @@ impl Bucket {
     }
 
     async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error> {
-        let request = self.client.head_object().bucket(&self.name).key(self.path(key));
-        let written = match request.send().await.map_err(|error| self.failed("read", key, error)) {
-            Ok(head) => head.last_modified().and_then(|time| SystemTime::try_from(*time).ok()),
-            Err(Error::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some(head) = self.head(key).await? else { return Ok(()) };
+        let written = head.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
         // What seems to have been written in the future is as young as can be.
         let is_old =
             written.is_none_or(|written| SystemTime::now().duration_since(written).is_ok_and(|found| found >= age));
@@ -194,8 +188,8 @@ impl Store for S3Store {
         list::objects(&self.bucket, prefix, keep).await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
-        self.bucket.head(key).await
+    async fn exists(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.bucket.head(key).await?.is_some())
     }
 
     async fn get(&self, key: &str) -> Result<Stored, Error> {

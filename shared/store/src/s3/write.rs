@@ -113,7 +113,9 @@ impl Bucket {
         let holds = match condition {
             Condition::Always => true,
             Condition::Absent => self.head(key).await?.is_none(),
-            Condition::Matches(etag) => self.head(key).await?.is_some_and(|object| object.etag == etag),
+            Condition::Matches(etag) => {
+                self.head(key).await?.is_some_and(|head| encoding::bare_etag(head.e_tag()) == etag)
+            }
         };
         if holds { Ok(()) } else { Err(Error::changed(&self.location, key)) }
     }

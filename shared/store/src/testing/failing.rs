@@ -15,7 +15,7 @@ use crate::{Error, Keep, Object, Store, Stored};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     List,
-    Head,
+    Exists,
     Get,
     GetIfMatch,
     Put,
@@ -183,8 +183,8 @@ impl Store for FailingStore {
         self.call(Operation::List, prefix, self.inner.list(prefix, keep)).await
     }
 
-    async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
-        self.call(Operation::Head, key, self.inner.head(key)).await
+    async fn exists(&self, key: &str) -> Result<bool, Error> {
+        self.call(Operation::Exists, key, self.inner.exists(key)).await
     }
 
     async fn get(&self, key: &str) -> Result<Stored, Error> {
