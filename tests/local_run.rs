@@ -48,6 +48,21 @@ fn a_run_writes_every_file_that_it_promises() {
 }
 
 #[test]
+fn other_formats_are_read_where_their_endings_are_asked_for() {
+    let Some(shared) = reference_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir(&input).unwrap();
+    // One pixel each: dark in the GIF, white in the BMP.
+    let gif = b"GIF87a\x01\0\x01\0\x80\0\0abcdef,\0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;";
+    let header = [54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24];
+    fs::write(input.join("a.GIF"), gif).unwrap();
+    fs::write(input.join("b.bmp"), [b"BM".as_slice(), &[0; 8], &header, &[0; 25], &[255; 4]].concat()).unwrap();
+    let summary = succeed(pomona_run(&shared, &input, &output).args(["--extensions", "gif,bmp"]));
+    assert!(summary.contains("2 x 1280") && summary.contains("rejects    none"), "{summary}");
+}
+
+#[test]
 fn a_second_run_computes_nothing_says_so_and_has_the_same_result() {
     let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();

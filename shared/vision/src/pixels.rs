@@ -5,32 +5,41 @@
 //!
 //! ```text
 //! bytes -> decoder -> rows -> horizontal pass -> rows -> vertical pass -> [height, width, 3]
-//!          jpeg, png         `---------------- resize ---------------'
+//!       jpeg, png, gif,       `---------------- resize ---------------'
+//!       whole (bmp, webp)
 //! ```
 //!
-//! The format is the one that the bytes show, whatever the file's name says. Rows stream from the decoder through
-//! both passes, so a picture never exists as a whole: memory follows the size of the target, and the rows of the
-//! picture that one row of the target is made of (4 of 224 parts of its height, when it shrinks to 224). The exceptions
-//! are in the formats: an interlaced PNG is unpacked first, and libjpeg holds the coefficients of a progressive JPEG.
+//! The format is the one that the bytes show, whatever the file's name says; of an animation the first picture counts.
+//! Rows of JPEG and PNG stream from the decoder through both passes, so a picture never exists as a whole: memory follows
+//! the size of the target, and the rows of the picture that one row of the target is made of (4 of 224 parts of its
+//! height, when it shrinks to 224). The exceptions are in the formats: an interlaced PNG is unpacked first, libjpeg holds
+//! the coefficients of a progressive JPEG, and the other formats have decoders that unpack a picture as a whole.
 //!
 //! Whatever a file contains, `read` returns pixels or a [`Reject`] with one of a closed set of reasons; it never
 //! panics. It departs from Pillow knowingly in these cases:
 //!
 //! | file | Pillow | here |
 //! |---|---|---|
-//! | formats other than JPEG and PNG | pixels | `unsupported` |
-//! | lossless JPEG | pixels | `unsupported` |
+//! | formats other than JPEG, PNG, GIF, BMP and WebP (TIFF for instance) | pixels | `unsupported` |
+//! | lossless JPEG, BMP of 16 bits per pixel or of run lengths, GIF whose first frame is not the whole picture | pixels | `unsupported` |
 //! | JPEG that starts with a stream of tables only | pixels | `corrupt` |
 //! | a side longer than [`Limits::max_side`], a file larger than [`Limits::max_bytes`] | pixels | `too_large` |
 //! | PNG whose image data fails its CRC but inflates without an error | pixels | `corrupt` |
 //! | PNG cut behind its last row, or exactly between two rows | pixels, missing rows black | `truncated` |
 //! | metadata that is damaged but decides no pixel (JFIF, Photoshop, gAMA ...) | an error | pixels |
 //! | JPEG with arithmetic coding, larger than 64 KiB | an error | pixels |
+//! | GIF with unknown blocks, WebP with damaged metadata | pixels | `corrupt` |
+//! | BMP without the padding of its last row | pixels | `truncated` |
+//! | GIF that is cut behind its last pixel, WebP or BMP that is damaged where no pixel depends on it | an error | pixels |
+//! | lossy WebP whose pixels are damaged (one of 500 such files), BMP whose palette is | pixels | perhaps others |
 
+mod expand;
+mod gif;
 mod jpeg;
 mod kernels;
 mod png;
 mod resize;
+mod whole;
 
 use std::any::Any;
 use std::fmt;
@@ -105,6 +114,10 @@ impl Reject {
         Self::new(RejectReason::Truncated, detail)
     }
 
+    fn ends_early() -> Self {
+        Self::truncated("the file ends before the last row")
+    }
+
     fn corrupt(detail: impl Into<String>) -> Self {
         Self::new(RejectReason::Corrupt, detail)
     }
@@ -144,6 +157,9 @@ impl Limits {
 
     fn check_picture(&self, width: u32, height: u32) -> Result<(), Reject> {
         let pixels = u64::from(width) * u64::from(height);
+        if pixels == 0 {
+            return Err(Reject::corrupt(format!("{width} x {height} pixels")));
+        }
         if pixels > self.max_pixels {
             return Err(Reject::too_large(format!("{width} x {height} pixels, more than {} in all", self.max_pixels)));
         }
@@ -158,16 +174,8 @@ impl Limits {
 pub struct ImageReader {
     limits: Limits,
     resizer: Resizer,
-    scratch: Scratch,
-}
-
-/// Buffers that decoders use and leave behind for the next image.
-#[derive(Default)]
-struct Scratch {
-    /// One row of the picture, expanded to pixels.
+    /// One row of a picture, left behind for the next one.
     line: Vec<Rgbx>,
-    /// A whole picture as its file stores it, for formats whose rows do not come in order.
-    picture: Vec<u8>,
 }
 
 impl ImageReader {
@@ -177,7 +185,7 @@ impl ImageReader {
     /// If `width` or `height` is 0.
     pub fn new(width: usize, height: usize, limits: Limits) -> Self {
         assert!(width > 0 && height > 0, "the target size must not be empty");
-        Self { limits, resizer: Resizer::new(width, height), scratch: Scratch::default() }
+        Self { limits, resizer: Resizer::new(width, height), line: Vec::new() }
     }
 
     /// The pixels of an image file: `[height, width, 3]`, RGB, valid until the next call.
@@ -187,18 +195,18 @@ impl ImageReader {
     pub fn read(&mut self, bytes: &[u8]) -> Result<&[u8], Reject> {
         let decode = decoder(bytes)?;
         self.limits.check_file(bytes)?;
-        let Self { limits, resizer, scratch } = self;
+        let Self { limits, resizer, line } = self;
         // The bindings report libjpeg's errors by unwinding, past the panic hook. A panic proper is a decoder's bug:
         // the hook reports it, and the image is a reject all the same. Every decode starts by resetting the buffers,
         // so none is left torn.
-        catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, scratch, resizer)))
+        catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, line, resizer)))
             .unwrap_or_else(|payload| Err(reject_of_panic(payload)))?;
         Ok(self.resizer.finish())
     }
 }
 
-/// Checks a picture's size against the limits, then streams its rows through the resizer.
-type Decode = fn(&[u8], &Limits, &mut Scratch, &mut Resizer) -> Result<(), Reject>;
+/// Checks a picture's size against the limits, then pushes its rows, each expanded to pixels in the line, into the resizer.
+type Decode = fn(&[u8], &Limits, &mut Vec<Rgbx>, &mut Resizer) -> Result<(), Reject>;
 
 /// The decoder of a file's format, which its first bytes decide.
 fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
@@ -206,7 +214,10 @@ fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
         [] => Err(Reject::new(RejectReason::Empty, "no bytes")),
         _ if bytes.starts_with(jpeg::MAGIC) => Ok(jpeg::decode),
         _ if bytes.starts_with(png::MAGIC) => Ok(png::decode),
-        _ => Err(Reject::unsupported("neither JPEG nor PNG")),
+        _ if gif::MAGICS.iter().any(|magic| bytes.starts_with(magic)) => Ok(gif::decode),
+        _ if whole::is_webp(bytes) => Ok(whole::decode_webp),
+        _ if bytes.starts_with(whole::BMP_MAGIC) => Ok(whole::decode_bmp),
+        _ => Err(Reject::unsupported("none of JPEG, PNG, GIF, WebP and BMP")),
     }
 }
 

@@ -19,6 +19,8 @@ from PIL import Image, ImageFile
 
 JPEG_MODES = ["RGB", "L", "CMYK"]
 PNG_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]
+GIF_MODES = ["1", "L", "P", "RGB", "RGBA"]
+WEBP_MODES = ["L", "RGB", "RGBA"]
 SIZES = [
     *[(1, 1), (1, 40), (40, 1), (7, 9), (8, 8), (16, 16), (17, 15), (33, 64), (100, 100), (101, 67), (224, 224)],
     *[(224, 90), (90, 224), (225, 223), (640, 480), (500, 31), (3, 400), (230, 237), (230, 236), (300, 377)],
@@ -114,6 +116,61 @@ def raw_png(rng, size, depth, colour, interlaced):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + parts + chunk(b"IEND", b"")
 
 
+def gif(rng, mode, size):
+    image = picture(rng, mode, size)
+    options = {"interlace": rng.randrange(2)}
+    if mode in ("L", "P") and rng.random() < 0.5:
+        options["transparency"] = rng.choice(image.tobytes())
+    if rng.random() < 0.3:
+        options |= {"save_all": True, "append_images": [picture(rng, mode, size)], "disposal": rng.randrange(4)}
+    out = io.BytesIO()
+    image.save(out, "GIF", **options)
+    return out.getvalue()
+
+
+def webp(rng, mode, size):
+    options = {"quality": rng.choice([0, 30, 75, 100]), "method": rng.randrange(7), "lossless": rng.random() < 0.3}
+    if mode == "RGBA":
+        options |= {"alpha_quality": rng.choice([0, 50, 100]), "exact": rng.random() < 0.5}
+    if rng.random() < 0.3:
+        options |= {"save_all": True, "append_images": [picture(rng, mode, size)], "background": (9, 99, 199, 255)}
+    if rng.random() < 0.3:
+        options |= {"icc_profile": rng.randbytes(99), "exif": Image.Exif()}
+    out = io.BytesIO()
+    picture(rng, mode, size).save(out, "WEBP", **options)
+    return out.getvalue()
+
+
+BLUE_FIRST = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+RED_FIRST = (0xFF, 0xFF00, 0xFF0000, 0xFF000000)
+BMPS = [
+    *[(bits, 0, header, None) for bits in (1, 4, 8, 24) for header in (12, 40, 108, 124)],
+    *[(32, 0, header, None) for header in (40, 108, 124)],
+    (32, 3, 40, BLUE_FIRST),
+    *[(32, 3, header, masks) for header in (56, 124) for masks in (BLUE_FIRST, RED_FIRST)],
+]
+
+
+def raw_bmp(rng, size, bits, compression, header_length, masks):
+    """A BMP of random samples, in all the ways of writing one that Pillow reads."""
+    width, height = size
+    rows = rng.randbytes((width * bits + 31) // 32 * 4 * height)
+    colours = 0 if bits > 8 else 1 << bits
+    if header_length == 12:
+        header = struct.pack("<IHHHH", 12, width, height, 1, bits)
+        palette = rng.randbytes(3 * colours)
+    else:
+        used = rng.choice([0, rng.randint(1, colours)]) if colours else 0
+        fields = [header_length, width, height * rng.choice([1, -1]), 1, bits, compression, len(rows), 0, 0, used, 0]
+        header = struct.pack("<IiiHHIIiiII", *fields)
+        if masks:
+            header += struct.pack("<IIII", *masks)[: 12 if header_length == 40 else 16]
+        header = header.ljust(header_length, b"\0")
+        palette = rng.randbytes(4 * (used or colours))
+    start = 14 + len(header) + len(palette)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + palette + rows
+
+
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 RAW_PNGS = [(depth, colour) for colour, depths in DEPTHS.items() for depth in depths]
 
@@ -129,6 +186,12 @@ def all_variants(seed):
         for depth, colour in RAW_PNGS:
             for interlaced in (0, 1):
                 yield f"depth{depth}-colour{colour}-{interlaced}.png", raw_png(rng, size, depth, colour, interlaced)
+        for mode in GIF_MODES * 2:
+            yield f"{mode}.gif", gif(rng, mode, size)
+        for mode in WEBP_MODES * 3:
+            yield f"{mode}.webp", webp(rng, mode, size)
+        for bits, compression, header, masks in BMPS:
+            yield f"{bits}-{compression}-{header}.bmp", raw_bmp(rng, size, bits, compression, header, masks)
 
 
 def damage(rng, data):

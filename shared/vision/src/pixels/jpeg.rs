@@ -9,18 +9,13 @@ use std::panic::resume_unwind;
 use mozjpeg::{ColorSpace, Decompress};
 
 use super::resize::Resizer;
-use super::{Limits, Reject, Rgbx, Scratch};
+use super::{Limits, Reject, Rgbx};
 use header::{Components, Frame};
 
 pub(super) const MAGIC: &[u8] = &[0xFF, 0xD8, 0xFF];
 
 /// Streams a JPEG's rows into the resizer. Errors inside libjpeg unwind; the caller catches them.
-pub(super) fn decode(
-    bytes: &[u8],
-    limits: &Limits,
-    scratch: &mut Scratch,
-    resizer: &mut Resizer,
-) -> Result<(), Reject> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits, line: &mut Vec<Rgbx>, resizer: &mut Resizer) -> Result<(), Reject> {
     let Frame { width, height, components } = Frame::of(bytes)?;
     limits.check_picture(width.into(), height.into())?;
     let (width, height) = (usize::from(width), usize::from(height));
@@ -39,7 +34,7 @@ pub(super) fn decode(
     let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
 
     resizer.start(width, height);
-    let line = unaligned(&mut scratch.line, width);
+    let line = unaligned(line, width);
     for _ in 0..height {
         started.read_scanlines_into(line).map_err(corrupt)?;
         if components == Components::Cmyk {
@@ -90,7 +85,7 @@ impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.bytes.is_empty() {
             if !self.rows_are_complete.get() {
-                resume_unwind(Box::new(Reject::truncated("the file ends before the last row")));
+                resume_unwind(Box::new(Reject::ends_early()));
             }
             self.bytes = END_OF_IMAGE;
         }
