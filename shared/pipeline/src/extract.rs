@@ -99,7 +99,7 @@ impl<'a> Extraction<'a> {
     pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn() + Sync)) -> Result<Extracted, Error> {
         let layout = RunLayout::new(shard.run_id.as_str());
         self.check_recipe(shard, &layout)?;
-        if self.output.exists(&layout::part_moments(&shard.part)).await? {
+        if part::exists(self.output, &shard.part).await? {
             (0..shard.images).for_each(|_| on_image());
             return Ok(Extracted { images: shard.images, reused: shard.images, ..Extracted::default() });
         }
@@ -246,7 +246,7 @@ impl<'a> Extraction<'a> {
     }
 
     async fn stored_name(&self, previous: &PreviousPart) -> Result<String, Error> {
-        let exists = self.output.exists(&layout::part_moments(&previous.part)).await?;
+        let exists = part::exists(self.output, &previous.part).await?;
         Ok(if exists {
             previous.part.clone()
         } else {

@@ -24,6 +24,11 @@ use crate::tables::{self, ParquetTable};
 /// What became of an image.
 pub(crate) type Outcome = Result<Box<[f32]>, Reject>;
 
+/// Whether a part exists: it does once its moments do, which are written last.
+pub(crate) async fn exists(output: &dyn Store, name: &str) -> Result<bool, Error> {
+    Ok(output.exists(&layout::part_moments(name)).await?)
+}
+
 /// A part in memory, ready to be written.
 #[derive(Debug)]
 pub(crate) struct Part {

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::latest::Latest;
-use crate::layout::{RunLayout, part_moments};
+use crate::layout::RunLayout;
 use crate::listing::{self, Class, Listing, Row};
 use crate::merge;
 use crate::options::{KeyFilter, Options};
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
 use crate::tables::CsvTable;
-use crate::{json, latest, locations, names};
+use crate::{json, latest, locations, names, part};
 
 /// Requests to the output that a plan has under way at once.
 const CONCURRENCY: usize = 32;
@@ -219,17 +219,13 @@ fn name_shards(request: &Request<'_>, rows_by_shard: &BTreeMap<u32, Vec<Row>>) -
     rows_by_shard.iter().map(name).collect()
 }
 
-async fn part_exists(output: &dyn Store, part: &str) -> Result<bool, Error> {
-    Ok(output.exists(&part_moments(part)).await?)
-}
-
 async fn missing_shards(
     output: &dyn Store,
     request: &Request<'_>,
     shard_bits: u32,
     shards: &[Shard],
 ) -> Result<Vec<Shard>, Error> {
-    let exist = stream::iter(shards).map(|shard| part_exists(output, &shard.part)).buffered(CONCURRENCY);
+    let exist = stream::iter(shards).map(|shard| part::exists(output, &shard.part)).buffered(CONCURRENCY);
     let exist: Vec<bool> = exist.try_collect().await?;
     let mut missing: Vec<Shard> =
         shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard.clone()).collect();
@@ -327,7 +323,7 @@ pub async fn read_missing(output: &dyn Store, run_id: &RunId) -> Result<Vec<Shar
 pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Error> {
     let is_missing = |shard: Shard| async move {
         let own_name = names::name_of_this_run(&shard.part, run_id.as_str());
-        let exists = part_exists(output, &shard.part).await? || part_exists(output, &own_name).await?;
+        let exists = part::exists(output, &shard.part).await? || part::exists(output, &own_name).await?;
         Ok::<_, Error>(u64::from(!exists))
     };
     let each = stream::iter(read_missing(output, run_id).await?).map(is_missing).buffered(CONCURRENCY);
