@@ -4,16 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 .SHELLFLAGS := -euo pipefail -c
 
+# Weights, photographs and reference results, for the tests and benchmarks that need them.
 REFERENCE := ../shared
-INPUT ?= $(wildcard $(REFERENCE)/images/fruits-360)
 OUTPUT ?= results
-POMONA := $(or $(CARGO_TARGET_DIR),target)/release/pomona
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+POMONA := $(TARGET)/release/pomona
+# What the tests' runners print, for the summary.
+LOGS := $(TARGET)/test-logs
 PYTHON_READY := .venv/.ready
-
-export POMONA_MODEL ?= $(wildcard $(REFERENCE)/models/mobilenet_v2_1.0_224_features.onnx)
-ifeq ($(POMONA_MODEL),)
-unexport POMONA_MODEL
-endif
 
 # JPEGs are decoded with SIMD where nasm is there at build time, and otherwise twice as slowly; whole images come out the same, but a
 # damaged image that is still readable may not. As root on Debian or Ubuntu it is installed; elsewhere install it by hand.
@@ -21,21 +19,23 @@ endif
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test lint unit static emulator benchmark browser spark arm64 clean
+.PHONY: build run test lint unit reference static emulator benchmark browser spark arm64 clean
 
 build: assembler
 	cargo build --release --locked --package pomona
 
-# `make run INPUT=folder OUTPUT=folder`; without INPUT the reference photographs, or else pictures that Pomona draws.
+# `make run INPUT=folder OUTPUT=folder`; without INPUT on pictures that Pomona draws.
 run: build
-ifeq ($(INPUT),)
-	$(POMONA) demo
-else
-	$(POMONA) run $(INPUT) $(OUTPUT)
-endif
+	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT),demo)
 
-# All that must hold before a change lands.
-test: lint unit static emulator
+# All that must hold before a change lands. The suites run one after the other, and the last lines say what ran and what did not.
+test: forget-logs lint unit reference static emulator
+	python3 tests/summary.py $(LOGS)
+
+.PHONY: forget-logs
+forget-logs:
+	rm -rf $(LOGS)
+	mkdir -p $(LOGS)
 
 lint: assembler
 	cargo fmt --all --check
@@ -43,21 +43,30 @@ lint: assembler
 
 # The whole-system tests run the program, so it is built first, and with the tests' features, so that nothing is compiled twice.
 unit: assembler $(PYTHON_READY)
+	mkdir -p $(LOGS)
 	cargo build --release --locked --workspace --all-targets
-	cargo test --release --locked --workspace
+	cargo test --release --locked --workspace 2>&1 | tee $(LOGS)/unit.txt
+
+# What only the published weights and real photographs can show.
+reference: unit
+ifneq ($(wildcard $(REFERENCE)),)
+	cargo test --release --locked --workspace --test reference -- --ignored 2>&1 | tee $(LOGS)/reference.txt
+endif
 
 $(PYTHON_READY): tests/python/requirements.txt
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet --requirement $<
+	.venv/bin/pip install --quiet --no-compile --requirement $<
 	touch $@
 
 # The workflow on AWS: what infra/ and statemachine/ say, and the real Lambdas in an emulator.
 static:
-	tests/static/run.sh
+	mkdir -p $(LOGS)
+	tests/static/run.sh -rs 2>&1 | tee $(LOGS)/static.txt
 
 emulator:
+	mkdir -p $(LOGS)
 	cargo build --release --locked --workspace --all-targets
-	tests/emulator/run.sh
+	tests/emulator/run.sh -rs 2>&1 | tee $(LOGS)/emulator.txt
 
 # What is too large or too slow for every change.
 

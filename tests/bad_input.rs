@@ -3,29 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use pomona_tests::{fail, pomona, pomona_run, reference_data, reference_paths, succeed};
-
-fn copy_images(shared: &Path, count: usize, to: &Path) {
-    for path in reference_paths(shared).iter().take(count) {
-        let target = to.join(path);
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(shared.join("images/fruits-360").join(path), target).unwrap();
-    }
-}
+use pomona_tests::{fail, few_pictures, pomona, pomona_run, succeed};
 
 #[test]
 fn requests_that_cannot_work_say_what_is_wrong() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    copy_images(&shared, 6, &input);
+    few_pictures(6, &input);
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
     let nowhere = folder.path().join("nowhere");
     let file = folder.path().join("file");
     fs::write(&file, "text").unwrap();
-    let run =
-        |input: &Path, output: &Path, arguments: &[&str]| fail(pomona_run(&shared, input, output).args(arguments));
+    let run = |input: &Path, output: &Path, arguments: &[&str]| fail(pomona_run(input, output).args(arguments));
     let cases = [
         (run(&nowhere, &output, &[]), "no such folder"),
         (run(&file, &output, &[]), "not a folder"),
@@ -51,10 +41,9 @@ fn requests_that_cannot_work_say_what_is_wrong() {
 
 #[test]
 fn a_model_that_cannot_be_used_says_why() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    copy_images(&shared, 3, &input);
+    few_pictures(3, &input);
     let text = folder.path().join("text.onnx");
     fs::write(&text, "this is no model").unwrap();
     for (model, expected) in [(folder.path().join("none.onnx"), "none.onnx"), (text, "text.onnx")] {
@@ -66,27 +55,26 @@ fn a_model_that_cannot_be_used_says_why() {
 
 #[test]
 fn the_model_is_found_by_option_variable_or_in_the_working_folder() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    copy_images(&shared, 3, &input);
-    let model = shared.canonicalize().unwrap().join("models/mobilenet_v2_1.0_224_features.onnx");
+    few_pictures(3, &input);
+    let model = folder.path().join("untrained.onnx");
+    succeed(pomona().args(["model", "untrained"]).arg(&model));
     succeed(pomona().arg("run").arg(&input).arg(&output).env("POMONA_MODEL", &model));
     fs::create_dir(folder.path().join("models")).unwrap();
-    fs::copy(&model, folder.path().join("models/mobilenet_v2_1.0_224_features.onnx")).unwrap();
+    fs::rename(&model, folder.path().join("models/mobilenet_v2_1.0_224_features.onnx")).unwrap();
     let summary = succeed(pomona().arg("run").arg(&input).arg(&output).current_dir(folder.path()));
     assert!(summary.contains("nothing: all features were there already"), "{summary}");
 }
 
 #[test]
 fn a_file_that_may_not_be_read_is_a_reject_and_not_the_end_of_the_run() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    copy_images(&shared, 20, &input);
+    few_pictures(20, &input);
     // A link that leads nowhere cannot be read by anybody, the superuser included.
     std::os::unix::fs::symlink(folder.path().join("gone"), input.join("broken.jpg")).unwrap();
-    let summary = succeed(&mut pomona_run(&shared, &input, &output));
+    let summary = succeed(&mut pomona_run(&input, &output));
     assert!(summary.contains("1 unreadable"), "{summary}");
     assert!(summary.contains("20 x 1280"), "{summary}");
 }

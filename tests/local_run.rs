@@ -7,15 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pomona_tests::{assert_same, latest_run, pomona_run, reference_data, reference_images, result, succeed};
+use pomona_tests::{assert_same, latest_run, pictures, pomona_run, result, succeed};
 
 #[test]
 fn a_run_writes_every_file_that_it_promises() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    let summary = succeed(pomona_run(&shared, &input, &output).args(["--limit", "40", "--csv", "all"]));
+    let summary = succeed(pomona_run(&input, &output).args(["--limit", "40", "--csv", "all"]));
     assert!(summary.contains("40 in") && summary.contains("40 x 1280"), "{summary}");
     let run = latest_run(&output);
     for file in [
@@ -49,7 +48,6 @@ fn a_run_writes_every_file_that_it_promises() {
 
 #[test]
 fn other_formats_are_read_where_their_endings_are_asked_for() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     fs::create_dir(&input).unwrap();
@@ -58,31 +56,29 @@ fn other_formats_are_read_where_their_endings_are_asked_for() {
     let header = [54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24];
     fs::write(input.join("a.GIF"), gif).unwrap();
     fs::write(input.join("b.bmp"), [b"BM".as_slice(), &[0; 8], &header, &[0; 25], &[255; 4]].concat()).unwrap();
-    let summary = succeed(pomona_run(&shared, &input, &output).args(["--extensions", "gif,bmp"]));
+    let summary = succeed(pomona_run(&input, &output).args(["--extensions", "gif,bmp"]));
     assert!(summary.contains("2 x 1280") && summary.contains("rejects    none"), "{summary}");
 }
 
 #[test]
 fn a_second_run_computes_nothing_says_so_and_has_the_same_result() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    succeed(pomona_run(&shared, &input, &output).args(["--limit", "60"]));
+    succeed(pomona_run(&input, &output).args(["--limit", "60"]));
     let first = result(&output);
-    let summary = succeed(pomona_run(&shared, &input, &output).args(["--limit", "60"]));
+    let summary = succeed(pomona_run(&input, &output).args(["--limit", "60"]));
     assert!(summary.contains("nothing: all features were there already"), "{summary}");
     assert_same(&first, &result(&output));
 }
 
 #[test]
 fn the_number_of_threads_changes_no_byte() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let results = ["1", "2", "3"].map(|threads| {
         let output = folder.path().join(threads);
-        succeed(pomona_run(&shared, &input, &output).args(["--threads", threads, "--shard-size", "50"]));
+        succeed(pomona_run(&input, &output).args(["--threads", threads, "--shard-size", "50"]));
         result(&output)
     });
     assert_same(&results[0], &results[1]);
@@ -91,33 +87,31 @@ fn the_number_of_threads_changes_no_byte() {
 
 #[test]
 fn a_run_that_was_killed_goes_on_where_it_was_and_has_the_same_result() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let (output, whole) = (folder.path().join("out"), folder.path().join("whole"));
     let arguments = ["--shard-size", "20", "--threads", "1"];
-    let mut child = start(pomona_run(&shared, &input, &output).args(arguments));
+    let mut child = start(pomona_run(&input, &output).args(arguments));
     wait_for_parts(&output, 3, &mut child);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     assert!(!output.join("latest.json").exists(), "the run was killed too late to prove anything");
     let before = parts(&output);
 
-    let summary = succeed(pomona_run(&shared, &input, &output).args(arguments));
+    let summary = succeed(pomona_run(&input, &output).args(arguments));
     assert!(summary.contains("the features of the others were there already"), "{summary}");
     assert!(parts(&output).is_superset(&before));
-    succeed(pomona_run(&shared, &input, &whole).args(arguments));
+    succeed(pomona_run(&input, &whole).args(arguments));
     assert_same(&result(&output), &result(&whole));
     assert_eq!(parts(&output), parts(&whole), "nothing half-written has a final name");
 }
 
 #[test]
 fn ctrl_c_ends_a_run_at_once_gives_the_lock_back_and_loses_no_part() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    let mut child = start(pomona_run(&shared, &input, &output).args(["--shard-size", "20", "--threads", "1"]));
+    let mut child = start(pomona_run(&input, &output).args(["--shard-size", "20", "--threads", "1"]));
     wait_for_parts(&output, 2, &mut child);
     succeed(Command::new("kill").args(["-INT", &child.id().to_string()]));
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -128,13 +122,12 @@ fn ctrl_c_ends_a_run_at_once_gives_the_lock_back_and_loses_no_part() {
 
 #[test]
 fn a_second_run_on_the_same_output_meanwhile_is_refused_and_harms_nothing() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    let mut child = start(pomona_run(&shared, &input, &output).args(["--shard-size", "20", "--threads", "1"]));
+    let mut child = start(pomona_run(&input, &output).args(["--shard-size", "20", "--threads", "1"]));
     wait_for_parts(&output, 1, &mut child);
-    let message = pomona_tests::fail(&mut pomona_run(&shared, &input, &output));
+    let message = pomona_tests::fail(&mut pomona_run(&input, &output));
     assert!(message.contains("in use by another run"), "{message}");
     assert!(message.contains(&format!("process {}", child.id())), "{message}");
     assert!(child.wait().unwrap().success());
@@ -142,12 +135,11 @@ fn a_second_run_on_the_same_output_meanwhile_is_refused_and_harms_nothing() {
 
 #[test]
 fn another_shard_size_gives_the_same_features_and_the_same_components_to_rounding() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let outputs = ["25", "1000"].map(|size| {
         let output = folder.path().join(size);
-        succeed(pomona_run(&shared, &input, &output).args(["--shard-size", size, "--csv", "all"]));
+        succeed(pomona_run(&input, &output).args(["--shard-size", size, "--csv", "all"]));
         output
     });
     let features = outputs.each_ref().map(|output| rows_by_path(&latest_run(output).join("features/csv")));

@@ -1,12 +1,14 @@
 //! A newcomer's first commands: fetching the model, the demo, a look at the results.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pomona_tests::{
-    assert_same, fail, latest_run, pomona, pomona_run, reference_data, reference_images, result, succeed,
-};
+use pomona_tests::{fail, few_pictures, latest_run, pictures, pomona, pomona_run, succeed};
 use serde_json::Value;
+
+/// What is said of untrained weights wherever somebody looks.
+const UNTRAINED: &str = "untrained weights: their features tell colours, edges and textures apart";
 
 /// `pomona` with a cache folder of its own and no way to the network: a closed port answers for every proxy.
 fn offline(cache: &Path) -> Command {
@@ -21,52 +23,42 @@ fn json(command: &mut Command) -> Value {
 }
 
 #[test]
-fn the_model_is_fetched_once_checked_and_then_found() {
-    let Some(shared) = reference_data() else { return };
-    let shared = shared.canonicalize().unwrap();
-    let cache = tempfile::tempdir().unwrap();
-    let weights = shared.join("models/mobilenetv2_nhwc");
-    let printed = succeed(offline(cache.path()).args(["model", "fetch", "--from"]).arg(&weights));
-    assert!(printed.contains("is the published"), "{printed}");
-    succeed(offline(cache.path()).args(["model", "verify"]));
-    succeed(
-        offline(cache.path()).args(["model", "verify"]).arg(shared.join("models/mobilenet_v2_1.0_224_features.onnx")),
-    );
-    fail(offline(cache.path()).args(["model", "verify"]).arg(shared.join("models/mobilenetv2_layers.json")));
-
-    // The cached model is used without being asked for, and gives what the reference file gives.
-    let input = reference_images(&shared, &cache.path().join("in"));
-    let (fetched, given) = (cache.path().join("fetched"), cache.path().join("given"));
-    succeed(offline(cache.path()).arg("run").arg(&input).arg(&fetched).args(["--limit", "20"]));
-    succeed(pomona_run(&shared, &input, &given).args(["--limit", "20"]));
-    assert_same(&result(&fetched), &result(&given));
+fn without_model_and_network_a_run_names_three_ways_out_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    few_pictures(3, &folder.path().join("in"));
+    for arguments in [&["run", "in", "out"][..], &["model", "fetch"]] {
+        let message = fail(offline(folder.path()).args(arguments));
+        assert_eq!(message.lines().count(), 1, "{message}");
+        for way in ["proxy 127.0.0.1:9", "`pomona model fetch --from URL|FOLDER`", "`--model FILE`", "`--untrained`"] {
+            assert!(message.contains(way), "{way}: {message}");
+        }
+    }
 }
 
 #[test]
-fn without_model_and_network_one_message_names_both_ways_out() {
-    let cache = tempfile::tempdir().unwrap();
-    let message = fail(offline(cache.path()).args(["demo", "demo"]));
-    let error = message.split("error: ").nth(1).expect("there is an error");
-    assert!(error.contains("--from") && error.contains("--model"), "{message}");
-}
-
-#[test]
-fn the_demo_ends_with_a_report_that_inspect_and_search_can_read() {
-    let Some(shared) = reference_data() else { return };
-    let model = shared.canonicalize().unwrap().join("models/mobilenet_v2_1.0_224_features.onnx");
+fn the_demo_needs_no_network_says_so_once_and_ends_with_results_that_inspect_and_search_can_read() {
     let folder = tempfile::tempdir().unwrap();
     let demo = |arguments: &[&str]| {
-        let mut command = pomona();
-        command.current_dir(folder.path()).env("POMONA_MODEL", &model).env("NO_COLOR", "1").args(arguments);
+        let mut command = offline(folder.path());
+        command.env("NO_COLOR", "1").args(arguments);
         command
     };
-    let summary = succeed(&mut demo(&["demo"]));
+    let output = demo(&["demo"]).output().unwrap();
+    let (summary, notices) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{notices}");
+    let told: Vec<&str> = notices.lines().filter(|line| line.contains("not to be had")).collect();
+    assert!(matches!(told[..], [line] if line.contains("untrained weights")), "{notices}");
+    assert!(summary.contains(UNTRAINED), "{summary}");
     assert!(summary.contains("360 in 12 classes"), "{summary}");
     let results = folder.path().join("pomona-demo/results");
-    assert!(latest_run(&results).join("report/report.html").is_file());
+    let page = fs::read_to_string(latest_run(&results).join("report/report.html")).unwrap();
+    assert!(page.contains("class=\"notice\"") && page.contains(UNTRAINED), "{page}");
+    let info = fs::read(latest_run(&results).join("model_info/model_info.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&info).unwrap()["recipe"]["weights"], "untrained");
 
     let screen = succeed(&mut demo(&["inspect", "pomona-demo/results"]));
-    for expected in ["360", "1280", "variance explained", "█", "Amberling", "features/parquet", "extract"] {
+    for expected in ["360", "1280", "variance explained", "█", "Amberling", "features/parquet", "extract", UNTRAINED]
+    {
         assert!(screen.contains(expected), "{expected} is not in\n{screen}");
     }
     let inspection = json(&mut demo(&["inspect", "pomona-demo/results", "--json"]));
@@ -97,26 +89,23 @@ fn the_demo_ends_with_a_report_that_inspect_and_search_can_read() {
 
 #[test]
 fn results_of_another_preprocessing_are_not_searched() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    succeed(pomona_run(&shared, &input, &output).args(["--limit", "10", "--preprocess", "torch"]));
-    let image = shared.join("images/fruits-360/Banana/100_100.jpg");
-    let model = shared.join("models/mobilenet_v2_1.0_224_features.onnx");
+    succeed(pomona_run(&input, &output).args(["--limit", "10", "--preprocess", "torch"]));
+    let image = fs::read_dir(&input).unwrap().next().unwrap().unwrap().path().join("000.png");
     let mut search = pomona();
-    search.arg("search").arg(&output).arg(image).arg("--model").arg(model);
+    search.arg("search").arg(&output).arg(image);
     assert!(fail(&mut search).contains("another model or preprocessing"));
     succeed(search.args(["--preprocess", "torch"]));
 }
 
 #[test]
 fn quiet_says_nothing_and_verbose_says_what_is_done_without_colours_where_none_are_wanted() {
-    let Some(shared) = reference_data() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let input = reference_images(&shared, &folder.path().join("in"));
+    let input = pictures(&folder.path().join("in"));
     let run = |option: &str| {
-        let mut command = pomona_run(&shared, &input, &folder.path().join("out"));
+        let mut command = pomona_run(&input, &folder.path().join("out"));
         let output = command.args(["--limit", "10", option]).env("NO_COLOR", "1").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())

@@ -5,7 +5,7 @@ set -euo pipefail
 pomona=$1
 folder=$2
 
-"$pomona" --quiet demo "$folder/demo"
+"$pomona" --quiet demo "$folder/demo" --untrained
 mapfile -t pictures < <(find "$folder/demo/images" -name '*.png' | sort)
 
 labels=(
@@ -22,12 +22,12 @@ done
 cp "${pictures[350]}" "$folder/odd/images/no label.png"
 : > "$folder/odd/images/empty.jpg"
 echo 'no picture' > "$folder/odd/images/text.png"
-"$pomona" --quiet run "$folder/odd/images" "$folder/odd/results" --max-reject-share 0.1
+"$pomona" --quiet run "$folder/odd/images" "$folder/odd/results" --max-reject-share 0.1 --untrained
 
-"$pomona" --quiet run "$folder/demo/images" "$folder/one-component/results" --limit 60 --components 1
+"$pomona" --quiet run "$folder/demo/images" "$folder/one-component/results" --limit 60 --components 1 --untrained
 
 mkdir -p "$folder/no-variance/images"
 for copy in 1 2 3; do
     cp "${pictures[0]}" "$folder/no-variance/images/$copy.png"
 done
-"$pomona" --quiet run "$folder/no-variance/images" "$folder/no-variance/results"
+"$pomona" --quiet run "$folder/no-variance/images" "$folder/no-variance/results" --untrained

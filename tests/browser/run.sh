@@ -6,10 +6,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "$here/../.." && pwd)
 pomona="${CARGO_TARGET_DIR:-$workspace/target}/release/pomona"
 screenshots=${SCREENSHOTS:-$(mktemp -d)}
-model=$workspace/../shared/models/mobilenet_v2_1.0_224_features.onnx
-if [[ -z ${POMONA_MODEL:-} && -f $model ]]; then
-    export POMONA_MODEL=$model
-fi
 
 if ! command -v chromium >/dev/null; then
     apt-get update -qq

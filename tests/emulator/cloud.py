@@ -19,16 +19,31 @@ import results
 
 HERE = Path(__file__).parent
 WORKSPACE = HERE.parents[1]
-SHARED = WORKSPACE.parent / "shared"
 STAGES = ["plan", "list-batch", "reduce", "project-map", "report"]
 FUNCTIONS = [*STAGES, "trigger"]
 MODEL = "mobilenet_v2_1.0_224_features.onnx"
 
 
 def binaries():
-    """Where `cargo build --release` puts the binaries; elsewhere by POMONA_BINARIES."""
+    """Where `cargo build --release --workspace` puts the binaries; elsewhere by POMONA_BINARIES."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
     return Path(os.environ.get("POMONA_BINARIES", target / "release"))
+
+
+def require_binaries():
+    missing = [name for name in ["pomona", *(f"pomona-{function}" for function in FUNCTIONS)] if not (binaries() / name).exists()]
+    if missing:
+        raise FileNotFoundError(f"not built: {', '.join(missing)} at {binaries()}; run `cargo build --release --workspace`")
+
+
+def make_model(folder):
+    """MobileNetV2 with untrained weights, alone in a folder, under the name that the template's functions look for."""
+    folder.mkdir(exist_ok=True)
+    command = [binaries() / "pomona", "model", "untrained", folder / MODEL]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+    return folder / MODEL
 
 
 def until(look, what, seconds=60):
@@ -42,8 +57,8 @@ def until(look, what, seconds=60):
 
 
 class Emulator:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, model):
+        self.folder, self.model = folder, model
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -96,10 +111,7 @@ class Emulator:
             code.mkdir(parents=True)
             shutil.copy(binaries() / f"pomona-{function}", code / "bootstrap")
             template = template.replace(f"../functions/{function}/", str(code))
-        models = self.folder / "build/models"
-        models.mkdir()
-        shutil.copy(SHARED / "models" / MODEL, models)
-        template = template.replace("../models/", str(models)).replace("../statemachine/", f"{WORKSPACE}/statemachine/")
+        template = template.replace("../models/", str(self.model.parent)).replace("../statemachine/", f"{WORKSPACE}/statemachine/")
         built = self.folder / "built.yaml"
         built.write_text(template)
         self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import cloud
+import pictures
 
 
 def table(stack):
@@ -20,12 +21,14 @@ def table(stack):
 
 
 def main():
-    images = sorted((cloud.SHARED / "images/fruits-360").rglob("*.jpg"))[::6][:1024]
-    with tempfile.TemporaryDirectory() as folder:
-        emulator = cloud.Emulator(Path(folder))
+    cloud.require_binaries()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        images = pictures.draw(folder / "pictures", 1024)
+        emulator = cloud.Emulator(folder, cloud.make_model(folder / "model"))
         try:
             stack = emulator.deploy("pomona-0")
-            stack.upload({"/".join(path.parts[-2:]): path for path in images})
+            stack.upload(images)
             # One child at a time, so that the functions have the machine to themselves.
             stack.succeed(max_concurrency=1)
             table(stack)

@@ -78,7 +78,8 @@ def test_three_images_have_the_result_of_a_local_run(stack, forty, local):
 
 
 def test_a_poisoned_image_is_a_reject_and_stops_nothing(stack, forty, local):
-    images = {**forty, "Pear/cut, off.jpg": next(iter(forty.values())).read_bytes()[:700], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
+    whole = next(path for path in forty.values() if path.suffix == ".jpg").read_bytes()
+    images = {**forty, "Pear/cut, off.jpg": whole[:len(whole) // 2], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
     stack.upload(images)
     report = stack.succeed(options={**OPTIONS, "max_reject_share": 0.1})
     assert (report["images"], report["rejects"]) == (43, 3)

@@ -59,9 +59,8 @@ def test_lambdas_refuse_another_region(elsewhere, forty):
     assert elsewhere.keys() == []
 
 
-def test_the_command_line_refuses_another_region(elsewhere, emulator):
-    command = [cloud.binaries() / "pomona", "run", elsewhere.outputs["InputLocation"], elsewhere.outputs["OutputLocation"],
-               "--model", cloud.SHARED / "models" / cloud.MODEL]
+def test_the_command_line_refuses_another_region(elsewhere, emulator, model):
+    command = [cloud.binaries() / "pomona", "run", elsewhere.outputs["InputLocation"], elsewhere.outputs["OutputLocation"], "--model", model]
     environment = {**os.environ, **emulator.environment, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode != 0
@@ -69,10 +68,10 @@ def test_the_command_line_refuses_another_region(elsewhere, emulator):
     assert elsewhere.keys() == []
 
 
-def test_the_command_line_runs_on_buckets(stack, emulator, forty, local):
+def test_the_command_line_runs_on_buckets(stack, emulator, model, forty):
     stack.upload(forty)
     command = [cloud.binaries() / "pomona", "run", stack.outputs["InputLocation"], stack.outputs["OutputLocation"], "--components", "10",
-               "--model", cloud.SHARED / "models" / cloud.MODEL]
+               "--model", model]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=emulator.environment)
     assert done.returncode == 0, done.stderr
     # What it has computed, an execution does not compute again.

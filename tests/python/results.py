@@ -1,5 +1,6 @@
 """Where a run's tables are."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -14,3 +15,9 @@ def latest_run(output):
 def table(output, name):
     """One of a run's Parquet tables ("features" or "pca"), as pandas."""
     return pq.read_table(latest_run(output) / name / "parquet").to_pandas()
+
+
+def rejects(output):
+    """The reasons of a run's unusable images, by path."""
+    files = sorted((latest_run(output) / "errors").glob("*.csv"))
+    return {row["path"]: row["reason"] for file in files for row in csv.DictReader(file.open(newline=""))}

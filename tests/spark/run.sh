@@ -9,7 +9,7 @@ cargo build --release --locked --workspace --all-targets
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-model=../shared/models/mobilenet_v2_1.0_224_features.onnx
-"${CARGO_TARGET_DIR:-target}/release/pomona" --quiet run ../shared/images/fruits-360 "$work/results" \
-    --model "$model" --limit 60 --shard-size 20 --components 5 --csv all
+pomona=${CARGO_TARGET_DIR:-target}/release/pomona
+"$pomona" --quiet demo "$work/demo" --untrained
+"$pomona" --quiet run "$work/demo/images" "$work/results" --untrained --limit 60 --shard-size 20 --components 5 --csv all
 .venv-spark/bin/python tests/spark/check_spark.py "$work/results"

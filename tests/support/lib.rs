@@ -1,4 +1,4 @@
-//! What the whole-system tests share: the program, the reference data, Python, and results compared byte for byte.
+//! What tests share: the program, pictures, Python, the reference data, and results compared byte for byte.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,26 +13,30 @@ pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folder with models, images and reference results that lies beside the project. Without it a test that needs it fails in CI,
-/// and elsewhere says so and ends.
-pub fn reference_data() -> Option<PathBuf> {
-    needed(project().join("../shared"), "the folder `shared` with reference data does not lie beside the project")
+/// The folder with published weights, photographs and reference results that lies beside the project. Tests that need it are ignored
+/// until somebody who has it asks for them, as `make test` does.
+///
+/// # Panics
+/// Where it is missing.
+pub fn reference() -> PathBuf {
+    needed(project().join("../shared"), "the reference data")
 }
 
-/// The Python with the packages of tests/python/requirements.txt; as for [`reference_data`] where there is none.
-pub fn python() -> Option<PathBuf> {
+/// The Python with the packages of tests/python/requirements.txt: `$POMONA_PYTHON`, or that of the project.
+///
+/// # Panics
+/// Where it is missing.
+pub fn python() -> PathBuf {
     let chosen = std::env::var_os("POMONA_PYTHON").map(PathBuf::from);
-    let python = chosen.unwrap_or_else(|| project().join(".venv/bin/python"));
-    needed(python, "there is no Python with the tests' packages; `make test` installs it")
+    needed(
+        chosen.unwrap_or_else(|| project().join(".venv/bin/python")),
+        "the tests' Python, which `make test` installs (or POMONA_PYTHON names),",
+    )
 }
 
-fn needed(path: PathBuf, missing: &str) -> Option<PathBuf> {
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("CI").is_none(), "{missing}: {}", path.display());
-    eprintln!("skipped: {missing}");
-    None
+fn needed(path: PathBuf, what: &str) -> PathBuf {
+    assert!(path.exists(), "{what} is missing at {}", path.display());
+    path
 }
 
 /// The program, built by `cargo build --release` into the folder that the tests were built into.
@@ -45,11 +49,18 @@ pub fn pomona() -> Command {
     command
 }
 
-/// `pomona run` with the reference model.
-pub fn pomona_run(shared: &Path, input: &Path, output: &Path) -> Command {
+/// `pomona run` with untrained weights.
+pub fn pomona_run(input: &Path, output: &Path) -> Command {
+    let mut command = pomona();
+    command.arg("run").arg(input).arg(output).arg("--untrained");
+    command
+}
+
+/// `pomona run` with the published weights of the reference data.
+pub fn pomona_run_published(input: &Path, output: &Path) -> Command {
     let mut command = pomona();
     command.arg("run").arg(input).arg(output);
-    command.arg("--model").arg(shared.join("models/mobilenet_v2_1.0_224_features.onnx"));
+    command.arg("--model").arg(reference().join("models/mobilenet_v2_1.0_224_features.onnx"));
     command
 }
 
@@ -87,18 +98,26 @@ pub fn link_files<'a>(from: &Path, files: impl IntoIterator<Item = &'a str>, to:
     }
 }
 
-/// The paths of the 300 images that reference/pca_300.json is about, below images/fruits-360.
-pub fn reference_paths(shared: &Path) -> Vec<String> {
-    let json = fs::read(shared.join("reference/pca_300.json")).expect("the reference can be read");
-    let json: Value = serde_json::from_slice(&json).expect("the reference is JSON");
-    let paths = json["paths"].as_array().expect("the reference has paths");
-    paths.iter().map(|path| path.as_str().expect("paths are text").to_owned()).collect()
+/// The folder `to` with 360 pictures in 12 classes.
+pub fn pictures(to: &Path) -> PathBuf {
+    pomona_demo::draw(to).expect("pictures can be drawn");
+    to.to_owned()
 }
 
-/// A folder with links to the 300 reference images.
-pub fn reference_images(shared: &Path, to: &Path) -> PathBuf {
-    let paths = reference_paths(shared);
-    link_files(&shared.join("images/fruits-360"), paths.iter().map(String::as_str), to);
+/// The folder `to` with the first pictures of some classes, `count` in all.
+pub fn few_pictures(count: usize, to: &Path) -> PathBuf {
+    let all = tempfile::tempdir().expect("a temporary folder");
+    pictures(all.path());
+    let mut classes: Vec<PathBuf> =
+        fs::read_dir(all.path()).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    classes.sort();
+    for number in 0..count {
+        let class = &classes[number % classes.len()];
+        let picture = class.join(format!("{:03}.png", number / classes.len()));
+        let target = to.join(picture.strip_prefix(all.path()).expect("pictures lie below their folder"));
+        fs::create_dir_all(target.parent().expect("a picture lies in a folder")).expect("folders can be made");
+        fs::copy(picture, target).expect("pictures can be copied");
+    }
     to.to_owned()
 }
 

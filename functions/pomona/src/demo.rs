@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::model::ModelArgs;
+use crate::model::{Fallback, ModelArgs};
 use crate::run::{self, RunArgs};
 use crate::{Ending, Error};
 
-/// Draw some hundred pictures of made-up fruits and run the whole pipeline on them
+/// Draw some hundred pictures of made-up fruits and run the whole pipeline on them; without network on untrained weights
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// The folder for pictures and results
@@ -25,5 +25,5 @@ pub(crate) async fn run(args: DemoArgs, quiet: bool) -> Result<Ending, Error> {
     if !quiet {
         eprintln!("drew {count} pictures into {}", images.display());
     }
-    run::run(RunArgs::with_defaults(&images, &results, args.model), quiet).await
+    run::run(RunArgs::with_defaults(&images, &results, args.model), Fallback::Untrained, quiet).await
 }

@@ -27,6 +27,8 @@ pub(crate) enum Error {
     NotReady,
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image { path: PathBuf, source: std::io::Error },
+    #[error("cannot write the model `{}`: {source}", path.display())]
+    WriteModel { path: PathBuf, source: std::io::Error },
     #[error("cannot use the image `{}`: {reject}", path.display())]
     Rejected { path: PathBuf, reject: Reject },
     #[error("cannot print: {0}")]

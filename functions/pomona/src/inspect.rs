@@ -68,6 +68,9 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {filter}")))?;
     writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
     writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
+    if let Some(notice) = plan.recipe.notice() {
+        writeln!(out, "note        {notice}")?;
+    }
     let passed = validation.checks.iter().filter(|check| check.passed).count();
     writeln!(out, "checks      {passed} of {} passed", validation.checks.len())?;
 

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use error::Error;
+use model::Fallback;
 use tracing_subscriber::EnvFilter;
 
 /// Images in, MobileNetV2 features and principal components out.
@@ -74,7 +75,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(&cli.output);
     let ending = match cli.command {
-        Command::Run(args) => run::run(args, cli.output.quiet).await,
+        Command::Run(args) => run::run(args, Fallback::None, cli.output.quiet).await,
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,

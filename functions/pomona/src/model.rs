@@ -1,20 +1,31 @@
-//! Finding the model, and `pomona model`: fetching and verifying it.
+//! Finding the model, and `pomona model`: fetching, verifying and drawing it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess};
-use pomona_weights::{Cache, Event, MODEL_NAME, Options, Source, weight_files};
+use pomona_pipeline::recipe::UNTRAINED_NOTICE;
+use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
+use pomona_weights::{Cache, Edition, Event, MODEL_NAME, Options, Source, fetch};
 
 use crate::progress::Progress;
 use crate::{Ending, Error};
 
+/// Where a model file is named, beside the command line.
+const MODEL_VARIABLE: &str = "POMONA_MODEL";
+
+/// How long somebody who wants to see a demo waits for the published weights, which are 14 MB.
+const DEMO_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Which model to use and how.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// The ONNX model [default: the one in models/ in this folder, or MobileNetV2, fetched once and checked]
-    #[arg(long, value_name = "FILE", env = "POMONA_MODEL")]
+    /// The ONNX model [default: POMONA_MODEL, or the one in models/ in this folder, or MobileNetV2, fetched once and checked]
+    #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// MobileNetV2 with untrained weights, for a trial without any download: its features know nothing of what ImageNet teaches
+    #[arg(long, conflicts_with = "model")]
+    untrained: bool,
     /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation)
     #[arg(long, value_name = "HOW", default_value_t = Preprocess::Tf)]
     preprocess: Preprocess,
@@ -26,16 +37,54 @@ pub(crate) struct ModelArgs {
     engine: Engine,
 }
 
+/// What to do where no model is named or at hand and the published one cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fallback {
+    /// Fail, and say how to get one.
+    None,
+    /// Wait less, and go on with untrained weights.
+    Untrained,
+}
+
 impl ModelArgs {
     /// Loads the chosen model; the published one is fetched where none is chosen and none is at hand.
-    pub(crate) fn load(self, progress: &Progress) -> Result<Model, Error> {
+    pub(crate) fn load(self, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
         let options = ModelOptions { engine: self.engine, preprocess: self.preprocess, output: self.output };
-        let path = match self.model.or_else(in_working_folder) {
+        if self.untrained {
+            return untrained(&options);
+        }
+        let path = match self.model.or_else(in_environment).or_else(in_working_folder) {
             Some(path) => path,
-            None => fetch(Options::default(), progress)?,
+            None if fallback == Fallback::None => fetch_published(&Options::default(), progress)?,
+            None => match fetch_published(&Options { within: Some(DEMO_PATIENCE), ..Options::default() }, progress) {
+                Ok(path) => path,
+                Err(Error::Weights(pomona_weights::Error::Unavailable { failures })) => {
+                    let reasons: Vec<String> = failures.iter().map(ToString::to_string).collect();
+                    let reasons = reasons.join("; ");
+                    progress.say(&format!(
+                        "the published weights are not to be had ({reasons}); going on with {UNTRAINED_NOTICE}"
+                    ));
+                    return untrained(&options);
+                }
+                Err(other) => return Err(other),
+            },
         };
         Ok(Model::load(&path, &options)?)
     }
+
+    /// As [`load`](Self::load), for a run that is there already: untrained weights need not be asked for again.
+    pub(crate) fn load_for(mut self, weights: Weights, progress: &Progress) -> Result<Model, Error> {
+        self.untrained |= weights == Weights::Untrained && self.model.is_none();
+        self.load(Fallback::None, progress)
+    }
+}
+
+fn untrained(options: &ModelOptions) -> Result<Model, Error> {
+    Ok(Model::from_bytes(&pomona_weights::untrained(), "with untrained weights", options)?)
+}
+
+fn in_environment() -> Option<PathBuf> {
+    std::env::var_os(MODEL_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn in_working_folder() -> Option<PathBuf> {
@@ -43,7 +92,7 @@ fn in_working_folder() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Fetch or verify the published MobileNetV2 model
+/// Fetch or verify the published MobileNetV2 model, or write an untrained one
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
     /// Fetch the published weights, check them and put the model into the cache folder
@@ -57,40 +106,56 @@ pub(crate) enum ModelCommand {
         /// The file [default: the model in the cache folder]
         file: Option<PathBuf>,
     },
+    /// Write the same network with untrained weights, always the same, as an ONNX file
+    Untrained {
+        /// The file to write
+        file: PathBuf,
+    },
 }
 
 /// Runs `pomona model`.
 pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
-    let progress = Progress::new(quiet);
-    let path = match command {
+    let done = match command {
         ModelCommand::Fetch { from } => {
             let mut options = Options::default();
             if let Some(source) = from {
                 options.sources = vec![source];
             }
-            fetch(options, &progress)?
+            let path = fetch_published(&options, &Progress::new(quiet))?;
+            format!("{} is the published {MODEL_NAME}", path.display())
         }
         ModelCommand::Verify { file } => {
-            let path = file.map_or_else(|| Cache::from_env().map(|cache| cache.model_path()), Ok)?;
-            pomona_weights::verify(&path)?;
-            path
+            let edition = Edition::published();
+            let path = file.map_or_else(|| Cache::from_env().map(|cache| cache.model_path(&edition)), Ok)?;
+            pomona_weights::verify(&path, &edition)?;
+            format!("{} is the published {MODEL_NAME}", path.display())
+        }
+        ModelCommand::Untrained { file } => {
+            let write = std::fs::write(&file, pomona_weights::untrained());
+            write.map_err(|source| Error::WriteModel { path: file.clone(), source })?;
+            format!("{} is {MODEL_NAME} with {UNTRAINED_NOTICE}", file.display())
         }
     };
     if !quiet {
-        println!("{} is the published {MODEL_NAME}", path.display());
+        println!("{done}");
     }
     Ok(Ending::Done)
 }
 
-fn fetch(options: Options, progress: &Progress) -> Result<PathBuf, Error> {
+fn fetch_published(options: &Options, progress: &Progress) -> Result<PathBuf, Error> {
     let cache = Cache::from_env()?;
     let mut bar = None;
-    let path = pomona_weights::fetch(&cache, &options, |event| match event {
+    let path = fetch(&cache, options, |event| match event {
         Event::Fetched { .. } => {
-            bar.get_or_insert_with(|| progress.bar("fetch", "files", weight_files().count() as u64)).advance();
+            bar.get_or_insert_with(|| progress.bar("fetch", "files", options.edition.files.len() as u64)).advance();
         }
-        Event::Retrying { failure, wait } => progress.say(&format!("{failure}; again in {:.1} s", wait.as_secs_f64())),
-        Event::SourceFailed { failure } => progress.say(&failure.to_string()),
+        Event::Retrying { failure, wait } => {
+            let text = format!("{failure}; again in {:.1} s", wait.as_secs_f64());
+            progress.say_beside(bar.as_ref(), &text);
+        }
+        Event::NextSource { failure } => {
+            progress.say_beside(bar.as_ref(), &format!("{failure}; asking the next source"));
+        }
     })?;
     Ok(path)
 }

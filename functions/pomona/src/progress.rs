@@ -23,10 +23,17 @@ impl Progress {
         Self { quiet, bar: Mutex::default() }
     }
 
-    /// Tells something beside the bar.
+    /// Tells something.
     pub(crate) fn say(&self, text: &str) {
-        if !self.quiet {
-            eprintln!("{text}");
+        self.say_beside(self.current().as_ref(), text);
+    }
+
+    /// Tells something above a bar, which stays whole.
+    pub(crate) fn say_beside(&self, bar: Option<&Bar>, text: &str) {
+        match bar.map(|bar| &bar.shown) {
+            _ if self.quiet => {}
+            Some(Shown::Terminal(bar)) => bar.suspend(|| eprintln!("{text}")),
+            _ => eprintln!("{text}"),
         }
     }
 

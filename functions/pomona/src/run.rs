@@ -13,7 +13,7 @@ use pomona_pipeline::output::Output;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::pixels::Limits;
 
-use crate::model::ModelArgs;
+use crate::model::{Fallback, ModelArgs};
 use crate::progress::Progress;
 use crate::{Ending, Error, summary};
 
@@ -126,12 +126,12 @@ impl OptionArgs {
 }
 
 /// Runs the pipeline.
-pub(crate) async fn run(args: RunArgs, quiet: bool) -> Result<Ending, Error> {
+pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let options = args.options.into_options();
     options.validate()?;
     let input = locations::open(&args.input).await?;
     let progress = Progress::new(quiet);
-    let model = args.model.load(&progress)?;
+    let model = args.model.load(fallback, &progress)?;
     if let Some(notice) = model.notice() {
         progress.say(notice);
     }

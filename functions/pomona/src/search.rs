@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::search::{self, Space};
-use pomona_pipeline::{RunId, inspect, locations};
+use pomona_pipeline::{RunId, inspect, locations, plan};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::pixels::Limits;
 
@@ -41,7 +41,8 @@ pub(crate) async fn run(args: SearchArgs, quiet: bool) -> Result<Ending, Error> 
     let store = locations::open(&args.results).await?;
     let run_id = inspect::find_run(store.as_ref(), args.run.as_ref()).await?;
     let image = std::fs::read(&args.image).map_err(|source| Error::Image { path: args.image.clone(), source })?;
-    let extractor = Extractor::new(args.model.load(&Progress::new(quiet))?, Limits::default());
+    let weights = plan::read_plan(store.as_ref(), &run_id).await?.recipe.weights;
+    let extractor = Extractor::new(args.model.load_for(weights, &Progress::new(quiet))?, Limits::default());
     let mut session = extractor.session()?;
     let features = session.features(&image)?.map_err(|reject| Error::Rejected { path: args.image.clone(), reject })?;
     let space = if args.pca { Space::Components } else { Space::Features };

@@ -30,6 +30,9 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
         timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds())).collect();
     line("time", stages.join(", "));
     let output = output.trim_end_matches('/');
+    if let Some(notice) = plan.recipe.notice() {
+        line("note", notice.to_owned());
+    }
     line("results", format!("{output}/{}", RunLayout::new(plan.run_id.as_str()).root()));
     text
 }

@@ -61,16 +61,16 @@ struct Scene {
 impl Scene {
     fn new(random: &mut Random) -> Self {
         // Half the angle's tangent gives sine and cosine without a library whose last digit may differ.
-        let half_tangent = random.between(-0.4, 0.4);
-        let grey = random.between(0.82, 0.98);
+        let half_tangent = random.between(-0.2, 0.2);
+        let grey = random.between(0.96, 0.98);
         Self {
-            centre: [random.between(-0.12, 0.12), random.between(-0.12, 0.12)],
-            radius: random.between(0.50, 0.68),
+            centre: [random.between(-0.04, 0.04), random.between(-0.04, 0.04)],
+            radius: random.between(0.70, 0.78),
             cosine: (1.0 - half_tangent * half_tangent) / (1.0 + half_tangent * half_tangent),
             sine: 2.0 * half_tangent / (1.0 + half_tangent * half_tangent),
-            light: unit([random.between(-0.6, 0.6), random.between(-0.9, -0.2), 0.8]),
-            background: std::array::from_fn(|_| grey + random.between(-0.02, 0.02)),
-            brightness: random.between(0.85, 1.1),
+            light: unit([random.between(-0.4, 0.4), random.between(-0.8, -0.3), 0.8]),
+            background: std::array::from_fn(|_| grey + random.between(-0.005, 0.005)),
+            brightness: random.between(0.9, 1.05),
             phase: random.between(0.0, 1.0),
         }
     }
@@ -95,7 +95,7 @@ impl Fruit {
     fn colour_at(&self, x: f64, y: f64, scene: &Scene) -> Colour {
         let (x, y) = (x - scene.centre[0], y - scene.centre[1]);
         let (across, up) = (x * scene.cosine + y * scene.sine, x * scene.sine - y * scene.cosine);
-        let half_height = scene.radius * self.tallness.min(1.25);
+        let half_height = scene.radius * self.tallness.min(1.2);
         let up = up / half_height;
         let half_width = half_height / self.tallness * (1.0 - self.taper * (up + 1.0) / 2.0).max(0.05);
         let across = across / half_width;

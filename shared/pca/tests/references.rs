@@ -3,7 +3,7 @@
 
 use std::error::Error;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -146,19 +146,6 @@ fn lapack_reference(python: &Path, rows: &Array2<f32>, pca: &Pca) -> Result<Refe
     Ok(Reference { variances, loadings: matrix(rows.ncols()), projections: matrix(rows.nrows()) })
 }
 
-/// The interpreter with numpy, or `None` on a machine without it; in CI it must be there.
-fn python() -> Option<PathBuf> {
-    let project_python = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bin/python");
-    let python = std::env::var_os("POMONA_PYTHON").map_or_else(|| PathBuf::from(project_python), PathBuf::from);
-    if python.exists() {
-        return Some(python);
-    }
-    let message = format!("no Python at {}: set POMONA_PYTHON to one that has numpy", python.display());
-    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{message}");
-    eprintln!("not compared with LAPACK: {message}");
-    None
-}
-
 #[test]
 fn equals_nalgebra() -> Result<(), Box<dyn Error>> {
     compare_all(nalgebra_reference)
@@ -166,6 +153,6 @@ fn equals_nalgebra() -> Result<(), Box<dyn Error>> {
 
 #[test]
 fn equals_lapack() -> Result<(), Box<dyn Error>> {
-    let Some(python) = python() else { return Ok(()) };
+    let python = pomona_tests::python();
     compare_all(|rows, pca| lapack_reference(&python, rows, pca))
 }

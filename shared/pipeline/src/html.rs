@@ -87,12 +87,18 @@ fn header(page: &Page<'_>) -> String {
 <p class=\"name\">Pomona</p>
 <h1>{input}</h1>
 <p>Run <code>{run_id}</code>, {}</p>
-{}{}</header>
+{}{}{}</header>
 ",
         moment(page.plan.started),
         tables::verdict(page),
+        notice(page),
         tables::figures(page)
     )
+}
+
+/// What a reader must know before anything else, if anything.
+fn notice(page: &Page<'_>) -> String {
+    page.plan.recipe.notice().map_or_else(String::new, |text| format!("<p class=\"notice\">{}</p>\n", escape(text)))
 }
 
 fn map_heading(page: &Page<'_>) -> &'static str {

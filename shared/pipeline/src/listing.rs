@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Int32Array, Int64Array, StringArray};
+use arrow_array::{Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use pomona_store::Object;
 

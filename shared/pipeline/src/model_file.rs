@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, Float64Array, StringArray};
+use arrow_array::{Array, Float64Array, StringArray};
 use bytes::Bytes;
 use ndarray::Array2;
 use pomona_pca::Pca;

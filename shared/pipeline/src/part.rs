@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::StringArray;
+use arrow_array::StringArray;
 use bytes::Bytes;
 use futures::future::try_join;
 use ndarray::{Array2, ArrayView2};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use ndarray::{Array2, ArrayView1, ArrayView2};

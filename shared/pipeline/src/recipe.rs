@@ -1,16 +1,24 @@
 //! All that determines features beside the images.
 
 use pomona_vision::extractor::{Extractor, PIXELS_VERSION};
+use pomona_vision::model::Weights;
 use pomona_vision::pixels::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::names::NameHasher;
+
+/// What a user must know about features of untrained weights.
+pub const UNTRAINED_NOTICE: &str = "untrained weights: their features tell colours, edges and textures apart, and know nothing of \
+                                    what ImageNet teaches";
 
 /// How features are made of images: two runs with equal recipes make equal features of equal images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recipe {
     /// SHA-256 of the model file.
     pub model_digest: String,
+    /// Whether that model was trained. Its digest says as much, but not to people.
+    #[serde(default)]
+    pub weights: Weights,
     /// Engine, version of its numerics, preprocessing and the chosen output.
     pub numerics: String,
     /// Version of decoding and resizing.
@@ -27,10 +35,19 @@ impl Recipe {
         let model = extractor.model();
         Self {
             model_digest: model.digest().to_owned(),
+            weights: model.weights(),
             numerics: model.numerics().to_owned(),
             pixels: PIXELS_VERSION.to_owned(),
             limits: extractor.limits(),
             feature_width: model.width(),
+        }
+    }
+
+    /// What a user must know about such features, if anything.
+    pub fn notice(&self) -> Option<&'static str> {
+        match self.weights {
+            Weights::Trained => None,
+            Weights::Untrained => Some(UNTRAINED_NOTICE),
         }
     }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use pomona_store::{LocalStore, Store};
 use tempfile::TempDir;
 
-async fn folder() -> Option<(Arc<dyn Store>, TempDir)> {
+async fn folder() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = LocalStore::open(folder.path()).expect("the folder opens");
-    Some((Arc::new(store), folder))
+    (Arc::new(store), folder)
 }
 
 pomona_store::conformance_tests!(folder);

@@ -21,7 +21,7 @@ use tract_onnx::prelude::*;
 pub use error::ModelError;
 pub(crate) use normalize::Normalize;
 pub(crate) use options::Affine;
-pub use options::{Engine, ModelOptions, Preprocess, UnknownValue};
+pub use options::{Engine, ModelOptions, Preprocess, UnknownValue, Weights};
 
 use crate::engine;
 
@@ -38,6 +38,7 @@ pub struct Model {
     notice: Option<&'static str>,
     input_size: (usize, usize),
     features: usize,
+    weights: Weights,
     plan: Arc<TypedSimplePlan>,
 }
 
@@ -59,7 +60,7 @@ impl Model {
 
     /// Loads a model from the bytes of an ONNX file; `name` stands for it in messages.
     pub fn from_bytes(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Model, ModelError> {
-        let graph::Graph { network, height, width, features } = graph::read(bytes, name, options)?;
+        let graph::Graph { network, height, width, features, weights } = graph::read(bytes, name, options)?;
         let prepared = prepare(network, options.engine).map_err(|reason| ModelError::Unsupported {
             model: name.to_owned(),
             height,
@@ -73,6 +74,7 @@ impl Model {
             notice: prepared.notice,
             input_size: (width, height),
             features,
+            weights,
             plan: prepared.plan,
         })
     }
@@ -96,6 +98,11 @@ impl Model {
     /// The length of a feature vector.
     pub fn width(&self) -> usize {
         self.features
+    }
+
+    /// Whether the network was trained.
+    pub fn weights(&self) -> Weights {
+        self.weights
     }
 
     /// What a user should know about how this model runs here, if anything.

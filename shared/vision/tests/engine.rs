@@ -3,14 +3,10 @@
 
 mod engine_support;
 
-use std::path::Path;
-
 use engine_support::*;
-use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess};
+use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
 use proptest::prelude::*;
 
-const MOBILENET: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/models/mobilenet_v2_1.0_224_features.onnx");
 const SAME: [usize; 4] = [1, 1, 1, 1];
 const BOTTOM_RIGHT: [usize; 4] = [0, 0, 1, 1];
 const TOLERANCE: f32 = 1e-4;
@@ -33,16 +29,6 @@ fn same_features(onnx: &[u8], height: usize, width: usize, preprocess: Preproces
     (plain, numerics)
 }
 
-/// MobileNetV2 as published; without it, a test says so, and fails where CI promises that it is there.
-fn mobilenet() -> Option<Vec<u8>> {
-    if Path::new(MOBILENET).exists() {
-        return Some(std::fs::read(MOBILENET).expect("a readable model"));
-    }
-    assert!(std::env::var_os("CI").is_none(), "{MOBILENET} is missing");
-    eprintln!("skipped: {MOBILENET} is missing");
-    None
-}
-
 /// MobileNetV2 with a width multiplier, shortened to one block per stage and one repetition.
 fn small_mobilenet(height: usize, width: usize, multiplier: f64, pads: [usize; 4]) -> Vec<u8> {
     let channels = |count: usize| (count as f64 * multiplier).round().max(1.0) as usize;
@@ -59,11 +45,18 @@ fn small_mobilenet(height: usize, width: usize, multiplier: f64, pads: [usize; 4
 
 #[test]
 fn mobilenet_v2_has_the_features_that_tract_computes() {
-    let Some(onnx) = mobilenet() else { return };
+    let onnx = pomona_weights::untrained();
     for preprocess in [Preprocess::Tf, Preprocess::Torch] {
         let numerics = assert_same_features(&onnx, 224, 224, preprocess);
         assert_eq!(numerics, format!("pomona-1/{preprocess}"));
     }
+}
+
+#[test]
+fn untrained_weights_are_told_by_the_model_file_alone() {
+    let weights = |onnx: &[u8]| Model::from_bytes(onnx, "model", &ModelOptions::default()).unwrap().weights();
+    assert_eq!(weights(&pomona_weights::untrained()), Weights::Untrained);
+    assert_eq!(weights(&small_mobilenet(32, 32, 0.5, SAME)), Weights::Trained);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 """What Pillow makes of image files, for tests/pixels.rs.
 
     pixels_oracle.py digests FOLDER WIDTH HEIGHT   prints JSON: {path below FOLDER: SHA-256 of its RGB bytes, or null}
+    pixels_oracle.py table TABLE                   prints JSON: {path: SHA-256 of its RGB bytes} of a reference table
+    pixels_oracle.py photo FILE                    writes a JPEG of 101 x 67 pixels
     pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
     pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
 """
@@ -16,6 +18,7 @@ import zlib
 from pathlib import Path
 
 from PIL import Image, ImageFile
+from pyarrow import parquet
 
 JPEG_MODES = ["RGB", "L", "CMYK"]
 PNG_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]
@@ -225,6 +228,11 @@ def main(command, folder, *numbers):
     folder = Path(folder)
     if command == "digests":
         json.dump(digests(folder, tuple(map(int, numbers))), sys.stdout)
+    elif command == "photo":
+        picture(random.Random(1), "RGB", (101, 67)).save(folder)
+    elif command == "table":
+        columns = parquet.read_table(folder, columns=["path", "pixels_sha256"]).to_pydict()
+        json.dump(dict(zip(columns["path"], columns["pixels_sha256"])), sys.stdout)
     elif command == "variants":
         write(folder, all_variants(int(numbers[0])))
     elif command == "damaged":

@@ -9,7 +9,7 @@ use prost::Message;
 
 use crate::layers::{Activation, Form, LAYERS, Layer, WeightFile};
 use crate::npy::{ELEMENT_BYTES, float32_array};
-use crate::onnx::{Attribute, Graph, Model, Node, OperatorSet, Tensor, ValueInfo};
+use crate::onnx::{Attribute, Graph, Model, Node, OperatorSet, Property, Tensor, ValueInfo};
 use crate::{Error, MODEL_NAME, Result};
 
 /// The weight files' contents by their names.
@@ -20,6 +20,11 @@ pub type WeightFiles = HashMap<&'static str, Vec<u8>>;
 /// # Errors
 /// A file is missing, or is not a float32 `.npy` array of its layer's shape.
 pub fn assemble(files: &WeightFiles) -> Result<Vec<u8>> {
+    assemble_marked(files, Vec::new())
+}
+
+/// As [`assemble`], with metadata.
+pub(crate) fn assemble_marked(files: &WeightFiles, metadata: Vec<Property>) -> Result<Vec<u8>> {
     let mut network = Network::new();
     for layer in &LAYERS {
         network.push_convolution(layer, files)?;
@@ -28,7 +33,7 @@ pub fn assemble(files: &WeightFiles) -> Result<Vec<u8>> {
             Activation::Linear => network.end_block(layer),
         }
     }
-    Ok(network.into_model().encode_to_vec())
+    Ok(network.into_model(metadata).encode_to_vec())
 }
 
 /// The graph so far.
@@ -109,7 +114,7 @@ impl Network {
         self.block = Block { input: Some((self.current.clone(), channels)), stride: 1 };
     }
 
-    fn into_model(mut self) -> Model {
+    fn into_model(mut self, metadata_props: Vec<Property>) -> Model {
         let last = self.current.clone();
         self.push_node("GlobalAveragePool", "global_average_pooling2d", &[&last], "gap", Vec::new());
         self.push_node("Flatten", "flatten", &["gap"], "features", vec![Attribute::int("axis", 1)]);
@@ -121,7 +126,7 @@ impl Network {
             output: vec![ValueInfo::float32_batch("features", &[1280])],
         };
         let default_operators = OperatorSet { domain: Some(String::new()), version: Some(13) };
-        Model { ir_version: Some(8), graph: Some(graph), opset_import: vec![default_operators] }
+        Model { ir_version: Some(8), graph: Some(graph), opset_import: vec![default_operators], metadata_props }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, MODEL_NAME, MODEL_SHA256, Result, sha256_hex};
+use crate::{Edition, Error, MODEL_NAME, Result, sha256_hex};
 
 /// The folder that holds fetched models: `<folder>/models/<name>-<first digits of the digest>.onnx`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,18 +39,18 @@ impl Cache {
             .ok_or(Error::NoCacheFolder)
     }
 
-    /// Where the model is once it has been fetched.
-    pub fn model_path(&self) -> PathBuf {
-        self.models_folder().join(format!("{MODEL_NAME}-{}.onnx", &MODEL_SHA256[..12]))
+    /// Where an edition's model is once it has been fetched.
+    pub fn model_path(&self, edition: &Edition) -> PathBuf {
+        self.models_folder().join(edition.model_file())
     }
 
     /// The cached model's path if it is there and whole; a damaged one counts as absent, and fetching replaces it.
     ///
     /// # Errors
     /// The file is there but cannot be read.
-    pub fn model(&self) -> Result<Option<PathBuf>> {
-        let path = self.model_path();
-        match verify(&path) {
+    pub fn model(&self, edition: &Edition) -> Result<Option<PathBuf>> {
+        let path = self.model_path(edition);
+        match verify(&path, edition) {
             Ok(()) => Ok(Some(path)),
             Err(Error::WrongModel { .. }) => Ok(None),
             Err(Error::ReadModel { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -59,9 +59,9 @@ impl Cache {
     }
 
     /// Puts the model into the cache whole or not at all, whatever else writes there at the same time.
-    pub(crate) fn store(&self, model: &[u8]) -> Result<PathBuf> {
+    pub(crate) fn store(&self, edition: &Edition, model: &[u8]) -> Result<PathBuf> {
         let folder = self.models_folder();
-        let path = self.model_path();
+        let path = self.model_path(edition);
         replace(&folder, &path, model).map_err(|reason| Error::WriteCache { folder, reason })?;
         Ok(path)
     }
@@ -71,15 +71,15 @@ impl Cache {
     }
 }
 
-/// Checks that the file is the model that Pomona assembles, by its digest.
+/// Checks by its digest that the file is the model of this edition.
 ///
 /// # Errors
 /// The file cannot be read, or is another one.
-pub fn verify(path: &Path) -> Result<()> {
+pub fn verify(path: &Path, edition: &Edition) -> Result<()> {
     let model = fs::read(path).map_err(|reason| Error::ReadModel { path: path.into(), reason })?;
     let found = sha256_hex(&model);
-    if found != MODEL_SHA256 {
-        return Err(Error::WrongModel { path: path.into(), found });
+    if found != edition.model_sha256 {
+        return Err(Error::WrongModel { path: path.into(), found, expected: edition.model_sha256.clone() });
     }
     Ok(())
 }
@@ -128,20 +128,20 @@ mod tests {
     #[test]
     fn a_damaged_model_counts_as_absent_and_is_named_by_verify() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::new(folder.path());
-        assert_eq!(cache.model().unwrap(), None);
+        let (cache, edition) = (Cache::new(folder.path()), Edition::published());
+        assert_eq!(cache.model(&edition).unwrap(), None);
 
-        cache.store(b"half a model").unwrap();
-        assert_eq!(cache.model().unwrap(), None);
-        let message = verify(&cache.model_path()).unwrap_err().to_string();
-        assert!(message.contains(&cache.model_path().display().to_string()), "{message}");
+        let path = cache.store(&edition, b"half a model").unwrap();
+        assert_eq!(cache.model(&edition).unwrap(), None);
+        let message = verify(&path, &edition).unwrap_err().to_string();
+        assert!(message.contains(&path.display().to_string()), "{message}");
         assert!(message.contains("pomona model fetch"), "{message}");
     }
 
     #[test]
     fn a_cache_that_cannot_be_a_folder_is_named_with_a_way_out() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let message = Cache::new(file.path()).store(b"model").unwrap_err().to_string();
+        let message = Cache::new(file.path()).store(&Edition::published(), b"model").unwrap_err().to_string();
         assert!(message.contains(&file.path().display().to_string()), "{message}");
         assert!(message.contains("set POMONA_CACHE"), "{message}");
     }

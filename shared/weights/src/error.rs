@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::MODEL_NAME;
+use crate::{MODEL_NAME, Obstacle};
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -15,13 +16,30 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// No source gave all the files.
     #[error(
-        "the model {MODEL_NAME} could not be fetched ({}); either fetch its weights from a mirror or a folder with \
-         `pomona model fetch --from URL|FOLDER`, or name a model file with `--model FILE`",
+        "the model {MODEL_NAME} could not be fetched ({}); fetch its weights from a mirror or a folder with \
+         `pomona model fetch --from URL|FOLDER`, name a model file with `--model FILE`, or, for a trial, use untrained \
+         weights with `--untrained`",
         join(failures)
     )]
     Unavailable {
         /// The failure that ended each source, in the order they were tried.
         failures: Vec<Error>,
+    },
+    /// A host cannot be asked at all.
+    #[error("{}", obstacle.describe(host, proxy.as_deref()))]
+    Unreachable {
+        /// The source's host.
+        host: String,
+        /// The proxy before it, if any.
+        proxy: Option<String>,
+        /// What keeps it out of reach.
+        obstacle: Obstacle,
+    },
+    /// All the time that fetching may take is over.
+    #[error("not all of it came within {} s", within.as_secs_f64())]
+    OutOfTime {
+        /// [`Options::within`](crate::Options::within).
+        within: Duration,
     },
     /// A download failed.
     #[error("{url}: {reason}")]
@@ -49,8 +67,8 @@ pub enum Error {
         location: String,
         /// The digest of what was received.
         found: String,
-        /// The published file's digest.
-        expected: &'static str,
+        /// The digest of the edition's file.
+        expected: String,
     },
     /// A source is neither an http(s) URL nor a folder.
     #[error("source {text}: {problem}; give an http:// or https:// URL or a folder that holds the .npy files")]
@@ -95,27 +113,29 @@ pub enum Error {
         /// The system's error.
         reason: io::Error,
     },
-    /// A model file is not the one that Pomona assembles.
+    /// A model file is not that of the edition.
     #[error(
-        "model {}: not {MODEL_NAME} (sha256 is {found}, expected {}); fetch it with `pomona model fetch`",
-        path.display(),
-        crate::MODEL_SHA256
+        "model {}: not {MODEL_NAME} (sha256 is {found}, expected {expected}); fetch it with `pomona model fetch`",
+        path.display()
     )]
     WrongModel {
         /// The model file.
         path: PathBuf,
         /// Its digest.
         found: String,
+        /// The digest of the edition's model.
+        expected: String,
     },
     /// The weights were the published ones, yet the assembled model is not the pinned one.
     #[error(
-        "assembled model {MODEL_NAME}: sha256 is {found}, expected {}; this build of Pomona assembles wrongly: report it, and \
-         meanwhile name a model file with `--model FILE`",
-        crate::MODEL_SHA256
+        "assembled model {MODEL_NAME}: sha256 is {found}, expected {expected}; this build of Pomona assembles wrongly: \
+         report it, and meanwhile name a model file with `--model FILE`"
     )]
     WrongAssembly {
         /// The digest of what was assembled.
         found: String,
+        /// The digest of the edition's model.
+        expected: String,
     },
 }
 

@@ -1,22 +1,22 @@
 //! The whole way from a source to a model in the cache.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::{Cache, Error, MODEL_SHA256, Result, Source, WeightFile, WeightFiles, assemble, sha256_hex, weight_files};
+use crate::client::Client;
+use crate::{Cache, Edition, Error, Result, Source, WeightFile, WeightFiles, assemble, sha256_hex};
 
 /// Downloads at once. The files are small, so waiting for answers is what takes the time.
 const WORKERS: usize = 8;
 
-/// The most that one file may take, however steadily its bytes drip.
-const FILE_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Where to fetch from, and how patiently.
+/// What to fetch from where, and how patiently.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Which weights.
+    pub edition: Edition,
     /// Tried in order; a later one is asked only for files that the earlier ones did not give.
     pub sources: Vec<Source>,
     /// How often a source is asked for a file before it is given up; at least once.
@@ -25,21 +25,25 @@ pub struct Options {
     pub first_wait: Duration,
     /// The longest wait for a connection (not tried again after that), and then for each of the answer's next bytes.
     pub timeout: Duration,
+    /// The most that it may take in all.
+    pub within: Option<Duration>,
 }
 
 impl Default for Options {
-    /// The published sources, four attempts within some four seconds, 15 seconds of silence.
+    /// The published weights and sources, four attempts within some four seconds, 15 seconds of silence.
     fn default() -> Self {
         Self {
+            edition: Edition::published(),
             sources: Source::published(),
             attempts: 4,
             first_wait: Duration::from_millis(500),
             timeout: Duration::from_secs(15),
+            within: None,
         }
     }
 }
 
-/// What happens on the way, for whoever shows progress. All files together are as many as [`weight_files`] names.
+/// What happens on the way, for whoever shows progress. All files together are as many as the edition has.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A file is here and its digest is right.
@@ -49,15 +53,15 @@ pub enum Event<'a> {
         /// Its size.
         bytes: usize,
     },
-    /// A file did not come, and is asked for again.
+    /// A file did not come, and is asked for again. Of all files that a source fails to give at the same attempt, one is told of.
     Retrying {
         /// What went wrong.
         failure: &'a Error,
         /// How long until the next attempt.
         wait: Duration,
     },
-    /// A source is given up.
-    SourceFailed {
+    /// A source is given up, and the next one asked.
+    NextSource {
         /// What ended it.
         failure: &'a Error,
     },
@@ -71,32 +75,46 @@ pub enum Event<'a> {
 /// # Errors
 /// [`Error::Unavailable`] when no source gives all files, [`Error::WriteCache`] when the model cannot be stored.
 pub fn fetch(cache: &Cache, options: &Options, mut on_event: impl FnMut(Event)) -> Result<PathBuf> {
-    if let Some(path) = cache.model()? {
+    let edition = &options.edition;
+    if let Some(path) = cache.model(edition)? {
         return Ok(path);
     }
     let files = gather(options, &mut on_event)?;
     let model = assemble(&files)?;
     let found = sha256_hex(&model);
-    if found != MODEL_SHA256 {
-        return Err(Error::WrongAssembly { found });
+    if found != edition.model_sha256 {
+        return Err(Error::WrongAssembly { found, expected: edition.model_sha256.clone() });
     }
-    cache.store(&model)
+    cache.store(edition, &model)
 }
 
 /// All weight files, from as many sources as it takes.
 fn gather(options: &Options, on_event: &mut impl FnMut(Event)) -> Result<WeightFiles> {
+    let client = Client::new(options);
     let mut files = WeightFiles::new();
-    let mut failures = Vec::new();
+    let mut failures: Vec<Error> = Vec::new();
     for source in &options.sources {
-        match gather_missing(source, options, &mut files, on_event) {
+        if failures.iter().any(|failure| rules_out(failure, source)) {
+            continue;
+        }
+        if let Some(failure) = failures.last() {
+            on_event(Event::NextSource { failure });
+        }
+        match gather_missing(source, options, &client, &mut files, on_event) {
             Ok(()) => return Ok(files),
-            Err(failure) => {
-                on_event(Event::SourceFailed { failure: &failure });
-                failures.push(failure);
-            }
+            Err(failure) => failures.push(failure),
         }
     }
     Err(Error::Unavailable { failures })
+}
+
+/// Whether there is no use in asking a source after what went wrong with an earlier one.
+fn rules_out(failure: &Error, source: &Source) -> bool {
+    match failure {
+        Error::Unreachable { host, .. } => source.host().as_ref() == Some(host),
+        Error::OutOfTime { .. } => true,
+        _ => false,
+    }
 }
 
 /// What a worker tells the thread that gathers.
@@ -110,15 +128,17 @@ enum Message {
 fn gather_missing(
     source: &Source,
     options: &Options,
+    client: &Client,
     files: &mut WeightFiles,
     on_event: &mut impl FnMut(Event),
 ) -> Result<()> {
-    let missing: Vec<WeightFile> = weight_files().filter(|file| !files.contains_key(file.name)).collect();
+    let missing = options.edition.files.iter().filter(|file| !files.contains_key(file.name)).collect();
     let work = Work {
         source,
         options,
-        agent: agent(options),
+        client,
         missing,
+        retried: AtomicU32::new(0),
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
     };
@@ -150,8 +170,10 @@ fn gather_missing(
 struct Work<'a> {
     source: &'a Source,
     options: &'a Options,
-    agent: ureq::Agent,
-    missing: Vec<WeightFile>,
+    client: &'a Client,
+    missing: Vec<&'a WeightFile>,
+    /// The last attempt whose failure was told of.
+    retried: AtomicU32,
     next: AtomicUsize,
     stop: AtomicBool,
 }
@@ -160,7 +182,7 @@ impl Work<'_> {
     /// One worker: file after file until none is left, one fails, or nobody listens any more.
     fn run(&self, sender: Sender<Message>) {
         while let Some(file) = self.next_file() {
-            let message = match self.read_patiently(&file, &sender) {
+            let message = match self.read_patiently(file, &sender) {
                 Ok(bytes) => Message::Fetched(file.name, bytes),
                 Err(failure) => {
                     self.stop.store(true, Ordering::Relaxed);
@@ -173,7 +195,7 @@ impl Work<'_> {
         }
     }
 
-    fn next_file(&self) -> Option<WeightFile> {
+    fn next_file(&self) -> Option<&WeightFile> {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
@@ -182,30 +204,23 @@ impl Work<'_> {
 
     fn read_patiently(&self, file: &WeightFile, sender: &Sender<Message>) -> Result<Vec<u8>> {
         let mut wait = self.options.first_wait;
-        for _ in 1..self.options.attempts {
-            match self.source.read(file, &self.agent) {
-                Err(failure) if self.source.may_recover_from(&failure) && !self.stop.load(Ordering::Relaxed) => {
-                    // A gatherer that went away is noticed when the file is sent.
-                    let _ = sender.send(Message::Retrying(failure, wait));
+        for attempt in 1..self.options.attempts {
+            match self.source.read(file, self.client) {
+                Err(failure) if self.is_worth_another_try(&failure, wait) => {
+                    if self.retried.fetch_max(attempt, Ordering::Relaxed) < attempt {
+                        // A gatherer that went away is noticed when the file is sent.
+                        let _ = sender.send(Message::Retrying(failure, wait));
+                    }
                     thread::sleep(wait);
                     wait = wait.saturating_mul(2);
                 }
                 outcome => return outcome,
             }
         }
-        self.source.read(file, &self.agent)
+        self.source.read(file, self.client)
     }
-}
 
-/// The HTTP client; its roots of trust are Mozilla's, compiled in, so that a machine without certificates can fetch too.
-fn agent(options: &Options) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_resolve(Some(options.timeout))
-        .timeout_connect(Some(options.timeout))
-        .timeout_per_read(Some(options.timeout))
-        .timeout_per_write(Some(options.timeout))
-        .timeout_global(Some(FILE_TIMEOUT))
-        .user_agent(concat!("pomona/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
+    fn is_worth_another_try(&self, failure: &Error, wait: Duration) -> bool {
+        self.source.may_recover_from(failure) && !self.stop.load(Ordering::Relaxed) && wait < self.client.time_left()
+    }
 }

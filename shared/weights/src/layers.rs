@@ -4,6 +4,8 @@
 //! `models/mobilenetv2_nhwc/weights` (Apache-2.0): Google's `mobilenet_v2_1.0_224` trained on ImageNet, batch norm
 //! folded into kernels and biases. Layer names are Keras's. Digests are SHA-256 of the whole `.npy` file.
 
+use std::borrow::Cow;
+
 use Activation::{Linear, Relu6};
 use Form::{Depthwise, Full};
 
@@ -23,13 +25,13 @@ pub(crate) enum Form {
     Depthwise,
 }
 
-/// One published `.npy` file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One `.npy` file of an edition.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightFile {
     /// Its name below the base URL.
     pub name: &'static str,
     /// SHA-256 of the whole file, lower-case hex.
-    pub sha256: &'static str,
+    pub sha256: Cow<'static, str>,
     /// How many 32-bit numbers it holds.
     pub elements: usize,
 }
@@ -54,9 +56,9 @@ impl Layer {
     }
 }
 
-/// The files that make up the model, in the order of its layers.
+/// The published files, in the order of the network's layers.
 pub fn weight_files() -> impl Iterator<Item = WeightFile> {
-    LAYERS.iter().flat_map(|layer| [layer.kernel, layer.bias])
+    LAYERS.iter().flat_map(|layer| [layer.kernel.clone(), layer.bias.clone()])
 }
 
 const fn layer(
@@ -78,8 +80,12 @@ const fn layer(
         activation,
         stride,
         kernel_shape,
-        kernel: WeightFile { name: kernel, sha256: kernel_sha256, elements: outer * height * width * inner },
-        bias: WeightFile { name: bias, sha256: bias_sha256, elements: output_channels },
+        kernel: WeightFile {
+            name: kernel,
+            sha256: Cow::Borrowed(kernel_sha256),
+            elements: outer * height * width * inner,
+        },
+        bias: WeightFile { name: bias, sha256: Cow::Borrowed(bias_sha256), elements: output_channels },
     }
 }
 

@@ -1,8 +1,8 @@
 //! The published MobileNetV2 weights, fetched, checked, assembled into one ONNX model and cached.
 //!
-//! Pomona carries no weights. It knows the 104 `.npy` files that hold them ([`weight_files`]: names and digests), where
-//! they are published ([`Source::published`]), how they make up the network ([`assemble`]) and the digest of the result
-//! ([`MODEL_SHA256`]). [`fetch`] is the whole way:
+//! Pomona carries no weights. It knows the 104 `.npy` files that hold them and the digest of the model that they make up
+//! ([`Edition::published`]), where they are published ([`Source::published`]) and how they are put together
+//! ([`assemble`]). [`fetch`] is the whole way:
 //!
 //! 1. a whole model in the [`Cache`] is used as it is;
 //! 2. otherwise the files come from the first source that has them, in parallel, with retries, each checked by digest;
@@ -13,7 +13,7 @@
 //!
 //! let model = fetch(&Cache::from_env()?, &Options::default(), |event| match event {
 //!     Event::Fetched { file, bytes } => println!("{file}: {bytes} bytes"),
-//!     Event::Retrying { failure, .. } | Event::SourceFailed { failure } => println!("{failure}"),
+//!     Event::Retrying { failure, .. } | Event::NextSource { failure } => println!("{failure}"),
 //! })?;
 //! println!("{}", model.display());
 //! # Ok::<(), pomona_weights::Error>(())
@@ -21,27 +21,35 @@
 //!
 //! The model: input `input`, float32 [N, 3, 224, 224] (RGB, each number in [-1, 1]); output `features`, float32
 //! [N, 1280], the global average pooling of the last convolution.
+//!
+//! Where nothing can be fetched, [`untrained`] gives the same network with numbers drawn from a fixed seed.
 
 mod assemble;
 mod cache;
+mod client;
+mod edition;
 mod error;
 mod fetch;
 mod layers;
 mod npy;
 mod onnx;
 mod source;
+mod untrained;
 
 pub use assemble::{WeightFiles, assemble};
 pub use cache::{Cache, verify};
+pub use client::Obstacle;
+pub use edition::Edition;
 pub use error::{Error, Result};
 pub use fetch::{Event, Options, fetch};
-pub use layers::{WeightFile, weight_files};
+pub use layers::WeightFile;
 pub use source::Source;
+pub use untrained::{UNTRAINED_SHA256, untrained, untrained_files};
 
 /// The model's name: its graph's name, and the first part of its file name in the cache.
 pub const MODEL_NAME: &str = "mobilenet_v2_1.0_224_features";
 
-/// SHA-256 of the assembled ONNX file, lower-case hex.
+/// SHA-256 of the published model's ONNX file, lower-case hex.
 pub const MODEL_SHA256: &str = "cf32d9391ffa85a2b553267cd2cb577ac4d9af5d5f0caddd9de2ee8b0a519bc3";
 
 /// SHA-256 in lower-case hex.

@@ -23,6 +23,20 @@ pub(crate) fn float32_array<'a>(file: &'a [u8], shape: &[usize]) -> Result<&'a [
     Ok(data)
 }
 
+/// A file that holds the numbers, with a header as numpy writes it.
+pub(crate) fn file_of(numbers: &[f32], shape: &[usize]) -> Vec<u8> {
+    let dimensions: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let dictionary = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", dimensions.trim_end());
+    // The numbers begin at a multiple of 64 bytes, and a line feed stands before them. The header of a few dimensions
+    // is far from the 65,535 bytes that its length can name.
+    let before = MAGIC_AND_VERSION.len() + size_of::<u16>();
+    let length = (before + dictionary.len() + 1).next_multiple_of(64) - before;
+    let header = format!("{dictionary:<width$}\n", width = length - 1);
+    let mut file = [MAGIC_AND_VERSION, &(length as u16).to_le_bytes(), header.as_bytes()].concat();
+    file.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    file
+}
+
 /// The header is a Python dictionary with three keys in any order; writers differ in spaces and trailing commas.
 fn check_header(header: &[u8], shape: &[usize]) -> Result<(), String> {
     let header = String::from_utf8_lossy(header);
@@ -47,6 +61,16 @@ mod tests {
     fn npy(header: &str, data: &[u8]) -> Vec<u8> {
         let length = u16::try_from(header.len()).unwrap().to_le_bytes();
         [MAGIC_AND_VERSION, &length, header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn a_written_file_is_aligned_and_read_back() {
+        for (numbers, shape) in [(&[1.5_f32, -2.0][..], &[2][..]), (&[0.25; 6], &[1, 2, 3])] {
+            let file = file_of(numbers, shape);
+            assert_eq!((file.len() - numbers.len() * ELEMENT_BYTES) % 64, 0);
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            assert_eq!(float32_array(&file, shape), Ok(bytes.as_slice()));
+        }
     }
 
     #[test]

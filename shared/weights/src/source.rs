@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::client::{self, Client};
 use crate::layers::WeightFile;
 use crate::npy::ELEMENT_BYTES;
 use crate::{Error, Result, sha256_hex};
@@ -30,13 +31,21 @@ impl Source {
         BASES.map(|base| Source::Url(base.into())).to_vec()
     }
 
+    /// The host to ask, where there is one.
+    pub(crate) fn host(&self) -> Option<String> {
+        match self {
+            Source::Url(base) => client::host(base),
+            Source::Folder(_) => None,
+        }
+    }
+
     /// One file, read once and checked by its digest.
-    pub(crate) fn read(&self, file: &WeightFile, agent: &ureq::Agent) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, file: &WeightFile, client: &Client) -> Result<Vec<u8>> {
         let (location, bytes) = match self {
             Source::Url(base) => {
                 let url = format!("{}/{}", base.trim_end_matches('/'), file.name);
-                let bytes = download(&url, file, agent)
-                    .map_err(|reason| Error::Download { url: url.clone(), reason: Box::new(reason) })?;
+                let most = file.elements * ELEMENT_BYTES + HEADER_ALLOWANCE;
+                let bytes = client.get(&url, most as u64)?;
                 (url, bytes)
             }
             Source::Folder(folder) => {
@@ -47,7 +56,7 @@ impl Source {
         };
         let found = sha256_hex(&bytes);
         if found != file.sha256 {
-            return Err(Error::WrongWeights { location, found, expected: file.sha256 });
+            return Err(Error::WrongWeights { location, found, expected: file.sha256.clone().into_owned() });
         }
         Ok(bytes)
     }
@@ -56,28 +65,10 @@ impl Source {
     /// digest; a folder stays as it is.
     pub(crate) fn may_recover_from(&self, failure: &Error) -> bool {
         match failure {
-            Error::Download { reason, .. } => is_transient(reason),
+            Error::Download { reason, .. } => client::may_pass(reason),
             Error::WrongWeights { .. } => matches!(self, Source::Url(_)),
             _ => false,
         }
-    }
-}
-
-fn download(url: &str, file: &WeightFile, agent: &ureq::Agent) -> std::result::Result<Vec<u8>, ureq::Error> {
-    let limit = file.elements * ELEMENT_BYTES + HEADER_ALLOWANCE;
-    let mut response = agent.get(url).call()?;
-    response.body_mut().with_config().limit(limit as u64).read_to_vec()
-}
-
-fn is_transient(reason: &ureq::Error) -> bool {
-    use ureq::Error::{ConnectProxyFailed, ConnectionFailed, HostNotFound, Io, Protocol, StatusCode, Timeout};
-    use ureq::Timeout::{Connect, Resolve};
-    match reason {
-        StatusCode(status) => matches!(status, 408 | 429 | 500..),
-        // The system has already tried several times by then: a firewall is more likely than bad luck.
-        Timeout(Resolve | Connect) => false,
-        Io(_) | Timeout(_) | HostNotFound | ConnectionFailed | ConnectProxyFailed(_) | Protocol(_) => true,
-        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::run_id::RunId;
 use crate::stage::Stage;
 use crate::validation::Check;
 use chrono::{DateTime, TimeDelta, Utc};
+use pomona_vision::model::Weights;
 use pomona_vision::pixels::{Limits, RejectReason};
 use roxmltree::{Document, Node, ParsingOptions};
 
@@ -23,6 +24,7 @@ fn run() -> Run {
     let started: DateTime<Utc> = "2026-01-31T12:00:00Z".parse().unwrap();
     let recipe = Recipe {
         model_digest: "cf32".repeat(16),
+        weights: Weights::Trained,
         numerics: "engine 1 tf".to_owned(),
         pixels: "pixels 1".to_owned(),
         limits: Limits::default(),

@@ -1,7 +1,6 @@
 //! S3 on the loopback interface: moto, run by Python.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -11,7 +10,6 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use crate::S3Store;
 
 const REGION: &str = "eu-west-3";
-const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// An S3 of its own, without content, until dropped.
 #[derive(Debug)]
@@ -21,31 +19,24 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Starts moto with the interpreter `$POMONA_PYTHON`, or `.venv/bin/python` in the workspace.
+    /// Starts moto with the tests' Python.
     ///
     /// # Panics
-    /// Where it does not start. Where there is no interpreter, only if `CI=true`; otherwise says so and gives `None`.
-    pub fn start() -> Option<Self> {
-        let environment = format!("{WORKSPACE}/.venv/bin/python");
-        let python = std::env::var("POMONA_PYTHON").unwrap_or(environment);
-        if !Path::new(&python).exists() {
-            let message = format!("no Python at {python}: run `make` once, or set POMONA_PYTHON");
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-            eprintln!("skipped: {message}");
-            return None;
-        }
+    /// Where it does not start.
+    pub fn start() -> Self {
+        let python = pomona_tests::python();
         let mut process = Command::new(&python)
             .args(["-c", include_str!("s3_server.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{python} does not start: {error}"));
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", python.display()));
         let mut port = String::new();
         let output = process.stdout.take().expect("the server's output");
         BufReader::new(output).read_line(&mut port).expect("the server's port");
         let port = port.trim();
-        assert!(!port.is_empty(), "moto does not start in {python}; its message is above");
-        Some(Self { process, endpoint: format!("http://127.0.0.1:{port}") })
+        assert!(!port.is_empty(), "moto does not start in {}; its message is above", python.display());
+        Self { process, endpoint: format!("http://127.0.0.1:{port}") }
     }
 
     /// The variables by which a program finds this server.

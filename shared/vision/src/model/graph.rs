@@ -5,7 +5,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
 
 use super::normalize::Normalize;
-use super::{ModelError, ModelOptions};
+use super::{ModelError, ModelOptions, Weights};
 
 /// A network from `[height, width, 3]` bytes to one vector, not yet optimised.
 pub(super) struct Graph {
@@ -13,12 +13,14 @@ pub(super) struct Graph {
     pub height: usize,
     pub width: usize,
     pub features: usize,
+    pub weights: Weights,
 }
 
 /// Reads and checks the network.
 pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Graph, ModelError> {
     let mut inference = parse(bytes, name)?;
     let (height, width) = input_size(&inference, name)?;
+    let weights = weights(&inference);
     if let Some(output) = &options.output {
         select_output(&mut inference, output, name)?;
     }
@@ -29,7 +31,7 @@ pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<G
         .and_then(|typed| take_pixels(typed, height, width, options))
         .map_err(|reason| ModelError::Unsupported { model: name.to_owned(), height, width, reason })?;
     let features = feature_count(&network, name)?;
-    Ok(Graph { network, height, width, features })
+    Ok(Graph { network, height, width, features, weights })
 }
 
 fn parse(mut bytes: &[u8], name: &str) -> Result<InferenceModel, ModelError> {
@@ -37,6 +39,16 @@ fn parse(mut bytes: &[u8], name: &str) -> Result<InferenceModel, ModelError> {
     // Declared shapes of inner tensors name the free batch dimension, which becomes 1 here.
     onnx.ignore_value_info = true;
     onnx.model_for_read(&mut bytes).map_err(|reason| ModelError::NotOnnx { model: name.to_owned(), reason })
+}
+
+/// Metadata of the key `pomona.weights` marks weights that are untrained; no other model has it.
+fn weights(model: &InferenceModel) -> Weights {
+    let mark = model.properties.get("onnx.metadata_props.pomona.weights");
+    let text = mark.and_then(|mark| mark.try_as_plain_ram().ok()?.to_scalar::<String>().ok().cloned());
+    match text.as_deref() {
+        Some("untrained") => Weights::Untrained,
+        _ => Weights::Trained,
+    }
 }
 
 /// The input's (height, width), if it is one batch of RGB images.

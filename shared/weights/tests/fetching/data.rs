@@ -1,20 +1,26 @@
-//! The published files, which the project does not hold itself.
+//! Weights to fetch: untrained ones, which have the published ones' names, shapes and format.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
-/// `shared/models` beside the workspace; none (said so) where it is missing and this is not CI.
-pub fn models() -> Option<PathBuf> {
-    let models = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/models"));
-    if models.is_dir() {
-        return Some(models.to_path_buf());
-    }
-    assert!(env::var_os("CI").is_none(), "{}: missing, and CI must not skip", models.display());
-    eprintln!("not tested: {} is missing", models.display());
-    None
+use pomona_weights::{Edition, untrained_files};
+
+/// The folder of the 104 `.npy` files; all tests share one.
+pub fn weights() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("untrained-weights");
+        fs::create_dir_all(&folder).unwrap();
+        for (name, content) in untrained_files() {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        folder
+    };
+    FOLDER.get_or_init(make).clone()
 }
 
-/// The folder of the 104 `.npy` files.
-pub fn weights() -> Option<PathBuf> {
-    models().map(|models| models.join("mobilenetv2_nhwc"))
+pub fn edition() -> &'static Edition {
+    static EDITION: OnceLock<Edition> = OnceLock::new();
+    EDITION.get_or_init(|| Edition::of(&untrained_files()).unwrap())
 }

@@ -1,32 +1,27 @@
 //! What only shows in processes of their own: a full disk, a proxy in the environment, several fetches at once.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use pomona_weights::{Cache, fetch};
-
 use crate::server::{Reply, Server};
-use crate::{assert_cached, data, empty_cache, names_in, options};
+use crate::{assert_cached, data, empty_cache, names_in};
 
-const SOURCE: &str = "POMONA_TEST_SOURCE";
-
-/// Fetches from `$POMONA_TEST_SOURCE` into `$POMONA_CACHE`: no test itself, but the program that the tests below start.
-#[test]
-#[ignore = "started by other tests"]
-fn fetch_in_a_process() {
-    let Ok(source) = env::var(SOURCE) else { return };
-    let outcome = fetch(&Cache::from_env().unwrap(), &options([source.parse().unwrap()]), |_| ());
-    println!("{}", outcome.map_or_else(|error| error.to_string(), |path| path.display().to_string()));
+/// The program of examples/fetch_untrained.rs, which cargo builds with the tests.
+fn program() -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let program = test.parent().unwrap().with_file_name("examples").join("fetch_untrained");
+    assert!(program.exists(), "{} is missing: run the tests with `cargo test`", program.display());
+    program
 }
 
-/// Starts `fetch_in_a_process` after some shell commands.
+/// Starts to fetch after some shell commands.
 fn start(shell: &str, source: &str, cache: &Path, proxy: Option<&str>) -> Child {
     let mut command = Command::new("sh");
     command
-        .args(["-c", &format!("{shell} exec \"$0\" --ignored --exact processes::fetch_in_a_process --nocapture")])
-        .arg(env::current_exe().unwrap())
-        .env(SOURCE, source)
+        .args(["-c", &format!("{shell} exec \"$0\" \"$1\"")])
+        .arg(program())
+        .arg(source)
         .env("POMONA_CACHE", cache)
         .stdout(Stdio::piped());
     if let Some(proxy) = proxy {
@@ -47,13 +42,13 @@ fn output(child: Child) -> String {
 /// The system refuses to let a file of this process grow beyond some 2 MB.
 #[test]
 fn a_disk_without_room_is_named_and_nothing_half_written_stays() {
-    let Some(weights) = data::weights() else { return };
+    let weights = data::weights();
     let (folder, cache) = empty_cache();
     let small_disk = "ulimit -f 4096; trap '' XFSZ;";
     let message = output(start(small_disk, &weights.display().to_string(), folder.path(), None));
     assert!(message.contains(&format!("cache folder {}", folder.path().display())), "{message}");
     assert!(message.contains("make room, or set POMONA_CACHE to another folder"), "{message}");
-    assert!(names_in(cache.model_path().parent().unwrap()).is_empty());
+    assert!(names_in(cache.model_path(data::edition()).parent().unwrap()).is_empty());
 
     output(start("", &weights.display().to_string(), folder.path(), None));
     assert_cached(&cache);
@@ -61,13 +56,13 @@ fn a_disk_without_room_is_named_and_nothing_half_written_stays() {
 
 #[test]
 fn processes_that_fetch_at_the_same_time_all_end_well() {
-    let Some(weights) = data::weights() else { return };
+    let weights = data::weights();
     let (folder, cache) = empty_cache();
     let server = Server::start(weights, |_, _| Reply::Good);
     let children = [(); 4].map(|()| start("", &server.base_url(), folder.path(), None));
     for child in children {
         let path = output(child);
-        assert!(path.contains(&cache.model_path().display().to_string()), "{path}");
+        assert!(path.contains(&cache.model_path(data::edition()).display().to_string()), "{path}");
     }
     assert_cached(&cache);
 }
@@ -75,11 +70,11 @@ fn processes_that_fetch_at_the_same_time_all_end_well() {
 /// No name server knows the host, so only the proxy can have answered.
 #[test]
 fn a_proxy_in_the_environment_is_used() {
-    let Some(weights) = data::weights() else { return };
+    let weights = data::weights();
     let (folder, cache) = empty_cache();
     let proxy = Server::start(weights, |_, _| Reply::Good);
     let path = output(start("", "http://weights.invalid/w", folder.path(), Some(&proxy.proxy_url())));
-    assert!(path.contains(&cache.model_path().display().to_string()), "{path}");
+    assert!(path.contains(&cache.model_path(data::edition()).display().to_string()), "{path}");
     assert_eq!(proxy.requests(), 104);
     assert_cached(&cache);
 }

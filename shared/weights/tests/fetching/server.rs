@@ -11,6 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pomona_weights::Source;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection};
 
 /// What the server makes of one request.
 pub enum Reply {
@@ -152,6 +154,52 @@ impl Shared {
                 )
             }
         }
+    }
+}
+
+/// A server whose certificate nobody has signed but itself.
+pub struct TlsServer {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl TlsServer {
+    pub fn start() -> Self {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![signed.cert.into()], key).unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&stop);
+        let listener = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if told.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                // The client ends the handshake, which is what the test is about.
+                stream.and_then(|mut stream| connection.complete_io(&mut stream)).ok();
+            }
+        });
+        Self { address, stop, listener: Some(listener) }
+    }
+
+    pub fn source(&self) -> Source {
+        format!("https://localhost:{}/w", self.address.port()).parse().unwrap()
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the listener.
+        TcpStream::connect(self.address).ok();
+        self.listener.take().map(JoinHandle::join);
     }
 }
 

@@ -1,4 +1,4 @@
-"""check_rejects.py OUTPUT REJECTS: the rejects of a run are those of the reference, each with its reason."""
+"""check_published_rejects.py OUTPUT REJECTS: the rejects of a run are those of the reference, each with its reason."""
 
 import json
 import sys

@@ -1,0 +1,52 @@
+//! Pillow's pixels of files, and whether ours are the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use pomona_vision::pixels::{ImageReader, Limits};
+use sha2::{Digest, Sha256};
+
+/// Width and height.
+pub type Size = (usize, usize);
+
+pub const MODEL_SIZE: Size = (224, 224);
+
+/// Digest of a file's pixels by path; none where Pillow refuses the file.
+pub type Digests = BTreeMap<String, Option<String>>;
+
+pub fn reader((width, height): Size) -> ImageReader {
+    ImageReader::new(width, height, Limits::default())
+}
+
+pub fn assert_same_pixels(folder: &Path, digests: &Digests, target: Size, count: usize) {
+    assert_eq!(digests.len(), count);
+    let mut reader = reader(target);
+    for (name, expected) in digests {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let pixels = reader.read(&bytes).unwrap_or_else(|reject| panic!("{name}: {reject}"));
+        assert_eq!(expected.as_deref(), Some(hex_digest(pixels).as_str()), "{name}");
+    }
+}
+
+pub fn hex_digest(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
+
+pub fn digests_by_pillow(folder: &Path, (width, height): Size) -> Digests {
+    let (width, height) = (width.to_string(), height.to_string());
+    serde_json::from_slice(&oracle(&["digests", text(folder), &width, &height])).unwrap()
+}
+
+/// What pixels_oracle.py prints.
+pub fn oracle(arguments: &[&str]) -> Vec<u8> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pixels_oracle.py");
+    let output = Command::new(pomona_tests::python()).arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
