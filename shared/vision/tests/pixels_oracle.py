@@ -5,6 +5,8 @@
     pixels_oracle.py photo FILE                    writes a JPEG of 101 x 67 pixels
     pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
     pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
+    pixels_oracle.py odd FOLDER SEED COUNT KIND    writes COUNT files, right and wrong ones, of a kind of odd_files.py
+    pixels_oracle.py losses FOLDER                 writes files whose names begin with what they lose: alpha, saturated, none
 """
 
 import hashlib
@@ -19,6 +21,8 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 from pyarrow import parquet
+
+import odd_files
 
 JPEG_MODES = ["RGB", "L", "CMYK"]
 PNG_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]
@@ -218,6 +222,41 @@ def damage(rng, data):
     return bytes(data)
 
 
+ODD_FILES = {
+    "bmp": odd_files.bmp,
+    "gif": odd_files.gif,
+    "png": odd_files.png,
+    "webp": lambda rng: odd_files.webp(rng, picture),
+}
+
+
+def files_with_losses():
+    """Files that lose something, or nearly do, and what that is."""
+    size = (7, 5)
+
+    def saved(image, kind, **options):
+        out = io.BytesIO()
+        image.save(out, kind, **options)
+        return out.getvalue()
+
+    for alpha, name in [(255, "none"), (254, "alpha")]:
+        rgba, gray = Image.new("RGBA", size, (1, 2, 3, 255)), Image.new("LA", size, (9, 255))
+        rgba.putpixel((6, 4), (1, 2, 3, alpha))
+        gray.putpixel((6, 4), (9, alpha))
+        yield f"{name}-rgba.png", saved(rgba, "PNG")
+        yield f"{name}-gray.png", saved(gray, "PNG")
+        yield f"{name}-rgba.webp", saved(rgba, "WEBP", lossless=True)
+    for shade, name in [(255, "none"), (256, "saturated")]:
+        yield f"{name}-16-bits.png", saved(Image.new("I;16", size, shade), "PNG")
+    for transparent, name in [(3, "none"), (1, "alpha")]:
+        # The last pixel of a row shares its byte with what fills the row up.
+        image = Image.new("P", size, 1)
+        image.putpalette(range(12))
+        yield f"{name}-index.gif", saved(image, "GIF", transparency=transparent)
+        yield f"{name}-index.png", saved(image, "PNG", bits=2, transparency=transparent)
+        yield f"{name}-colour.png", saved(Image.new("RGB", size, (1, 2, 3)), "PNG", transparency=(1, 2, 3 if transparent == 1 else 4))
+
+
 def write(folder, files):
     for index, (name, data) in enumerate(files):
         (folder / f"{index:05}-{name}").write_bytes(data)
@@ -241,6 +280,13 @@ def main(command, folder, *numbers):
         small = [(name, data) for name, data in all_variants(seed) if len(data) < 20_000]
         chosen = (rng.choice(small) for _ in range(count))
         write(folder, ((name, damage(rng, data)) for name, data in chosen))
+    elif command == "odd":
+        seed, count, kind = int(numbers[0]), int(numbers[1]), numbers[2]
+        rng = random.Random(seed)
+        write(folder, ((f"odd.{kind}", ODD_FILES[kind](rng)) for _ in range(count)))
+    elif command == "losses":
+        for name, data in files_with_losses():
+            (folder / name).write_bytes(data)
     else:
         sys.exit(__doc__)
 

@@ -1,26 +1,83 @@
 //! Rows as files store them -> pixels.
 
-use super::Rgbx;
-use super::resize::Resizer;
+use std::ops::Range;
+
+use super::{Losses, Rgbx};
 
 /// How the stored samples of a picture become RGB.
-pub(super) enum Expansion {
+pub(super) struct Expansion {
+    samples: Samples,
+    alpha: Alpha,
+}
+
+/// What is stored of a pixel.
+enum Samples {
     /// Samples of `bits` (1, 2, 4 or 8) that index colours.
     Indexed { bits: usize, colours: Box<[Rgbx; 256]> },
     /// 16-bit gray. Pillow's mode I;16 converts by cutting off at 255, not by scaling.
     DeepGray,
     /// Whole-byte samples: a pixel's length in bytes, and where its red, green and blue (their high bytes) are.
     Bytes { length: usize, channels: [usize; 3] },
+    /// Little-endian 16-bit pixels: five bits of blue, then `green_bits` of green, then five bits of red.
+    Packed { green_bits: u32 },
+}
+
+/// How a stored pixel shows that it is not opaque, which RGB cannot say.
+pub(super) enum Alpha {
+    None,
+    /// By these bytes of it, unless all are 255.
+    Bytes(Range<usize>),
+    /// By being one of these indices.
+    Indices(Box<[bool; 256]>),
+    /// By being of one colour, as it is stored.
+    Colour(Vec<u8>),
+}
+
+impl Alpha {
+    /// Of samples that index colours, one is transparent; none where there is no such index.
+    pub(super) fn index(transparent: usize) -> Self {
+        Self::Indices(Box::new(std::array::from_fn(|index| index == transparent)))
+    }
+
+    /// Opacities of the first indices, from 0 to 255; all others are opaque.
+    pub(super) fn opacities(opacities: &[u8]) -> Self {
+        Self::Indices(Box::new(std::array::from_fn(|index| {
+            opacities.get(index).is_some_and(|opacity| *opacity != 255)
+        })))
+    }
 }
 
 impl Expansion {
+    fn opaque(samples: Samples) -> Self {
+        Self { samples, alpha: Alpha::None }
+    }
+
+    pub(super) fn with_alpha(self, alpha: Alpha) -> Self {
+        Self { alpha, ..self }
+    }
+
+    /// Pixels of so many bytes, and where red, green and blue (their high bytes) are.
+    pub(super) fn bytes(length: usize, channels: [usize; 3]) -> Self {
+        Self::opaque(Samples::Bytes { length, channels })
+    }
+
+    /// 16-bit gray, of which Pillow keeps what is below 256.
+    pub(super) fn deep_gray() -> Self {
+        Self::opaque(Samples::DeepGray)
+    }
+
+    /// Little-endian 16-bit pixels: five bits of blue, then `green_bits` of green, then five bits of red.
+    pub(super) fn packed(green_bits: u32) -> Self {
+        Self::opaque(Samples::Packed { green_bits })
+    }
+
     /// Samples of `bits` that index a palette, of three bytes an entry; entries that it leaves out are black.
     pub(super) fn palette(bits: usize, entries: &[u8]) -> Self {
         let mut colours = Box::new([[0; 4]; 256]);
         for (colour, entry) in colours.iter_mut().zip(entries.chunks_exact(3)) {
             *colour = [entry[0], entry[1], entry[2], 0];
         }
-        Self::Indexed { bits, colours }
+        Self::opaque(Samples::Indexed { bits, colours })
     }
 
     /// Samples of `bits` from black to white in equal steps.
@@ -30,35 +87,49 @@ impl Expansion {
         for (sample, colour) in colours.iter_mut().enumerate().take(brightest + 1) {
             *colour = gray((sample * 255 / brightest) as u8);
         }
-        Self::Indexed { bits, colours }
+        Self::opaque(Samples::Indexed { bits, colours })
     }
 
-    /// Pushes a whole picture of `height` rows into the resizer, each expanded to `width` pixels in `line`.
-    pub(super) fn push_picture(
-        &self,
-        picture: &[u8],
-        (width, height): (usize, usize),
-        line: &mut Vec<Rgbx>,
-        resizer: &mut Resizer,
-    ) {
-        resizer.start(width, height);
-        line.resize(width, Rgbx::default());
-        for row in picture.chunks_exact(picture.len() / height) {
-            self.expand(row, line);
-            resizer.push(line);
+    /// Notes what `width` pixels of a stored row lose. A loss that is known already is not looked for.
+    pub(super) fn note_losses(&self, row: &[u8], width: usize, losses: &mut Losses) {
+        losses.alpha_dropped = losses.alpha_dropped || self.is_translucent(row, width);
+        losses.saturated = losses.saturated || self.saturates(row);
+    }
+
+    fn saturates(&self, row: &[u8]) -> bool {
+        matches!(self.samples, Samples::DeepGray) && row.chunks_exact(2).any(|sample| sample[0] != 0)
+    }
+
+    fn is_translucent(&self, row: &[u8], width: usize) -> bool {
+        let length = match self.samples {
+            Samples::Bytes { length, .. } => length,
+            Samples::DeepGray | Samples::Packed { .. } => 2,
+            Samples::Indexed { bits, .. } => {
+                let Alpha::Indices(translucent) = &self.alpha else { return false };
+                return indices(row, bits).take(width).any(|index| translucent[index]);
+            }
+        };
+        let mut pixels = row.chunks_exact(length);
+        match &self.alpha {
+            Alpha::None | Alpha::Indices(_) => false,
+            Alpha::Bytes(place) => pixels.any(|pixel| pixel[place.clone()].iter().any(|byte| *byte != 255)),
+            Alpha::Colour(colour) => pixels.any(|pixel| pixel == colour),
         }
     }
 
     /// Expands one stored row to as many pixels as `out` has.
     pub(super) fn expand(&self, row: &[u8], out: &mut [Rgbx]) {
-        match self {
-            Self::Indexed { bits: 8, colours } => fill(out, row.iter().map(|index| colours[usize::from(*index)])),
-            Self::Indexed { bits, colours } => fill(out, indices(row, *bits).map(|index| colours[index])),
-            Self::DeepGray => {
+        match &self.samples {
+            Samples::Indexed { bits: 8, colours } => fill(out, row.iter().map(|index| colours[usize::from(*index)])),
+            Samples::Indexed { bits, colours } => fill(out, indices(row, *bits).map(|index| colours[index])),
+            Samples::DeepGray => {
                 fill(out, row.chunks_exact(2).map(|sample| gray(if sample[0] == 0 { sample[1] } else { 255 })))
             }
-            Self::Bytes { length, channels: [red, green, blue] } => {
+            Samples::Bytes { length, channels: [red, green, blue] } => {
                 fill(out, row.chunks_exact(*length).map(|pixel| [pixel[*red], pixel[*green], pixel[*blue], 0]));
+            }
+            Samples::Packed { green_bits } => {
+                fill(out, row.chunks_exact(2).map(|pixel| unpacked([pixel[0], pixel[1]], *green_bits)));
             }
         }
     }
@@ -66,6 +137,16 @@ impl Expansion {
 
 fn fill(out: &mut [Rgbx], pixels: impl Iterator<Item = Rgbx>) {
     out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = pixel);
+}
+
+/// Pillow scales the few bits of a channel to a byte by cutting off the fraction.
+fn unpacked(pixel: [u8; 2], green_bits: u32) -> Rgbx {
+    let pixel = u32::from(u16::from_le_bytes(pixel));
+    let channel = |from: u32, bits: u32| {
+        let brightest = (1 << bits) - 1;
+        ((pixel >> from & brightest) * 255 / brightest) as u8
+    };
+    [channel(5 + green_bits, 5), channel(5, green_bits), channel(0, 5), 0]
 }
 
 /// Samples of less than a byte, the first in the highest bits.

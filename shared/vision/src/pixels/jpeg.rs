@@ -8,14 +8,14 @@ use std::panic::resume_unwind;
 
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::resize::Resizer;
+use super::canvas::Canvas;
 use super::{Limits, Reject, Rgbx};
 use header::{Components, Frame};
 
 pub(super) const MAGIC: &[u8] = &[0xFF, 0xD8, 0xFF];
 
 /// Streams a JPEG's rows into the resizer. Errors inside libjpeg unwind; the caller catches them.
-pub(super) fn decode(bytes: &[u8], limits: &Limits, line: &mut Vec<Rgbx>, resizer: &mut Resizer) -> Result<(), Reject> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Result<(), Reject> {
     let Frame { width, height, components } = Frame::of(bytes)?;
     limits.check_picture(width.into(), height.into())?;
     let (width, height) = (usize::from(width), usize::from(height));
@@ -33,6 +33,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, line: &mut Vec<Rgbx>, resize
     };
     let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
 
+    let Canvas { resizer, line, .. } = canvas;
     resizer.start(width, height);
     let line = unaligned(line, width);
     for _ in 0..height {
