@@ -49,6 +49,7 @@ mod jpeg;
 mod kernels;
 mod png;
 mod resize;
+mod sniff;
 mod webp;
 
 use std::any::Any;
@@ -241,7 +242,7 @@ fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
         _ if gif::MAGICS.iter().any(|magic| bytes.starts_with(magic)) => Ok(gif::decode),
         _ if webp::is_webp(bytes) => Ok(webp::decode),
         _ if bytes.starts_with(bmp::MAGIC) => Ok(bmp::decode),
-        _ => Err(Reject::unsupported("none of JPEG, PNG, GIF, WebP and BMP")),
+        _ => Err(Reject::unsupported(sniff::kind(bytes))),
     }
 }
 

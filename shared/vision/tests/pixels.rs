@@ -55,6 +55,40 @@ fn damaged_files_are_rejected_or_have_pillows_pixels() {
 }
 
 #[test]
+fn rejects_say_what_a_file_is() {
+    let zeros = [0; 100];
+    let files: [(&[u8], &str); 20] = [
+        (b"<!DOCTYPE html><html></html>", "HTML"),
+        (b"\xEF\xBB\xBF\n <HTML>", "HTML"),
+        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<svg/>", "SVG"),
+        (b"<?xml version='1.0'?><a/>", "XML"),
+        (b" {\"error\": \"not found\"}", "JSON"),
+        (b"%PDF-1.7", "PDF"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "git-lfs"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0miafavif", "AVIF"),
+        (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+        (b"\xFF\x0A\0", "JPEG XL"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\0\x05\x16\x07\0\x02\0\0", "AppleDouble"),
+        (b"PK\x03\x04", "zip"),
+        (&zeros, "zeros"),
+        (b"not an image", "text"),
+        (b"\x01\x02\x03", "none of JPEG"),
+        (b"BM\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0", "a BMP header of 16 bytes"),
+    ];
+    for (file, detail) in files {
+        let reject = reader(MODEL_SIZE).read(file).expect_err(detail);
+        assert_eq!(reject.reason, RejectReason::Unsupported, "{reject}");
+        assert!(reject.detail.contains(detail), "{reject}");
+    }
+    let empty = reader(MODEL_SIZE).read(b"").unwrap_err();
+    assert_eq!((empty.reason, empty.detail.as_str()), (RejectReason::Empty, "no bytes"));
+}
+
+#[test]
 fn losses_are_told_where_pixels_lose_their_meaning() {
     let folder = tempfile::tempdir().unwrap();
     oracle(&["losses", text(folder.path())]);
