@@ -4,7 +4,7 @@ use crate::model::{self, Model, ModelError};
 use crate::pixels::{ImageReader, Limits, Reject};
 
 /// Version of decoding and resizing. Raise it with any change that gives another pixel or another reject for some file.
-pub const PIXELS_VERSION: &str = "pillow-3";
+pub const PIXELS_VERSION: &str = "pillow-4";
 
 /// A model with the limits of decoding; shared by all threads.
 #[derive(Debug)]

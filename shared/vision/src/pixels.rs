@@ -6,15 +6,15 @@
 //! ```text
 //! bytes -> decoder -> rows -> horizontal pass -> rows -> vertical pass -> [height, width, 3]
 //!       jpeg, png,      `---------------- resize ---------------'
-//!       gif, webp, bmp
+//!       gif, webp, bmp, tiff
 //! ```
 //!
 //! The format is the one that the bytes show, whatever the file's name says; of an animation the first picture counts.
 //! Rows of JPEG and PNG stream from the decoder through both passes, so a picture never exists as a whole: memory follows
 //! the size of the target, and the rows of the picture that one row of the target is made of (4 of 224 parts of its
 //! height, when it shrinks to 224). The exceptions are in the formats: an interlaced or damaged PNG is unpacked first,
-//! libjpeg holds the coefficients of a progressive JPEG, and the decoders of GIF, WebP and BMP with run lengths unpack a
-//! picture as a whole, in at most 4 bytes a pixel.
+//! libjpeg holds the coefficients of a progressive JPEG, and the decoders of GIF, WebP, TIFF and BMP with run lengths
+//! unpack a picture as a whole, in at most 4 bytes a pixel (TIFF: and one strip or tile as it is stored, which can be all).
 //!
 //! What a picture loses on its way to RGB, as it does in Pillow, is told by [`ImageReader::losses`].
 //!
@@ -23,33 +23,56 @@
 //!
 //! | file | Pillow | here |
 //! |---|---|---|
-//! | formats other than JPEG, PNG, GIF, WebP and BMP (TIFF, AVIF and JPEG 2000 for instance) | pixels | `unsupported` |
-//! | lossless JPEG, for which mozjpeg has no decoder | pixels | `unsupported` |
+//! | formats other than JPEG, PNG, GIF, WebP, BMP and TIFF (AVIF, JPEG 2000 and BigTIFF for instance) | pixels | `unsupported` |
+//! | lossless JPEG, which libjpeg-turbo reads from version 3 on; mozjpeg is built on an older one | pixels | `unsupported` |
 //! | JPEG that starts with a stream of tables only | pixels | `corrupt` |
 //! | a side longer than [`Limits::max_side`], a file larger than [`Limits::max_bytes`] | pixels | `too_large` |
 //! | metadata that is damaged but decides no pixel (JFIF, Photoshop, gAMA ...) | an error | pixels |
 //! | JPEG with arithmetic coding, larger than 64 KiB | an error | pixels |
 //! | PNG cut in the checksum of its image data, of one colour in its last rows | an error | pixels |
+//! | PNG whose image data are damaged directly behind the last row | pixels or an error | perhaps the other |
 //! | WebP with damaged metadata | pixels | `corrupt` |
 //! | WebP that is damaged where no pixel depends on it | an error | pixels |
 //! | WebP whose pixels are damaged | pixels | perhaps others |
+//! | TIFF of Lab, of YCbCr without JPEG, of floats, of more than 8 bits but for gray and RGB without premultiplied alpha, of palettes with alpha, uncompressed in planes of other than 8 bits, of fax coding, LZMA, Zstandard or JPEG in the old way, with bits in reverse order | pixels | `unsupported` |
+//! | TIFF whose JPEG ends early or has fewer rows than its strip | pixels, in part conjectured or left over in memory | `truncated`, `corrupt` |
+//! | compressed TIFF some of whose tags have numbers or types that libtiff minds | an error | pixels |
+//! | compressed TIFF without the lengths of several strips or tiles, TIFF whose needed tags are of unusual types | pixels | `corrupt` |
 //!
-//! Of 1,330 WebPs with bytes changed, removed or inserted, 24 were read here only, 11 by Pillow only, and 3 by both with
-//! different pixels; image-webp conceals damage in other ways than libwebp.
+//! Files of all kinds with bytes changed, removed, inserted or cut off, 30,000 of them, were read with Pillow's pixels
+//! in 8,377 cases, refused by both in 21,513, and read otherwise in 110:
 //!
-//! GIF and BMP are read by walks of our own: the `gif` crate refuses what Pillow skips and stops where Pillow goes on,
-//! and `image` reads neither run lengths as Pillow pads them nor pixels that the header misplaces. PNG's chunks are
-//! walked here for the same reason; `png` unpacks what they hold.
+//! | | equal | both refuse | only Pillow reads | only this reads | other pixels |
+//! |---|---|---|---|---|---|
+//! | JPEG | 1,188 | 2,184 | 0 | 0 | 0 |
+//! | PNG | 1,378 | 9,739 | 1 | 2 | 0 |
+//! | GIF | 1,418 | 2,019 | 0 | 0 | 0 |
+//! | BMP | 3,222 | 3,506 | 0 | 0 | 0 |
+//! | WebP | 652 | 2,310 | 20 | 49 | 10 |
+//! | TIFF | 519 | 1,755 | 12 | 16 | 0 |
+//!
+//! image-webp conceals damage in other ways than libwebp. Of 20,000 files each in seldom seen variants, right and wrong
+//! ones, all BMPs, GIFs, PNGs (but one) and animated WebPs were read with Pillow's pixels or refused by both.
+//!
+//! TIFFs are turned as their orientation says, for Pillow does so when it loads one; all other formats are not.
+//!
+//! The blocks and codes of GIF, the headers and runs of BMP, the chunks of PNG, and the directory of TIFF are read by code
+//! of our own, because what matters is which faults Pillow passes over and what it makes of them. The `gif` crate refuses
+//! blocks that it does not know; `image` has other pixels for run lengths and 16 bits; `tiff` leaves JPEG to another
+//! decoder than libjpeg. What the chunks, strips and tiles hold is unpacked by `png`, `image-webp`, `miniz_oxide`, `weezl`
+//! and libjpeg.
 
 mod bmp;
 mod canvas;
 mod expand;
 mod gif;
+mod inflate;
 mod jpeg;
 mod kernels;
 mod png;
 mod resize;
 mod sniff;
+mod tiff;
 mod webp;
 
 use std::any::Any;
@@ -241,6 +264,7 @@ fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
         _ if bytes.starts_with(png::MAGIC) => Ok(png::decode),
         _ if gif::MAGICS.iter().any(|magic| bytes.starts_with(magic)) => Ok(gif::decode),
         _ if webp::is_webp(bytes) => Ok(webp::decode),
+        _ if tiff::MAGICS.iter().any(|magic| bytes.starts_with(magic)) => Ok(tiff::decode),
         _ if bytes.starts_with(bmp::MAGIC) => Ok(bmp::decode),
         _ => Err(Reject::unsupported(sniff::kind(bytes))),
     }

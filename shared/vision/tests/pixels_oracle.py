@@ -23,6 +23,7 @@ from PIL import Image, ImageFile
 from pyarrow import parquet
 
 import odd_files
+import odd_tiffs
 
 JPEG_MODES = ["RGB", "L", "CMYK"]
 PNG_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"]
@@ -148,6 +149,20 @@ def webp(rng, mode, size):
     return out.getvalue()
 
 
+TIFF_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]
+
+
+def tiff(rng, mode, size):
+    kinds = [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"] + ["jpeg"] * (mode in ("L", "RGB", "CMYK"))
+    tags = {278: 8 * rng.randint(1, 1 + size[1] // 8), 274: rng.choice([1, 1, rng.randint(1, 8)])}
+    image = picture(rng, "L" if mode == "LA" else "RGB" if mode == "CMYK" else mode, size).convert(mode)
+    if mode not in ("1", "P"):
+        tags[317] = rng.choice([1, 2])
+    out = io.BytesIO()
+    image.save(out, "TIFF", compression=rng.choice(kinds), tiffinfo=tags)
+    return out.getvalue()
+
+
 BLUE_FIRST = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 RED_FIRST = (0xFF, 0xFF00, 0xFF0000, 0xFF000000)
 BMPS = [
@@ -197,6 +212,8 @@ def all_variants(seed):
             yield f"{mode}.gif", gif(rng, mode, size)
         for mode in WEBP_MODES * 3:
             yield f"{mode}.webp", webp(rng, mode, size)
+        for mode in TIFF_MODES:
+            yield f"{mode.replace(';', '')}.tiff", tiff(rng, mode, size)
         for bits, compression, header, masks in BMPS:
             yield f"{bits}-{compression}-{header}.bmp", raw_bmp(rng, size, bits, compression, header, masks)
 
@@ -226,6 +243,7 @@ ODD_FILES = {
     "bmp": odd_files.bmp,
     "gif": odd_files.gif,
     "png": odd_files.png,
+    "tiff": lambda rng: odd_tiffs.tiff(rng, picture),
     "webp": lambda rng: odd_files.webp(rng, picture),
 }
 
@@ -245,9 +263,11 @@ def files_with_losses():
         gray.putpixel((6, 4), (9, alpha))
         yield f"{name}-rgba.png", saved(rgba, "PNG")
         yield f"{name}-gray.png", saved(gray, "PNG")
+        yield f"{name}-rgba.tiff", saved(rgba, "TIFF", compression="tiff_lzw")
         yield f"{name}-rgba.webp", saved(rgba, "WEBP", lossless=True)
     for shade, name in [(255, "none"), (256, "saturated")]:
         yield f"{name}-16-bits.png", saved(Image.new("I;16", size, shade), "PNG")
+        yield f"{name}-16-bits.tiff", saved(Image.new("I;16", size, shade), "TIFF")
     for transparent, name in [(3, "none"), (1, "alpha")]:
         # The last pixel of a row shares its byte with what fills the row up.
         image = Image.new("P", size, 1)

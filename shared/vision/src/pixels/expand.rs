@@ -20,6 +20,8 @@ enum Samples {
     Bytes { length: usize, channels: [usize; 3] },
     /// Little-endian 16-bit pixels: five bits of blue, then `green_bits` of green, then five bits of red.
     Packed { green_bits: u32 },
+    /// Four bytes of ink: cyan, magenta, yellow and black.
+    Cmyk,
 }
 
 /// How a stored pixel shows that it is not opaque, which RGB cannot say.
@@ -71,6 +73,11 @@ impl Expansion {
         Self::opaque(Samples::Packed { green_bits })
     }
 
+    /// Four bytes of ink: cyan, magenta, yellow and black.
+    pub(super) fn cmyk() -> Self {
+        Self::opaque(Samples::Cmyk)
+    }
+
     /// Samples of `bits` that index a palette, of three bytes an entry; entries that it leaves out are black.
     pub(super) fn palette(bits: usize, entries: &[u8]) -> Self {
         let mut colours = Box::new([[0; 4]; 256]);
@@ -104,16 +111,20 @@ impl Expansion {
         let length = match self.samples {
             Samples::Bytes { length, .. } => length,
             Samples::DeepGray | Samples::Packed { .. } => 2,
+            Samples::Cmyk => 4,
             Samples::Indexed { bits, .. } => {
                 let Alpha::Indices(translucent) = &self.alpha else { return false };
                 return indices(row, bits).take(width).any(|index| translucent[index]);
             }
         };
-        let mut pixels = row.chunks_exact(length);
         match &self.alpha {
             Alpha::None | Alpha::Indices(_) => false,
-            Alpha::Bytes(place) => pixels.any(|pixel| pixel[place.clone()].iter().any(|byte| *byte != 255)),
-            Alpha::Colour(colour) => pixels.any(|pixel| pixel == colour),
+            // All bytes at once are quicker to look at than one after the other.
+            Alpha::Bytes(place) => place.clone().any(|at| {
+                let alphas = row.iter().skip(at).step_by(length);
+                alphas.fold(255, |all, alpha| all & alpha) != 255
+            }),
+            Alpha::Colour(colour) => row.chunks_exact(length).any(|pixel| pixel == colour),
         }
     }
 
@@ -128,6 +139,7 @@ impl Expansion {
             Samples::Bytes { length, channels: [red, green, blue] } => {
                 fill(out, row.chunks_exact(*length).map(|pixel| [pixel[*red], pixel[*green], pixel[*blue], 0]));
             }
+            Samples::Cmyk => fill(out, row.as_chunks::<4>().0.iter().map(|inks| rgbx_of_cmyk(*inks))),
             Samples::Packed { green_bits } => {
                 fill(out, row.chunks_exact(2).map(|pixel| unpacked([pixel[0], pixel[1]], *green_bits)));
             }
@@ -157,4 +169,29 @@ fn indices(row: &[u8], bits: usize) -> impl Iterator<Item = usize> {
 
 fn gray(shade: u8) -> Rgbx {
     [shade, shade, shade, 0]
+}
+
+/// Pillow's conversion from inks, `cmyk2rgb` of its `Convert.c`.
+pub(super) fn rgbx_of_cmyk([cyan, magenta, yellow, black]: [u8; 4]) -> Rgbx {
+    let light = u32::from(255 - black);
+    let channel = |ink: u8| (light - divided_by_255(u32::from(ink) * light)) as u8;
+    [channel(cyan), channel(magenta), channel(yellow), 0]
+}
+
+/// Pillow's `MULDIV255`: a product of two bytes divided by 255, rounded.
+fn divided_by_255(product: u32) -> u32 {
+    let product = product + 128;
+    ((product >> 8) + product) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::divided_by_255;
+
+    #[test]
+    fn products_of_bytes_are_divided_by_255_with_rounding() {
+        for product in (0..=255).flat_map(|a| (0..=255).map(move |b| a * b)) {
+            assert_eq!(divided_by_255(product), (f64::from(product) / 255.0).round() as u32, "{product}");
+        }
+    }
 }

@@ -4,11 +4,13 @@ mod header;
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
+use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 
 use mozjpeg::{ColorSpace, Decompress};
 
 use super::canvas::Canvas;
+use super::expand::rgbx_of_cmyk;
 use super::{Limits, Reject, Rgbx};
 use header::{Components, Frame};
 
@@ -56,21 +58,72 @@ fn unaligned(buffer: &mut Vec<Rgbx>, width: usize) -> &mut [Rgbx] {
     &mut buffer[usize::from(is_aligned)..][..width]
 }
 
-/// Pillow takes four components as CMYK with Adobe's polarity (0 = full ink), marked as such or not, and converts
-/// with `cmyk2rgb` of its `Convert.c`.
-fn rgbx_of_inverted_cmyk([cyan, magenta, yellow, black]: Rgbx) -> Rgbx {
-    let light = u32::from(black);
-    let channel = |paper: u8| {
-        let ink = u32::from(255 - paper);
-        (light - divided_by_255(ink * light)) as u8
-    };
-    [channel(cyan), channel(magenta), channel(yellow), 0]
+/// Pillow takes four components as CMYK with Adobe's polarity (0 = full ink), marked as such or not.
+fn rgbx_of_inverted_cmyk(papers: Rgbx) -> Rgbx {
+    rgbx_of_cmyk(papers.map(|paper| 255 - paper))
 }
 
-/// Pillow's `MULDIV255`: a product of two bytes divided by 255, rounded.
-fn divided_by_255(product: u32) -> u32 {
-    let product = product + 128;
-    ((product >> 8) + product) >> 8
+/// What a TIFF says of a JPEG in it.
+pub(super) struct Piece {
+    pub(super) width: usize,
+    pub(super) rows: RangeInclusive<usize>,
+    pub(super) components: usize,
+    /// Whether the components are to be made RGB, or stay as they are.
+    pub(super) is_ycbcr: bool,
+    /// Of the first component of YCbCr, horizontal and vertical, where it is stated.
+    pub(super) sampling: Option<[u32; 2]>,
+}
+
+/// The samples of a JPEG whose tables may stand elsewhere, row after row, as libtiff has libjpeg decode them.
+pub(super) fn unpack_piece(tables: &[u8], data: &[u8], expected: &Piece) -> Result<Vec<u8>, Reject> {
+    // Four tables each for quantisation and for two kinds of codes are shorter.
+    const LONGEST_TABLES: usize = 1 << 14;
+    if tables.len() > LONGEST_TABLES {
+        return Err(Reject::corrupt(format!("a TIFF's JPEG tables of {} bytes", tables.len())));
+    }
+    let tables = tables.strip_suffix(END_OF_IMAGE).unwrap_or(tables);
+    let stream = match data.strip_prefix(&MAGIC[..2]) {
+        Some(rest) if tables.is_empty() => [&MAGIC[..2], rest].concat(),
+        Some(rest) if tables.starts_with(&MAGIC[..2]) => [tables, rest].concat(),
+        _ => return Err(Reject::corrupt("a TIFF's JPEG without its start")),
+    };
+    let frame = Frame::of(&stream)?;
+    let (width, height) = (usize::from(frame.width), usize::from(frame.height));
+    if width != expected.width || !expected.rows.contains(&height) {
+        return Err(Reject::corrupt(format!("a TIFF's JPEG of {width} x {height} pixels")));
+    }
+    let corrupt = |error: io::Error| Reject::corrupt(error.to_string());
+    let rows_are_complete = Cell::new(false);
+    let decompress =
+        Decompress::new_reader(Source { bytes: &stream, rows_are_complete: &rows_are_complete }).map_err(corrupt)?;
+    let space = decompress.color_space();
+    expected.check(&decompress)?;
+    let space = if expected.is_ycbcr { ColorSpace::JCS_RGB } else { space };
+    let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
+    let mut samples = vec![0; width * height * expected.components];
+    started.read_scanlines_into(&mut samples[..]).map_err(corrupt)?;
+    rows_are_complete.set(true);
+    started.finish().map_err(corrupt)?;
+    Ok(samples)
+}
+
+impl Piece {
+    /// libtiff decodes what its own tags describe, and refuses all else.
+    fn check<R>(&self, decompress: &Decompress<R>) -> Result<(), Reject> {
+        let components = decompress.components();
+        let sampling = components.first().map(|first| [first.h_samp_factor as u32, first.v_samp_factor as u32]);
+        let is_sampled_as_stated =
+            if self.is_ycbcr { self.sampling.is_none() || self.sampling == sampling } else { sampling == Some([1, 1]) };
+        let others = components.iter().skip(1);
+        let others_are_whole = others.clone().all(|other| (other.h_samp_factor, other.v_samp_factor) == (1, 1));
+        if components.len() != self.components || !is_sampled_as_stated || !others_are_whole {
+            return Err(Reject::corrupt("a JPEG that contradicts its TIFF"));
+        }
+        if self.is_ycbcr && decompress.color_space() != ColorSpace::JCS_YCbCr {
+            return Err(Reject::unsupported("a TIFF of YCbCr whose JPEG says that it is not"));
+        }
+        Ok(())
+    }
 }
 
 const END_OF_IMAGE: &[u8] = &[0xFF, 0xD9];
@@ -101,17 +154,5 @@ impl BufRead for Source<'_> {
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bytes.read(buffer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::divided_by_255;
-
-    #[test]
-    fn products_of_bytes_are_divided_by_255_with_rounding() {
-        for product in (0..=255).flat_map(|a| (0..=255).map(move |b| a * b)) {
-            assert_eq!(divided_by_255(product), (f64::from(product) / 255.0).round() as u32, "{product}");
-        }
     }
 }

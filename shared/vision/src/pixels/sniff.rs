@@ -8,6 +8,8 @@ const BEGINNINGS: &[(&[u8], &str)] = &[
     (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
     (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
     (b"\xFF\x4F\xFF\x51", "JPEG 2000"),
+    (b"II+\0", "BigTIFF"),
+    (b"MM\0+", "BigTIFF"),
     (b"\0\0\x01\0", "ICO (Windows icon)"),
     (b"\0\x05\x16\x07", "AppleDouble, macOS's notes on a file"),
     (b"\0\x05\x16\0", "AppleSingle"),
@@ -26,7 +28,7 @@ const LOOKED_AT: usize = 1024;
 
 /// What a file is, for the detail of a reject.
 pub(super) fn kind(bytes: &[u8]) -> String {
-    const NONE: &str = "none of JPEG, PNG, GIF, WebP and BMP";
+    const NONE: &str = "none of JPEG, PNG, GIF, WebP, BMP and TIFF";
     match known(bytes) {
         Some(kind) => format!("{kind}; {NONE}"),
         None => NONE.to_owned(),
@@ -40,7 +42,9 @@ fn known(bytes: &[u8]) -> Option<&'static str> {
 
 /// HEIC and AVIF are of one family, told apart by the brand that follows `ftyp`.
 fn iso_media(bytes: &[u8]) -> Option<&'static str> {
-    let [b'f', b't', b'y', b'p', brand @ ..] = *bytes.get(4..12)?.first_chunk::<8>()? else { return None };
+    let [b'f', b't', b'y', b'p', brand @ ..] = *bytes.get(4..12)?.first_chunk::<8>()? else {
+        return None;
+    };
     Some(match &brand {
         b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => "HEIC",
         b"avif" | b"avis" => "AVIF",

@@ -30,34 +30,6 @@ pub fn assert_same_pixels(folder: &Path, digests: &Digests, target: Size, count:
     }
 }
 
-/// How reading files ended, here and in Pillow.
-#[derive(Default)]
-pub struct Tally {
-    pub equal: usize,
-    /// By both.
-    pub refused: usize,
-    /// Files that one of the two refuses, or that have other pixels.
-    pub departures: Vec<String>,
-}
-
-/// Reads all files of a folder, here and in Pillow; a tally for each extension.
-pub fn compare(folder: &Path, target: Size) -> BTreeMap<String, Tally> {
-    let mut reader = reader(target);
-    let mut tallies = BTreeMap::<String, Tally>::new();
-    for (name, expected) in digests_by_pillow(folder, target) {
-        let bytes = fs::read(folder.join(&name)).unwrap();
-        let tally = tallies.entry(name.rsplit('.').next().unwrap_or_default().to_owned()).or_default();
-        match (reader.read(&bytes).map(hex_digest), expected) {
-            (Ok(pixels), Some(expected)) if pixels == expected => tally.equal += 1,
-            (Ok(_), Some(_)) => tally.departures.push(format!("{name} has other pixels")),
-            (Ok(_), None) => tally.departures.push(format!("{name} is refused by Pillow")),
-            (Err(_), None) => tally.refused += 1,
-            (Err(reject), Some(_)) => tally.departures.push(format!("{name} is read by Pillow ({reject})")),
-        }
-    }
-    tallies
-}
-
 pub fn hex_digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }

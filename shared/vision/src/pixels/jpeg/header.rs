@@ -61,7 +61,12 @@ impl Frame {
             return Err(Reject::corrupt("short frame header"));
         };
         if !matches!(marker, SOF0..=SOF2 | SOF9 | SOF10) {
-            return Err(Reject::unsupported(format!("coding process {}", marker - SOF0)));
+            let process = marker - SOF0;
+            // Pillow reads lossless JPEG with version 3 of libjpeg-turbo; mozjpeg is built on an older one.
+            let is_lossless = process & 3 == 3;
+            let name =
+                if is_lossless { "lossless JPEG".to_owned() } else { format!("JPEG of coding process {process}") };
+            return Err(Reject::unsupported(name));
         }
         if precision != 8 {
             return Err(Reject::unsupported(format!("{precision} bits per sample")));

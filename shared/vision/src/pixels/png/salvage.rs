@@ -4,12 +4,11 @@
 //! that end well but early, behind a row, make a picture whose other rows are black; all else is refused.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::chunks::{Chunks, Header};
 use crate::pixels::Reject;
 use crate::pixels::canvas::Frame;
+use crate::pixels::inflate::Inflater;
 
 /// How much Pillow hands to its decoder at a time.
 const READ: usize = 1 << 16;
@@ -26,7 +25,7 @@ fn inflate(chunks: &Chunks, rows: &[usize]) -> Result<Vec<u8>, Reject> {
     let whole = rows.iter().sum();
     // Data that go on behind the last row are looked at a little further, as zlib does before it returns.
     let mut samples = vec![0; whole + 1];
-    let mut stream = Stream::default();
+    let mut stream = Inflater::default();
     let last = chunks.pieces.len().saturating_sub(1);
     for (index, piece) in chunks.pieces.iter().enumerate() {
         for part in piece.chunks(READ) {
@@ -48,29 +47,6 @@ fn inflate(chunks: &Chunks, rows: &[usize]) -> Result<Vec<u8>, Reject> {
         }
     }
     Err(Reject::ends_early())
-}
-
-/// Data under way, and how many samples they gave so far.
-#[derive(Default)]
-struct Stream {
-    decompressor: DecompressorOxide,
-    length: usize,
-}
-
-impl Stream {
-    /// Inflates one part to behind the samples there are; true where the data end, or the room does.
-    fn inflate(&mut self, part: &[u8], samples: &mut [u8]) -> Result<bool, Reject> {
-        const FLAGS: u32 = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
-            | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT
-            | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, _, written) = decompress(&mut self.decompressor, part, samples, self.length, FLAGS);
-        self.length += written;
-        match status {
-            TINFLStatus::Done | TINFLStatus::HasMoreOutput => Ok(true),
-            TINFLStatus::NeedsMoreInput => Ok(false),
-            _ => Err(Reject::corrupt("image data that do not inflate")),
-        }
-    }
 }
 
 /// The lengths of all rows as they are stored, each with a byte for its filter.

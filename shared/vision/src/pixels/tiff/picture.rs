@@ -1,0 +1,106 @@
+//! A whole picture, as Pillow holds it before it converts it to RGB.
+
+use super::layout::{Colour, Layout};
+
+/// Pixels of [`Layout::kept`] bytes; black, or the first colour, where nothing has been stored.
+pub(super) struct Picture<'layout> {
+    pub(super) layout: &'layout Layout,
+    samples: Vec<u8>,
+    /// What samples of up to 8 bits stand for, where a pixel is one of them.
+    meanings: [u8; 256],
+}
+
+impl<'layout> Picture<'layout> {
+    pub(super) fn new(layout: &'layout Layout) -> Self {
+        let samples = vec![0; layout.width * layout.height * layout.kept()];
+        Self { layout, samples, meanings: meanings(layout) }
+    }
+
+    /// Stores `count` pixels of a row from a column and row on, whose bytes are of all samples, or of a plane's.
+    pub(super) fn store(&mut self, stored: &[u8], (x, y): (usize, usize), count: usize, plane: usize) {
+        let (layout, kept) = (self.layout, self.layout.kept());
+        let start = (y * layout.width + x) * kept;
+        let pixels = &mut self.samples[start..start + count * kept];
+        let meaning = |sample: u8| self.meanings[usize::from(sample)];
+        // Of 16 bits the high byte counts, but for gray.
+        let (bytes, high) = (layout.bits.div_ceil(8), usize::from(layout.bits == 16 && !layout.is_big_endian));
+        if layout.planes() > 1 {
+            let samples = stored.iter().skip(high).step_by(bytes);
+            pixels.iter_mut().skip(plane).step_by(kept).zip(samples).for_each(|(pixel, sample)| *pixel = *sample);
+        } else if layout.bits < 8 {
+            let samples = stored.iter().flat_map(|byte| pieces(*byte, layout.bits));
+            pixels.iter_mut().zip(samples).for_each(|(pixel, sample)| *pixel = meaning(sample));
+        } else {
+            let stored = stored.chunks_exact(layout.samples_in_a_row() * bytes);
+            let pixels = pixels.chunks_exact_mut(kept).zip(stored);
+            match layout.colour {
+                Colour::DeepGray => {
+                    pixels.for_each(|(pixel, stored)| pixel.copy_from_slice(&[stored[high], stored[1 - high]]))
+                }
+                _ if kept == 1 => pixels.for_each(|(pixel, stored)| pixel[0] = meaning(stored[0])),
+                _ if bytes == 1 => pixels.for_each(|(pixel, stored)| pixel.copy_from_slice(&stored[..kept])),
+                _ => pixels.for_each(|(pixel, stored)| {
+                    let samples = stored.iter().skip(high).step_by(bytes);
+                    pixel.iter_mut().zip(samples).for_each(|(kept, sample)| *kept = *sample);
+                }),
+            }
+        }
+    }
+
+    /// Divides colours by alpha.
+    pub(super) fn unmultiply(&mut self) {
+        for pixel in self.samples.as_chunks_mut::<4>().0 {
+            let [red, green, blue, alpha] = *pixel;
+            let divided = |colour: u8| {
+                let full = u32::from(colour) * 255;
+                full.checked_div(alpha.into()).map_or(0, |colour| colour.min(255) as u8)
+            };
+            *pixel = [divided(red), divided(green), divided(blue), alpha];
+        }
+    }
+
+    /// The pixels turned as the orientation says, and their width and height.
+    pub(super) fn upright(self) -> (Vec<u8>, (usize, usize)) {
+        let (width, height) = (self.layout.width, self.layout.height);
+        // Whether columns become rows, and whether the first column or row of the stored picture is the last one then.
+        let (swaps, flips_x, flips_y) = match self.layout.orientation {
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, false, true),
+            7 => (true, true, true),
+            8 => (true, true, false),
+            _ => return (self.samples, (width, height)),
+        };
+        let kept = self.layout.kept();
+        let size = if swaps { (height, width) } else { (width, height) };
+        let mut upright = Vec::with_capacity(self.samples.len());
+        for y in 0..size.1 {
+            for x in 0..size.0 {
+                let (x, y) = if swaps { (y, x) } else { (x, y) };
+                let x = if flips_x { width - 1 - x } else { x };
+                let y = if flips_y { height - 1 - y } else { y };
+                upright.extend_from_slice(&self.samples[(y * width + x) * kept..][..kept]);
+            }
+        }
+        (upright, size)
+    }
+}
+
+fn meanings(layout: &Layout) -> [u8; 256] {
+    let brightest = (1_usize << layout.bits.min(8)) - 1;
+    std::array::from_fn(|sample| match layout.colour {
+        Colour::Gray { is_inverted } => {
+            let shade = (sample.min(brightest) * 255 / brightest) as u8;
+            if is_inverted { 255 - shade } else { shade }
+        }
+        _ => sample as u8,
+    })
+}
+
+/// The samples of a byte, the first in the highest bits.
+fn pieces(byte: u8, bits: usize) -> impl Iterator<Item = u8> {
+    let mask = ((1_u16 << bits) - 1) as u8;
+    (0..8 / bits).rev().map(move |place| byte >> (place * bits) & mask)
+}
