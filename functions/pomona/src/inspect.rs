@@ -55,6 +55,9 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     writeln!(out, "input       {}", plan.input)?;
     writeln!(out, "images      {} ({})", info.num_images_listed, bytes(plan.bytes))?;
     writeln!(out, "rejects     {}", describe_reasons(&info.rejects))?;
+    for notice in plan.left_out.notices() {
+        writeln!(out, "skipped     {notice}")?;
+    }
     writeln!(out, "features    {} x {}", info.num_images_processed, info.original_dimensions)?;
     writeln!(
         out,

@@ -51,7 +51,13 @@ pub(crate) struct OptionArgs {
     /// Only images whose path below INPUT matches this glob, for instance 'Apple*/*'
     #[arg(long, value_name = "GLOB")]
     filter: Option<String>,
-    /// Only a sample of N images, spread over all labels; the same images every time
+    /// Not the files or folders whose path below INPUT matches this glob; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Also hidden files, and what systems keep beside a user's (__MACOSX, @eaDir ...)
+    #[arg(long)]
+    include_hidden: bool,
+    /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images come
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Images per unit of work, at least, on average
@@ -97,6 +103,8 @@ impl Default for OptionArgs {
             standardize: false,
             extensions,
             filter: None,
+            exclude: Vec::new(),
+            include_hidden: false,
             limit: None,
             shard_size,
             max_reject_share,
@@ -111,8 +119,14 @@ impl OptionArgs {
             components: self.components.unwrap_or_default(),
             center: !self.no_center,
             standardize: self.standardize,
-            extensions: self.extensions.iter().map(|extension| extension.trim_start_matches('.').to_owned()).collect(),
+            extensions: self
+                .extensions
+                .iter()
+                .map(|extension| extension.trim().trim_start_matches('.').to_owned())
+                .collect(),
             filter: self.filter,
+            exclude: self.exclude,
+            include_hidden: self.include_hidden,
             limit: self.limit,
             shard_size: self.shard_size,
             max_reject_share: self.max_reject_share,

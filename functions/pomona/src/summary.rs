@@ -17,6 +17,9 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
     line("images", format!("{} in {} classes", info.num_images_listed, info.num_classes));
     line("computed", computed(extracted.computed, plan.images));
     line("rejects", describe_reasons(&info.rejects));
+    for notice in plan.left_out.notices() {
+        line("skipped", notice);
+    }
     line("features", format!("{} x {}", info.num_images_processed, info.original_dimensions));
     line(
         "components",

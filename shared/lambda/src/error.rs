@@ -101,7 +101,13 @@ mod tests {
             ("Pomona.Retryable", store_error(true)),
             (
                 "Pomona.NoImages",
-                PipelineError::NoImages { location: text(), files: 0, extensions: text(), filter: String::new() },
+                PipelineError::NoImages {
+                    location: text(),
+                    files: 0,
+                    extensions: text(),
+                    filter: String::new(),
+                    skipped: text(),
+                },
             ),
             ("Pomona.InputChanged", PipelineError::InputChanged { location: text(), key: text() }),
             (

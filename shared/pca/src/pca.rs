@@ -41,8 +41,8 @@ pub struct Pca {
     pub center: bool,
     /// Mean of each feature [d].
     pub mean: DVector<f64>,
-    /// Standard deviation of each feature [d] (n - 1 in the denominator; 0 for a constant feature), where the
-    /// features are standardised.
+    /// What each feature [d] is divided by where they are standardised: its standard deviation (n - 1 in the
+    /// denominator), or 1 for a constant feature, as scikit-learn has it.
     pub scale: Option<DVector<f64>>,
     /// Unit vectors as columns [d, k], largest variance first. The largest |loading| of each is positive; among
     /// equals (to 1e-9) the first decides.
@@ -122,7 +122,7 @@ impl Pca {
         if rows.ncols() != self.dimensions() {
             return Err(Error::Dimensions { expected: self.dimensions(), actual: rows.ncols() });
         }
-        let scale = self.scale.as_ref().map(|scale| scale.map(reciprocal_or_zero));
+        let scale = self.scale.as_ref().map(|scale| scale.map(f64::recip));
         let weight = |feature: usize, component: usize| {
             let loading = self.loadings[(feature, component)];
             scale.as_ref().map_or(loading, |scale| loading * scale[feature])
@@ -157,22 +157,17 @@ fn check_finite(mean: &DVector<f64>, covariance: &DMatrix<f64>) -> Result<(), Er
     }
 }
 
-/// Turns a covariance into the covariance of the standardised features, and returns the standard deviations.
+/// Turns a covariance into the covariance of the standardised features, and returns what they are divided by.
 fn standardize(covariance: &mut DMatrix<f64>) -> DVector<f64> {
-    let deviations = covariance.diagonal().map(|variance| variance.max(0.0).sqrt());
-    let factors = deviations.map(reciprocal_or_zero);
+    let scale = covariance.diagonal().map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 });
+    let factors = scale.map(f64::recip);
     for (mut column, column_factor) in covariance.column_iter_mut().zip(&factors) {
         for (value, row_factor) in column.iter_mut().zip(&factors) {
             // One product of both factors keeps the matrix symmetric to the bit.
             *value *= row_factor * column_factor;
         }
     }
-    deviations
-}
-
-/// 0 for a constant feature, which so becomes 0 and takes no part.
-fn reciprocal_or_zero(deviation: f64) -> f64 {
-    if deviation > 0.0 { deviation.recip() } else { 0.0 }
+    scale
 }
 
 fn fix_signs(loadings: &mut DMatrix<f64>) {

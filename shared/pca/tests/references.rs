@@ -57,8 +57,7 @@ fn standardised(rows: &Array2<f32>, pca: &Pca) -> DMatrix<f64> {
     DMatrix::from_fn(rows.nrows(), rows.ncols(), |row, column| {
         let centred = f64::from(rows[(row, column)]) - pca.mean[column];
         match &pca.scale {
-            Some(scale) if scale[column] > 0.0 => centred / scale[column],
-            Some(_) => 0.0,
+            Some(scale) => centred / scale[column],
             None => centred,
         }
     })

@@ -27,7 +27,7 @@ pub enum Error {
     },
     /// The listing is empty.
     #[error(
-        "no images at `{location}`: of {files} files none has one of the extensions {extensions}{filter}; check the location, `--extensions` and `--filter`"
+        "no images at `{location}`: of {files} files none has one of the extensions {extensions}{filter}{skipped}; check the location, `--extensions` and `--filter`"
     )]
     NoImages {
         /// The input.
@@ -38,6 +38,8 @@ pub enum Error {
         extensions: String,
         /// " and matches the filter ..." or nothing.
         filter: String,
+        /// "; 5 .webp files skipped ..." or nothing.
+        skipped: String,
     },
     /// An image was replaced or removed between its listing and its reading.
     #[error("`{key}` at `{location}` changed while the run was going; start the run again")]

@@ -177,6 +177,8 @@ impl<'a> Extraction<'a> {
     /// The images' bytes, or why they could not be read.
     async fn read(&self, group: &[&Row]) -> Result<Vec<Result<Bytes, Reject>>, Error> {
         let read = match group {
+            // Refused by what the listing says, so that nobody's memory is filled with it.
+            [row] if let Err(reject) = self.recipe.limits.check_size(row.size) => return Ok(vec![Err(reject)]),
             [row] if !could_be_opened(row) => vec![self.input.get(&row.key).await.map(|stored| stored.bytes)],
             _ => {
                 let wanted: Vec<_> = group.iter().map(|row| (row.key.as_str(), row.etag.as_str())).collect();
@@ -195,7 +197,7 @@ impl<'a> Extraction<'a> {
             }
             Ok(_) => Err(self.changed(row)),
             Err(error) if error.is_retryable() => Err(error.into()),
-            Err(error) => Ok(Err(unreadable(&error))),
+            Err(error) => Ok(Err(unreadable(row, &error))),
         }
     }
 
@@ -279,10 +281,12 @@ fn could_be_opened(row: &Row) -> bool {
     !row.etag.is_empty()
 }
 
-fn unreadable(error: &StoreError) -> Reject {
+fn unreadable(row: &Row, error: &StoreError) -> Reject {
     let detail = match error {
+        // In a folder's listing only names that are not UTF-8 show this character.
+        _ if row.key.contains(char::REPLACEMENT_CHARACTER) => "its name is not UTF-8; rename it",
         StoreError::Denied { .. } => "no permission to read it",
-        StoreError::NotFound { .. } => "a broken link, or a name that is not valid UTF-8",
+        StoreError::NotFound { .. } => "a link that leads nowhere",
         StoreError::Invalid { .. } => "its name cannot be used as a key",
         _ => "the system could not read it",
     };

@@ -115,6 +115,11 @@ impl RunLayout {
         self.shard_file("errors", shard, "csv")
     }
 
+    /// Folders that would vanish without a word: empty ones, and links that lead nowhere. Only where there are any.
+    pub fn odd_folders(&self) -> String {
+        self.file("errors/folders.csv")
+    }
+
     /// Class ids, names and counts.
     pub fn classes(&self) -> String {
         self.file("classes/classes.csv")

@@ -60,11 +60,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Sorts, samples (`limit` images with the smallest hash of their key) and numbers the objects.
-    pub fn new(mut objects: Vec<Object>, limit: Option<u64>) -> Self {
-        if let Some(limit) = limit {
-            objects = sample(objects, limit);
-        }
+    /// Sorts and numbers the objects.
+    pub fn new(mut objects: Vec<Object>) -> Self {
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let classes = classes_by_frequency(&objects);
         let class_ids: BTreeMap<&str, i32> =
@@ -96,13 +93,6 @@ impl Listing {
         }
         shards
     }
-}
-
-fn sample(objects: Vec<Object>, limit: u64) -> Vec<Object> {
-    let mut ranked: Vec<_> = objects.into_iter().map(|object| (names::sample_rank(&object.key), object)).collect();
-    ranked.sort_unstable_by_key(|(rank, _)| *rank);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    ranked.into_iter().take(limit).map(|(_, object)| object).collect()
 }
 
 fn classes_by_frequency(objects: &[Object]) -> Vec<Class> {
@@ -176,7 +166,7 @@ mod tests {
 
     #[test]
     fn classes_are_numbered_by_frequency_and_ties_by_name() {
-        let listing = Listing::new(objects(&["b/1", "c/1", "c/2", "a/1", "x"]), None);
+        let listing = Listing::new(objects(&["b/1", "c/1", "c/2", "a/1", "x"]));
         let names: Vec<&str> = listing.classes.iter().map(|class| class.name.as_str()).collect();
         assert_eq!(names, ["c", "", "a", "b"]);
         assert_eq!(listing.classes[0].count, 2);
@@ -185,34 +175,11 @@ mod tests {
         assert_eq!(ids, [("a/1", 2, 0), ("b/1", 3, 1), ("c/1", 0, 2), ("c/2", 0, 3), ("x", 1, 4)]);
     }
 
-    #[test]
-    fn a_larger_sample_contains_the_smaller_one_whatever_the_order_of_the_listing() {
-        let keys: Vec<String> = (0..200).map(|n| format!("label {}/{n}.jpg", n % 7)).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let reversed: Vec<&str> = keys.iter().rev().copied().collect();
-        let sampled = |keys: &[&str], limit| -> Vec<String> {
-            Listing::new(objects(keys), Some(limit)).rows.into_iter().map(|row| row.key).collect()
-        };
-        let (small, large) = (sampled(&keys, 20), sampled(&reversed, 50));
-        assert_eq!((small.len(), large.len()), (20, 50));
-        assert!(small.iter().all(|key| large.contains(key)));
-        assert_eq!(sampled(&keys, 1_000).len(), 200);
-    }
-
-    #[test]
-    fn a_sample_spreads_over_the_shards() {
-        let keys: Vec<String> = (0..4_000).map(|n| format!("{n}.jpg")).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let shards = Listing::new(objects(&keys), Some(400)).into_shards(3);
-        assert_eq!(shards.len(), 8);
-        assert!(shards.values().all(|rows| rows.len() > 20));
-    }
-
     proptest! {
         #[test]
         fn rows_survive_parquet(keys in prop::collection::btree_set(".{1,20}", 0..20), size in 0u64..1 << 40) {
             let objects = keys.into_iter().map(|key| Object { key, size, etag: "\"é,".into() }).collect();
-            let rows = Listing::new(objects, None).rows;
+            let rows = Listing::new(objects).rows;
             let bytes = encode("listing", &rows).unwrap();
             prop_assert_eq!(decode("listing", bytes).unwrap(), rows);
         }

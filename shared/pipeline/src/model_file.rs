@@ -7,17 +7,25 @@
 //! | explained_variance_ratio | f64, null for mean and scale | its share of the total variance |
 //! | values | list of f64 | one number per feature |
 //!
+//! So `(x - mean) / scale`, times each component, projects `x` whatever was chosen: the mean of features that are not centred is 0 (and
+//! what was measured is a row `measured_mean`), and the scale of a constant feature is 1.
+//!
 //! The file's key-value metadata holds `count`, `center` and `total_variance`.
 
 use std::sync::Arc;
 
 use arrow_array::{Array, Float64Array, StringArray};
 use bytes::Bytes;
+use nalgebra::DVector;
 use ndarray::Array2;
 use pomona_pca::Pca;
 
 use crate::error::Error;
 use crate::tables::{self, ParquetTable};
+
+const MEAN: &str = "mean";
+const MEASURED_MEAN: &str = "measured_mean";
+const SCALE: &str = "scale";
 
 /// The name of a component's column and row, counted from 0.
 pub(crate) fn component_name(component: usize) -> String {
@@ -26,11 +34,13 @@ pub(crate) fn component_name(component: usize) -> String {
 
 /// The model as the content of `file`.
 pub(crate) fn encode(file: &str, pca: &Pca) -> Result<Bytes, Error> {
-    let vectors = [("mean".to_owned(), Some(&pca.mean)), ("scale".to_owned(), pca.scale.as_ref())];
+    let not_subtracted = DVector::zeros(pca.dimensions());
+    let (mean, measured_mean) = if pca.center { (&pca.mean, None) } else { (&not_subtracted, Some(&pca.mean)) };
+    let vectors = [(MEAN, Some(mean)), (MEASURED_MEAN, measured_mean), (SCALE, pca.scale.as_ref())];
     let (mut names, mut values) = (Vec::new(), Vec::new());
     for (name, vector) in vectors {
         if let Some(vector) = vector {
-            names.push(name);
+            names.push(name.to_owned());
             values.extend(vector.iter().copied());
         }
     }
@@ -84,8 +94,10 @@ pub(crate) fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
     Ok(Pca {
         count: parsed(&table, file, "count")?,
         center: parsed(&table, file, "center")?,
-        mean: vector("mean").ok_or_else(|| Error::inconsistent(file, "the mean is missing"))?,
-        scale: vector("scale"),
+        mean: vector(MEASURED_MEAN)
+            .or_else(|| vector(MEAN))
+            .ok_or_else(|| Error::inconsistent(file, "the mean is missing"))?,
+        scale: vector(SCALE),
         // The rows of the table, one after the other, are the columns of the loadings.
         loadings: nalgebra::DMatrix::from_iterator(width, variances.len(), loadings.iter().copied()),
         explained_variance: variances.into(),
@@ -112,6 +124,27 @@ mod tests {
             let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
             let read = decode("model", encode("model", &pca).unwrap()).unwrap();
             assert_eq!(read, pca);
+        }
+    }
+
+    #[test]
+    fn whoever_projects_by_hand_subtracts_no_mean_that_was_not_and_divides_constant_features_by_one() {
+        let rows = ndarray::array![[1.0f32, 2.0, 5.0], [3.0, 5.0, 5.0], [0.0, 1.0, 5.0], [2.0, 2.0, 5.0]];
+        let options = Options { components: Components::Count(2), center: false, standardize: true };
+        let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
+        let table = ParquetTable::read("model", encode("model", &pca).unwrap()).unwrap();
+        let vectors = table.vectors64("values", 3).unwrap();
+        let names: Vec<&str> = table.text("vector").unwrap().iter().flatten().collect();
+        assert_eq!(names, ["mean", "measured_mean", "scale", "pca_feature_1", "pca_feature_2"]);
+        assert_eq!(vectors.row(2)[2], 1.0);
+        let projected = pca.project(rows.view()).unwrap();
+        for (row, expected) in rows.rows().into_iter().zip(projected.rows()) {
+            for (component, expected) in [3, 4].into_iter().zip(expected) {
+                let by_hand: f64 = (0..3)
+                    .map(|i| (f64::from(row[i]) - vectors[(0, i)]) / vectors[(2, i)] * vectors[(component, i)])
+                    .sum();
+                assert!((by_hand - f64::from(*expected)).abs() < 1e-6, "{by_hand} {expected}");
+            }
         }
     }
 }

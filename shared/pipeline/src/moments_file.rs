@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn the_start_of_a_file_holds_the_longest_header() {
-        use RejectReason::{Corrupt, Empty, TooLarge, Truncated, Unreadable, Unsupported};
-        let reasons = [Empty, Unsupported, Truncated, Corrupt, TooLarge, Unreadable];
+        use RejectReason::{Corrupt, Empty, NotFinite, TooLarge, Truncated, Unreadable, Unsupported};
+        let reasons = [Empty, Unsupported, Truncated, Corrupt, TooLarge, NotFinite, Unreadable];
         let reasons = reasons.into_iter().map(|reason| (reason, u64::MAX)).collect();
         let files = PartFiles { features_sha256: "f".repeat(64), rejects_sha256: "f".repeat(64) };
         let header = Header { images: u64::MAX, reasons, files: Some(files) };

@@ -1,10 +1,10 @@
 //! What a user may choose for a run.
 
-use globset::{GlobBuilder, GlobMatcher};
 use pomona_pca::Components;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::selection::{self, Selection, Wanted};
 
 /// The options of a run; the command line, a state machine's input and plan.json share this one form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,11 @@ pub struct Options {
     pub extensions: Vec<String>,
     /// Only keys that match this glob; `*` does not cross a `/`, `**` does.
     pub filter: Option<String>,
-    /// A sample of this many images, by smallest hash of the key.
+    /// Without the files and folders that match one of these globs.
+    pub exclude: Vec<String>,
+    /// With files that are hidden or that systems keep beside a user's, such as `__MACOSX`.
+    pub include_hidden: bool,
+    /// A sample of this many images: of each label in proportion, at least one where that is possible.
     pub limit: Option<u64>,
     /// At least so many images in each shard, on average.
     pub shard_size: u64,
@@ -51,6 +55,8 @@ impl Default for Options {
             standardize: false,
             extensions: ["jpg", "jpeg", "png"].map(str::to_owned).to_vec(),
             filter: None,
+            exclude: Vec::new(),
+            include_hidden: false,
             limit: None,
             shard_size: 512,
             max_reject_share: 0.05,
@@ -69,6 +75,12 @@ impl Options {
         if self.extensions.is_empty() || self.extensions.iter().any(|extension| !is_extension(extension)) {
             return refuse("extensions", "needs one or more file name endings such as jpg,png");
         }
+        if let Some(extension) = self.extensions.iter().find(|extension| selection::is_unread_format(extension)) {
+            return refuse(
+                "extensions",
+                &format!("{extension} is a format that is not read; convert such files first"),
+            );
+        }
         if self.limit == Some(0) {
             return refuse("limit", "0 images are no dataset; give 2 or more, or leave it out");
         }
@@ -78,7 +90,20 @@ impl Options {
         if !(0.0..=1.0).contains(&self.max_reject_share) {
             return refuse("max-reject-share", "must lie between 0 and 1, for instance 0.05");
         }
-        KeyFilter::new(self).map(|_| ())
+        self.selection().map(|_| ())
+    }
+
+    /// Which entries at the input are images of the dataset.
+    ///
+    /// # Errors
+    /// [`Error::Option`] when `filter` or `exclude` is not a glob.
+    pub(crate) fn selection(&self) -> Result<Selection, Error> {
+        Selection::new(&Wanted {
+            extensions: &self.extensions,
+            filter: self.filter.as_deref(),
+            exclude: &self.exclude,
+            include_hidden: self.include_hidden,
+        })
     }
 }
 
@@ -86,74 +111,9 @@ fn is_extension(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric())
 }
 
-/// Decides which keys are images of the dataset.
-#[derive(Debug)]
-pub struct KeyFilter {
-    extensions: Vec<String>,
-    glob: Option<GlobMatcher>,
-}
-
-impl KeyFilter {
-    /// The filter that `options` describe.
-    ///
-    /// # Errors
-    /// [`Error::Option`] when `filter` is not a glob.
-    pub fn new(options: &Options) -> Result<Self, Error> {
-        Ok(Self {
-            extensions: options.extensions.iter().map(|extension| extension.to_lowercase()).collect(),
-            glob: options.filter.as_deref().map(compile_glob).transpose()?,
-        })
-    }
-
-    /// Whether `key` is an image of the dataset.
-    pub fn accepts(&self, key: &str) -> bool {
-        self.has_extension(key) && self.glob.as_ref().is_none_or(|glob| glob.is_match(key))
-    }
-
-    fn has_extension(&self, key: &str) -> bool {
-        let file_name = key.rsplit('/').next().unwrap_or(key);
-        let Some((_, extension)) = file_name.rsplit_once('.') else {
-            return false;
-        };
-        let extension = extension.to_lowercase();
-        self.extensions.contains(&extension)
-    }
-}
-
-fn compile_glob(pattern: &str) -> Result<GlobMatcher, Error> {
-    GlobBuilder::new(pattern).literal_separator(true).build().map(|glob| glob.compile_matcher()).map_err(|error| {
-        Error::Option { option: "filter", problem: format!("{error}; write a glob over keys such as 'Apple*/*'") }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn filter(options: Options) -> KeyFilter {
-        KeyFilter::new(&options).unwrap()
-    }
-
-    #[test]
-    fn extensions_match_in_any_case_and_only_at_the_end_of_the_file_name() {
-        let filter = filter(Options::default());
-        for key in ["a.jpg", "x/A.JPG", "x.y/z.Jpeg", "ü/b.png"] {
-            assert!(filter.accepts(key), "{key}");
-        }
-        for key in ["a.gif", "jpg", "x.jpg/readme", "a.jpg.txt", ""] {
-            assert!(!filter.accepts(key), "{key}");
-        }
-    }
-
-    #[test]
-    fn a_glob_selects_keys_and_its_star_stays_within_a_folder() {
-        let one_level = filter(Options { filter: Some("Apple*/*".into()), ..Options::default() });
-        assert!(one_level.accepts("Apple Braeburn/1.jpg"));
-        assert!(!one_level.accepts("Apple/old/1.jpg"));
-        assert!(!one_level.accepts("Pear/1.jpg"));
-        let any_depth = filter(Options { filter: Some("Apple/**".into()), ..Options::default() });
-        assert!(any_depth.accepts("Apple/old/1.jpg"));
-    }
 
     #[test]
     fn impossible_options_are_refused_by_name() {
@@ -164,7 +124,9 @@ mod tests {
             ("max-reject-share", Options { max_reject_share: f64::NAN, ..Options::default() }),
             ("extensions", Options { extensions: vec![], ..Options::default() }),
             ("extensions", Options { extensions: vec!["*.jpg".into()], ..Options::default() }),
+            ("extensions", Options { extensions: vec!["HEIC".into()], ..Options::default() }),
             ("filter", Options { filter: Some("a[".into()), ..Options::default() }),
+            ("exclude", Options { exclude: vec!["ok".into(), "a[".into()], ..Options::default() }),
         ];
         for (name, options) in cases {
             let error = options.validate().unwrap_err();

@@ -1,11 +1,13 @@
 //! The first stage: list the dataset, cut it into shards, name each shard's work.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
-use pomona_store::Store;
+use pomona_store::{Entry, Object, Store};
+use pomona_vision::pixels::RejectReason;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -13,11 +15,12 @@ use crate::latest::Latest;
 use crate::layout::RunLayout;
 use crate::listing::{self, Class, Listing, Row};
 use crate::merge;
-use crate::options::{KeyFilter, Options};
+use crate::options::Options;
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
+use crate::selection::{LeftOut, OddFolder, Remainder};
 use crate::tables::CsvTable;
-use crate::{json, latest, locations, names, part};
+use crate::{json, latest, limit, locations, names, part};
 
 /// Requests to the output that a plan has under way at once.
 const CONCURRENCY: usize = 32;
@@ -41,6 +44,9 @@ pub struct Plan {
     pub bytes: u64,
     /// Labels.
     pub classes: u64,
+    /// What lies at the input beside these images.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// Leading bits of a key's hash that name its shard.
     pub shard_bits: u32,
     /// Shards that hold any image.
@@ -108,7 +114,7 @@ pub struct Request<'a> {
 pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     locations::refuse_output_inside_input(input.location(), output.location())?;
-    let listing = match list(input, request.options).await {
+    let (listing, remainder) = match list(input, request.options).await {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output).await?;
             return Err(error);
@@ -135,6 +141,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
         images,
         bytes,
         classes: classes.len() as u64,
+        left_out: remainder.left_out,
         shard_bits,
         shards: shards.len() as u64,
         missing: missing.len() as u64,
@@ -143,6 +150,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
 
     write_listing(output, &layout, rows_by_shard).await?;
     write_classes(output, &layout, &classes).await?;
+    write_odd_folders(output, &layout, &remainder.odd_folders).await?;
     for (level, groups) in (1..).zip(&merge_levels) {
         json::write(output, &layout.merge_level(level), groups).await?;
     }
@@ -152,26 +160,53 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     Ok(plan)
 }
 
-async fn list(input: &dyn Store, options: &Options) -> Result<Listing, Error> {
-    let filter = KeyFilter::new(options)?;
-    let files = std::sync::atomic::AtomicUsize::new(0);
-    let keep = |key: &str| {
-        files.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        filter.accepts(key)
+/// The dataset, and what lies beside it.
+async fn list(input: &dyn Store, options: &Options) -> Result<(Listing, Remainder), Error> {
+    let (objects, remainder) = match options.limit {
+        None => list_all(input, options).await?,
+        Some(limit) => list_sample(input, options, limit).await?,
     };
-    let objects = input.list("", &keep).await?;
     if objects.is_empty() {
-        return Err(Error::NoImages {
-            location: input.location().to_owned(),
-            files: files.into_inner(),
-            extensions: options.extensions.join(", "),
-            filter: options
-                .filter
-                .as_ref()
-                .map_or_else(String::new, |filter| format!(" and matches the filter `{filter}`")),
-        });
+        return Err(no_images(input, options, &remainder));
     }
-    Ok(Listing::new(objects, options.limit))
+    Ok((Listing::new(objects), remainder))
+}
+
+async fn list_all(input: &dyn Store, options: &Options) -> Result<(Vec<Object>, Remainder), Error> {
+    let selection = options.selection()?;
+    let objects = input.list("", &|entry| selection.keeps(entry)).await?;
+    let remainder = selection.into_remainder(objects.iter().map(|object| object.key.as_str()));
+    Ok((objects, remainder))
+}
+
+/// Lists twice: names first, so that of a folder no more files are opened than the sample takes.
+async fn list_sample(input: &dyn Store, options: &Options, limit: u64) -> Result<(Vec<Object>, Remainder), Error> {
+    let selection = options.selection()?;
+    let keys = Mutex::new(Vec::new());
+    let note = |entry: Entry<'_>| {
+        if selection.keeps(entry) {
+            keys.lock().unwrap_or_else(PoisonError::into_inner).push(entry.key().to_owned());
+        }
+        false
+    };
+    input.list("", &note).await?;
+    let mut keys = keys.into_inner().unwrap_or_else(PoisonError::into_inner);
+    keys.sort_unstable();
+    let remainder = selection.into_remainder(keys.iter().map(String::as_str));
+    let sample = limit::sample(keys, limit);
+    Ok((input.list("", &|entry| sample.contains(entry.key())).await?, remainder))
+}
+
+fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Error {
+    let filter = options.filter.as_ref().map(|filter| format!(" and matches the filter `{filter}`"));
+    let skipped = remainder.left_out.notices().into_iter().map(|notice| format!("; {notice}"));
+    Error::NoImages {
+        location: input.location().to_owned(),
+        files: remainder.files as usize,
+        extensions: options.extensions.join(", "),
+        filter: filter.unwrap_or_default(),
+        skipped: skipped.collect(),
+    }
 }
 
 /// Removes latest.json if its run was over this input and would find no image there now, by its own options: a request that finds none
@@ -287,6 +322,23 @@ async fn write_classes(output: &dyn Store, layout: &RunLayout, classes: &[Class]
     let mut table = CsvTable::new(&key, ["class_id", "class", "count"])?;
     for (class_id, class) in classes.iter().enumerate() {
         table.row([&class_id.to_string(), &class.name, &class.count.to_string()])?;
+    }
+    Ok(output.put(&key, table.finish()?).await?)
+}
+
+/// Nothing where there are none.
+async fn write_odd_folders(output: &dyn Store, layout: &RunLayout, folders: &[OddFolder]) -> Result<(), Error> {
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let key = layout.odd_folders();
+    let mut table = CsvTable::new(&key, ["path", "label", "reason", "detail"])?;
+    for OddFolder { path, is_broken_link } in folders {
+        let (reason, detail) = match is_broken_link {
+            true => (RejectReason::Unreadable, "a link that leads nowhere"),
+            false => (RejectReason::Empty, "a folder that holds no image"),
+        };
+        table.row([path.as_str(), listing::label_of(path), reason.as_str(), detail])?;
     }
     Ok(output.put(&key, table.finish()?).await?)
 }

@@ -163,7 +163,7 @@ async fn a_part_whose_features_were_altered_is_noticed() {
     let pool = support::pool(1);
     support::run(&input, &output, &Options::default(), &pool).await.unwrap();
     let store = LocalStore::open(&output).unwrap();
-    let features = store.list("parts/", &|key| key.ends_with(".features.parquet")).await.unwrap();
+    let features = store.list("parts/", &|entry| entry.key().ends_with(".features.parquet")).await.unwrap();
     let mut bytes = store.get(&features[0].key).await.unwrap().bytes.to_vec();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

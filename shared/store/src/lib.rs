@@ -76,8 +76,35 @@ impl Stored {
     }
 }
 
-/// Which keys a listing is to show: any closure over `&str`.
-pub type Keep<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+/// What a listing comes across, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A file, in a bucket any object whose key does not end with a slash.
+    File(&'a str),
+    /// A folder; its key ends with a slash. In a bucket the object of that name that consoles make for an empty folder.
+    Folder(&'a str),
+    /// A link that leads nowhere or may not be followed, to a file or to a folder; or a folder whose path is too long to be opened.
+    Unreachable(&'a str),
+    /// A pipe, a socket or a device.
+    Special(&'a str),
+    /// A link to a folder that is not followed, because that folder is listed already; its key ends with a slash.
+    Listed(&'a str),
+}
+
+impl<'a> Entry<'a> {
+    /// The entry's key.
+    pub fn key(self) -> &'a str {
+        match self {
+            Self::File(key) | Self::Folder(key) | Self::Unreachable(key) | Self::Special(key) | Self::Listed(key) => {
+                key
+            }
+        }
+    }
+}
+
+/// Is shown all that a listing comes across, and says what becomes an object of it. Only files, what is unreachable and, in a bucket, folders
+/// can be objects.
+pub type Keep<'a> = dyn Fn(Entry<'_>) -> bool + Send + Sync + 'a;
 
 /// A flat map from keys to bytes.
 ///
@@ -87,7 +114,7 @@ pub trait Store: Send + Sync + Debug {
     /// What this store was opened as, for messages.
     fn location(&self) -> &str;
 
-    /// All objects below `prefix` whose key `keep` accepts, sorted by key bytes.
+    /// All objects below `prefix` that `keep` accepts, sorted by key bytes.
     ///
     /// `prefix` is empty or ends with a slash. A prefix below which nothing lies gives an empty listing.
     async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error>;

@@ -1,7 +1,7 @@
 //! One image file -> one feature vector: decoding, resizing and the network in one place.
 
 use crate::model::{self, Model, ModelError};
-use crate::pixels::{ImageReader, Limits, Reject};
+use crate::pixels::{ImageReader, Limits, Reject, RejectReason};
 
 /// Version of decoding and resizing. Raise it with any change that gives another pixel or another reject for some file.
 pub const PIXELS_VERSION: &str = "pillow-4";
@@ -61,6 +61,13 @@ impl Session {
             Err(reject) => return Ok(Err(reject)),
         };
         self.network.run(pixels, &mut self.features)?;
-        Ok(Ok(&self.features))
+        match self.features.iter().position(|value| !value.is_finite()) {
+            None => Ok(Ok(&self.features)),
+            // Such a model divides by what is 0 for this image. One row of it would spoil every mean and component.
+            Some(feature) => Ok(Err(Reject {
+                reason: RejectReason::NotFinite,
+                detail: format!("the model's feature {feature} of it is {}", self.features[feature]),
+            })),
+        }
     }
 }

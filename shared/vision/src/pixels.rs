@@ -101,6 +101,8 @@ pub enum RejectReason {
     Corrupt,
     /// The picture or the file exceeds [`Limits`].
     TooLarge,
+    /// The network makes features of it that are not finite numbers; never returned by [`ImageReader::read`].
+    NotFinite,
     /// The bytes could not be read at all; for callers, never returned by [`ImageReader::read`].
     Unreadable,
 }
@@ -114,6 +116,7 @@ impl RejectReason {
             Self::Truncated => "truncated",
             Self::Corrupt => "corrupt",
             Self::TooLarge => "too_large",
+            Self::NotFinite => "not_finite",
             Self::Unreadable => "unreadable",
         }
     }
@@ -182,9 +185,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn check_file(&self, bytes: &[u8]) -> Result<(), Reject> {
-        if bytes.len() as u64 > self.max_bytes {
-            return Err(Reject::too_large(format!("{} bytes, more than {}", bytes.len(), self.max_bytes)));
+    /// Refuses a file by its size in bytes.
+    ///
+    /// # Errors
+    /// [`RejectReason::TooLarge`].
+    pub fn check_size(&self, bytes: u64) -> Result<(), Reject> {
+        if bytes > self.max_bytes {
+            return Err(Reject::too_large(format!("{bytes} bytes, more than {}", self.max_bytes)));
         }
         Ok(())
     }
@@ -237,7 +244,7 @@ impl ImageReader {
     pub fn read(&mut self, bytes: &[u8]) -> Result<&[u8], Reject> {
         self.canvas.losses = Losses::default();
         let decode = decoder(bytes)?;
-        self.limits.check_file(bytes)?;
+        self.limits.check_size(bytes.len() as u64)?;
         let Self { limits, canvas } = self;
         // The bindings report libjpeg's errors by unwinding, past the panic hook. A panic proper is a decoder's bug:
         // the hook reports it, and the image is a reject all the same. Every decode starts by resetting the buffers,

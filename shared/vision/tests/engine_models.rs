@@ -5,7 +5,9 @@ mod engine_support;
 use std::path::Path;
 
 use engine_support::*;
+use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelError, ModelOptions};
+use pomona_vision::pixels::{Limits, RejectReason};
 
 fn refusal(onnx: &[u8], options: &ModelOptions) -> ModelError {
     Model::from_bytes(onnx, "fruit.onnx", options).expect_err("the model is refused")
@@ -133,4 +135,33 @@ fn the_digest_is_the_sha_256_of_the_file() {
 fn tracts_version_in_part_names_is_the_pinned_one() {
     let workspace = include_str!("../../../Cargo.toml");
     assert!(workspace.contains(r#"tract-onnx = { version = "=0.23.9""#));
+}
+
+#[test]
+fn an_image_whose_features_are_not_finite_is_a_reject() {
+    // The brightness by itself, which for black is 0 / 0.
+    let mut network = Network::new(8, 8);
+    network.node("Relu", &["input"], "bright", &[]);
+    network.node("GlobalAveragePool", &["bright"], "mean", &[]);
+    network.node("Div", &["mean", "mean"], "features", &[]);
+    network.output("features");
+    let model = Model::from_bytes(&network.encode(), "divides.onnx", &ModelOptions::default()).expect("a model");
+    let mut session = Extractor::new(model, Limits::default()).session().expect("a session");
+
+    let mut picture = |gray: u8| session.features(&bitmap(gray)).expect("the network runs").map(<[f32]>::to_vec);
+    assert_eq!(picture(255), Ok(vec![1.0; 3]));
+    let reject = picture(0).expect_err("no finite features");
+    assert_eq!((reject.reason, reject.detail.as_str()), (RejectReason::NotFinite, "the model's feature 0 of it is NaN"));
+    assert_eq!(picture(200), Ok(vec![1.0; 3]));
+}
+
+/// An uncompressed BMP of 8x8 pixels of one gray.
+fn bitmap(gray: u8) -> Vec<u8> {
+    const HEADER: u32 = 14 + 40;
+    let mut file = b"BM".to_vec();
+    for number in [HEADER + 8 * 8 * 3, 0, HEADER, 40, 8, 8, 24 << 16 | 1, 0, 0, 0, 0, 0, 0] {
+        file.extend_from_slice(&number.to_le_bytes());
+    }
+    file.extend_from_slice(&[gray; 8 * 8 * 3]);
+    file
 }

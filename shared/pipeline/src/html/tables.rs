@@ -47,6 +47,9 @@ pub(super) fn settings(page: &Page<'_>) -> String {
     row("PCA", centring(options).to_owned());
     row("images", selection(options));
     row("rejects allowed", percent(options.max_reject_share));
+    for notice in plan.left_out.notices() {
+        row("skipped", escape(&notice));
+    }
     row("CSV tables", csv_tables(options.csv).to_owned());
     row("shards", format!("{} (shard size {})", count(plan.shards), count(options.shard_size)));
     format!("<dl class=\"settings\">\n{rows}</dl>\n")
@@ -65,6 +68,9 @@ fn selection(options: &Options) -> String {
     let mut text = escape(&options.extensions.join(", "));
     if let Some(filter) = &options.filter {
         let _ = write!(text, "; only <code>{}</code>", escape(filter));
+    }
+    for exclude in &options.exclude {
+        let _ = write!(text, "; without <code>{}</code>", escape(exclude));
     }
     if let Some(limit) = options.limit {
         let _ = write!(text, "; a sample of at most {}", count(limit));
@@ -116,10 +122,11 @@ pub(super) fn rejects(page: &Page<'_>) -> String {
 fn meaning(reason: RejectReason) -> &'static str {
     match reason {
         RejectReason::Empty => "the file has no bytes",
-        RejectReason::Unsupported => "not JPEG or PNG, whatever its name",
+        RejectReason::Unsupported => "of a kind that is not read, whatever its name",
         RejectReason::Truncated => "the file ends before the image does",
         RejectReason::Corrupt => "the bytes contradict their format",
         RejectReason::TooLarge => "more pixels or bytes than are read",
+        RejectReason::NotFinite => "the model makes no finite numbers of it",
         RejectReason::Unreadable => "no permission, or a broken link",
     }
 }

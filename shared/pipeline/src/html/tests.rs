@@ -2,6 +2,7 @@ use super::*;
 use crate::options::Options;
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
+use crate::selection::LeftOut;
 use crate::stage::Stage;
 use crate::validation::Check;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,6 +40,7 @@ fn run() -> Run {
         images: 1_234,
         bytes: 5 << 20,
         classes: 30,
+        left_out: LeftOut { other_images: [("webp".to_owned(), 5)].into(), ..LeftOut::default() },
         shard_bits: 1,
         shards: 2,
         missing: 2,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -32,7 +32,7 @@ impl Identity {
 
 /// The object that a file is, and what to remember of it.
 pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option<(Identity, Hash)>) {
-    let Found { key, has_key } = file;
+    let Found { key, has_key, .. } = file;
     let unreadable = |key, size| (Object { key, size, etag: String::new() }, None);
     if !has_key {
         return unreadable(key, 0);
@@ -54,9 +54,15 @@ pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option
     }
 }
 
+/// Opens a file so that no read waits for what may never come: there are files, in /proc for instance, that look like any other and
+/// block. Where a file has nothing to give at once, reading it is an error.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
 /// Size, hash, and the identity under which the hash can be remembered.
 fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<Identity>)> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     let before = file.metadata()?;
     let settled = is_settled(&before, SystemTime::now());
     let (size, hash) = hash(&mut file)?;

@@ -100,8 +100,8 @@ impl Store for LocalStore {
     async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error> {
         key::check_prefix(prefix)?;
         let prefix = prefix.to_owned();
-        let mut found = self.blocking(move |folder| walk::files(folder, &prefix)).await?;
-        found.retain(|file| keep(&file.key));
+        let mut found = self.blocking(move |folder| walk::all(folder, &prefix)).await?;
+        found.retain(|found| keep(found.entry()) && found.is_object());
         self.blocking(move |folder| Ok(folder.describe(found))).await
     }
 
@@ -198,9 +198,8 @@ impl Folder {
     }
 
     fn open_object(&self, key: &str) -> Result<File, Error> {
-        // Asked before opening, because opening a named pipe would wait for its other end.
         let path = self.object_path(key)?;
-        File::open(path).map_err(|error| self.failed("read", key, error))
+        etag::open(&path).map_err(|error| self.failed("read", key, error))
     }
 
     fn read(&self, key: &str) -> Result<Stored, Error> {

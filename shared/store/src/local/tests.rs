@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Entry;
 
 /// A store over an empty folder, which remembers etags in another temporary folder.
 struct Fixture {
@@ -145,7 +146,7 @@ async fn etags_are_computed_for_kept_files_only() {
     fixture.write("a.jpg", "abc");
     fixture.write("b.txt", "abc");
     settle().await;
-    fixture.store.list("", &|key| key.ends_with(".jpg")).await.expect("listing");
+    fixture.store.list("", &|entry| entry.key().ends_with(".jpg")).await.expect("listing");
     let records = Memo::load(Some(&fixture.memos), &fixture.root).len();
     assert_eq!(records, 1);
 }
@@ -242,6 +243,88 @@ fn as_ordinary_user(test: &str) -> bool {
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && report.contains("1 passed"), "{report}");
     true
+}
+
+/// What a listing comes across, as debug output shows it.
+async fn entries(fixture: &Fixture) -> Vec<String> {
+    let entries = std::sync::Mutex::new(Vec::new());
+    let keep = |entry: Entry<'_>| {
+        entries.lock().expect("entries").push(format!("{entry:?}"));
+        true
+    };
+    fixture.store.list("", &keep).await.expect("listing");
+    entries.into_inner().expect("entries")
+}
+
+#[tokio::test]
+async fn folders_links_without_a_target_and_pipes_are_shown_but_not_listed() {
+    let fixture = Fixture::new();
+    fixture.write("real/a", "abc");
+    fs::create_dir(fixture.root.join("empty")).expect("a folder");
+    symlink("nowhere", fixture.root.join("gone")).expect("a broken link");
+    symlink("..", fixture.root.join("real/up")).expect("a link back");
+    assert!(Command::new("mkfifo").arg(fixture.root.join("pipe")).status().expect("mkfifo").success());
+    let expected = [
+        r#"Folder("empty/")"#,
+        r#"Unreachable("gone")"#,
+        r#"Special("pipe")"#,
+        r#"Folder("real/")"#,
+        r#"File("real/a")"#,
+        r#"Listed("real/up/")"#,
+    ];
+    assert_eq!(entries(&fixture).await, expected);
+    assert_eq!(fixture.keys().await, ["gone", "real/a"]);
+}
+
+#[tokio::test]
+async fn folders_that_link_to_one_another_are_followed_one_link_far() {
+    let fixture = Fixture::new();
+    for from in 0..7 {
+        fixture.write(&format!("{from}/image"), "abc");
+        for to in (0..7).filter(|to| *to != from) {
+            symlink(format!("../{to}"), fixture.root.join(format!("{from}/to{to}"))).expect("a link");
+        }
+    }
+    // Each folder by its own name, and by the six links to it.
+    assert_eq!(fixture.keys().await.len(), 7 + 7 * 6);
+}
+
+#[tokio::test]
+async fn of_links_in_a_linked_folder_each_leads_on_once() {
+    let fixture = Fixture::new();
+    let elsewhere = tempfile::tempdir().expect("another folder");
+    for name in ["a", "b", "c"] {
+        fs::create_dir(elsewhere.path().join(name)).expect("a folder");
+        fs::write(elsewhere.path().join(name).join("image"), "abc").expect("a file");
+        for other in ["a", "b", "c"].into_iter().filter(|other| *other != name) {
+            symlink(elsewhere.path().join(other), elsewhere.path().join(name).join(other)).expect("a link");
+        }
+    }
+    symlink(elsewhere.path().join("a"), fixture.root.join("a")).expect("a link to a folder");
+    assert_eq!(fixture.keys().await, ["a/b/c/image", "a/b/image", "a/image"]);
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_the_system_is_one_object_that_cannot_be_read() {
+    let fixture = Fixture::new();
+    fixture.write("fine", "abc");
+    // Made step by step, for no single call takes such a path.
+    let script = "import os\nfor _ in range(20):\n    os.mkdir('d' * 250); os.chdir('d' * 250)\nopen('a.jpg', 'w')";
+    let made = Command::new("python3").args(["-c", script]).current_dir(&fixture.root).status().expect("python3");
+    assert!(made.success());
+    let keys = fixture.keys().await;
+    assert_eq!((keys.len(), keys[1].as_str()), (2, "fine"));
+    assert!(Command::new("rm").arg("-r").arg(fixture.root.join("d".repeat(250))).status().expect("rm").success());
+}
+
+#[tokio::test]
+async fn a_file_that_would_block_is_an_error_at_once() {
+    let fixture = Fixture::new();
+    symlink("/proc/kmsg", fixture.root.join("x.jpg")).expect("a link");
+    let listing = tokio::time::timeout(std::time::Duration::from_secs(20), fixture.list()).await.expect("in time");
+    // As another user, or in a container, it may not even be opened.
+    assert_eq!((listing.len(), listing[0].etag.as_str()), (1, ""));
+    assert!(matches!(fixture.store.get_if_match("x.jpg", "").await, Err(Error::Denied { .. })));
 }
 
 #[tokio::test]

@@ -117,7 +117,10 @@ pub async fn listings_end_at_the_prefix(store: Shared) {
 /// `keep` is asked with keys relative to the store.
 pub async fn listings_show_what_keep_accepts(store: Shared) {
     put_all(&store, ["keep/a.jpg", "keep/b.txt", "keep/c/d.jpg"].map(String::from)).await;
-    let images = store.list("keep/", &|key| key.starts_with("keep/") && key.ends_with(".jpg")).await.expect("listing");
+    let images = store
+        .list("keep/", &|entry| entry.key().starts_with("keep/") && entry.key().ends_with(".jpg"))
+        .await
+        .expect("listing");
     assert_eq!(images.iter().map(|object| &object.key).collect::<Vec<_>>(), ["keep/a.jpg", "keep/c/d.jpg"]);
 }
 
@@ -170,7 +173,7 @@ pub async fn odd_keys_keep_their_names(store: Shared) {
             let stored = store.get(key).await.unwrap_or_else(|error| panic!("get {key:?}: {error}"));
             assert_eq!(stored.bytes, content, "{key:?}");
             assert!(store.exists(key).await.expect("exists"), "{key:?}");
-            let listed = store.list(folder, &|listed| listed == key).await.expect("listing");
+            let listed = store.list(folder, &|listed| listed.key() == key).await.expect("listing");
             assert_eq!(listed, [Object { key: key.clone(), size: content.len() as u64, etag: stored.etag() }]);
         }
         store.delete(&copy).await.unwrap_or_else(|error| panic!("delete {copy:?}: {error}"));
