@@ -12,6 +12,8 @@ POMONA := $(TARGET)/release/pomona
 # What the tests' runners print, for the summary.
 LOGS := $(TARGET)/test-logs
 PYTHON_READY := .venv/.ready
+# The tests' own servers are on this machine, where no proxy leads.
+WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY all_proxy https_proxy http_proxy no_proxy,-u $(name))
 
 # JPEGs are decoded with SIMD where nasm is there at build time, and otherwise twice as slowly; whole images come out the same, but a
 # damaged image that is still readable may not. As root on Debian or Ubuntu it is installed; elsewhere install it by hand.
@@ -19,7 +21,7 @@ PYTHON_READY := .venv/.ready
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test lint unit reference static emulator benchmark browser spark arm64 clean
+.PHONY: build run test suites lint unit reference static emulator benchmark browser spark arm64 clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -29,8 +31,11 @@ run: build
 	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT),demo)
 
 # All that must hold before a change lands. The suites run one after the other, and the last lines say what ran and what did not.
-test: forget-logs lint unit reference static emulator
+test: forget-logs
+	$(MAKE) --no-print-directory suites || { python3 tests/summary.py $(LOGS); echo 'not all suites ran to their end'; exit 1; }
 	python3 tests/summary.py $(LOGS)
+
+suites: lint unit reference static emulator
 
 .PHONY: forget-logs
 forget-logs:
@@ -45,12 +50,12 @@ lint: assembler
 unit: assembler $(PYTHON_READY)
 	mkdir -p $(LOGS)
 	cargo build --release --locked --workspace --all-targets
-	cargo test --release --locked --workspace 2>&1 | tee $(LOGS)/unit.txt
+	$(WITHOUT_PROXIES) cargo test --release --locked --workspace 2>&1 | tee $(LOGS)/unit.txt
 
 # What only the published weights and real photographs can show.
 reference: unit
 ifneq ($(wildcard $(REFERENCE)),)
-	cargo test --release --locked --workspace --test reference -- --ignored 2>&1 | tee $(LOGS)/reference.txt
+	$(WITHOUT_PROXIES) cargo test --release --locked --workspace --test reference -- --ignored 2>&1 | tee $(LOGS)/reference.txt
 endif
 
 $(PYTHON_READY): tests/python/requirements.txt

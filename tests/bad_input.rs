@@ -1,9 +1,10 @@
 //! Wrong requests end in a clear error that says what to do, and unusable images in rejects.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use pomona_tests::{fail, few_pictures, pomona, pomona_run, succeed};
+use pomona_tests::{fail, few_pictures, onnx, pomona, pomona_run, succeed};
 
 #[test]
 fn requests_that_cannot_work_say_what_is_wrong() {
@@ -53,6 +54,26 @@ fn a_model_that_cannot_be_used_says_why() {
     }
 }
 
+/// One byte is another: a convolution is to pad 116 rows where it padded none, which keeps tract's symbolic dimensions busy without end.
+#[test]
+fn a_damaged_model_that_would_never_be_ready_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    few_pictures(3, &input);
+    let model = folder.path().join("damaged.onnx");
+    succeed(pomona().args(["model", "untrained"]).arg(&model));
+    let mut bytes = fs::read(&model).unwrap();
+    let after = |from: usize, text: &[u8]| {
+        let found = bytes[from..].windows(text.len()).position(|window| window == text);
+        from + found.expect("the model is as it was when this test was written") + text.len()
+    };
+    let pads = after(after(0, b"\x0eblock_7_expand\"\x04Conv"), b"pads@\0@\0@");
+    bytes[pads] = 116;
+    fs::write(&model, bytes).unwrap();
+    let message = fail(pomona().arg("run").arg(&input).arg(&output).arg("--model").arg(&model));
+    assert!(message.contains("damaged.onnx was not ready after 30 s"), "{message}");
+}
+
 #[test]
 fn the_model_is_found_by_option_variable_or_in_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +98,98 @@ fn a_file_that_may_not_be_read_is_a_reject_and_not_the_end_of_the_run() {
     let summary = succeed(&mut pomona_run(&input, &output));
     assert!(summary.contains("1 unreadable"), "{summary}");
     assert!(summary.contains("20 x 1280"), "{summary}");
+}
+
+/// The folder of the only run at `output`.
+fn only_run(output: &Path) -> PathBuf {
+    let mut runs: Vec<PathBuf> = fs::read_dir(output.join("runs")).unwrap().map(|run| run.unwrap().path()).collect();
+    assert_eq!(runs.len(), 1);
+    runs.remove(0)
+}
+
+fn read_all(folder: &Path) -> String {
+    fs::read_dir(folder).unwrap().map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn a_run_that_fails_for_its_rejects_names_some_and_leaves_errors_and_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    few_pictures(6, &input);
+    for number in 0..5 {
+        fs::write(input.join(format!("broken-{number}.jpg")), if number == 0 { "" } else { "no image" }).unwrap();
+    }
+    let message = fail(&mut pomona_run(&input, &output));
+    let run = only_run(&output);
+    for expected in ["5 of 11 images", "`broken-0.jpg` (empty: ", "`broken-1.jpg` (unsupported: ", "and 2 more"] {
+        assert!(message.contains(expected), "{expected} is not in {message}");
+    }
+    assert!(
+        message.contains(&format!("`{}/errors/` lists them all", run.display())) && !message.contains(".parquet"),
+        "{message}"
+    );
+    let errors = read_all(&run.join("errors"));
+    assert!((0..5).all(|number| errors.contains(&format!("broken-{number}.jpg,,"))), "{errors}");
+    let page = fs::read_to_string(run.join("report/report.html")).unwrap();
+    assert!(page.contains("The run failed") && page.contains("broken-4.jpg"), "{page}");
+    assert!(!run.join("_SUCCESS").exists() && !output.join("latest.json").exists());
+    succeed(pomona_run(&input, &output).args(["--max-reject-share", "0.5"]));
+}
+
+#[test]
+fn an_input_of_nothing_but_broken_images_says_that_none_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir(&input).unwrap();
+    (0..3).for_each(|number| fs::write(input.join(format!("{number}.jpg")), "no image").unwrap());
+    for share in ["0.05", "1"] {
+        let message = fail(pomona_run(&input, &output).args(["--max-reject-share", share]));
+        assert!(message.contains("none of the 3 images can be used (3 unsupported)"), "{message}");
+    }
+}
+
+#[test]
+fn one_image_is_said_to_differ_from_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    few_pictures(1, &input);
+    let message = fail(&mut pomona_run(&input, &output));
+    assert!(message.contains("error: one image differs from no other") && message.contains("at least 2"), "{message}");
+    assert!(!message.contains("could not be used"), "{message}");
+    fs::write(input.join("broken.jpg"), "no image").unwrap();
+    let message = fail(pomona_run(&input, &output).args(["--max-reject-share", "0.5"]));
+    assert!(
+        message.contains("one image differs from no other") && message.contains("`broken.jpg` (unsupported"),
+        "{message}"
+    );
+}
+
+#[test]
+fn identical_images_are_said_to_be_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let class = few_pictures(1, &input);
+    let class = fs::read_dir(class).unwrap().next().unwrap().unwrap().path();
+    fs::copy(class.join("000.png"), class.join("again.png")).unwrap();
+    let summary = succeed(&mut pomona_run(&input, &output));
+    let same = "the features of all images are the same: nothing tells one from another";
+    assert!(summary.contains(same), "{summary}");
+    assert!(succeed(pomona().arg("inspect").arg(&output)).contains(same));
+}
+
+#[test]
+fn features_too_wide_for_memory_are_refused_before_the_run_with_what_they_would_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    few_pictures(3, &input);
+    let model = folder.path().join("wide.onnx");
+    fs::write(&model, onnx::chain(&["Flatten"], 112, 37_632)).unwrap();
+    let program = pomona().get_program().to_owned();
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -v 6000000; exec "$0" "$@""#]).arg(program);
+    let message = fail(command.arg("run").arg(&input).arg(&output).arg("--model").arg(model));
+    assert!(message.contains("features of 37632 numbers") && message.contains("45.3 GB"), "{message}");
+    assert!(!output.join("runs").exists(), "nothing was begun");
 }
 
 #[test]

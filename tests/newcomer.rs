@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pomona_tests::{fail, few_pictures, latest_run, pictures, pomona, pomona_run, succeed};
+use pomona_tests::{fail, few_pictures, latest_run, onnx, pictures, pomona, pomona_run, succeed};
 use serde_json::Value;
 
 /// What is said of untrained weights wherever somebody looks.
@@ -13,7 +13,10 @@ const UNTRAINED: &str = "untrained weights: their features tell colours, edges a
 /// `pomona` with a cache folder of its own and no way to the network: a closed port answers for every proxy.
 fn offline(cache: &Path) -> Command {
     let mut command = pomona();
-    command.env("POMONA_CACHE", cache).env("HTTPS_PROXY", "http://127.0.0.1:9").env_remove("NO_PROXY");
+    for variable in ["ALL_PROXY", "all_proxy", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"] {
+        command.env_remove(variable);
+    }
+    command.env("POMONA_CACHE", cache).env("HTTPS_PROXY", "http://127.0.0.1:9");
     command.current_dir(cache);
     command
 }
@@ -33,6 +36,14 @@ fn without_model_and_network_a_run_names_three_ways_out_in_one_line() {
             assert!(message.contains(way), "{way}: {message}");
         }
     }
+}
+
+#[test]
+fn the_demo_needs_no_place_for_a_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = offline(folder.path());
+    demo.env_remove("POMONA_CACHE").env_remove("XDG_CACHE_HOME").env_remove("HOME").arg("demo");
+    assert!(succeed(&mut demo).contains(UNTRAINED));
 }
 
 #[test]
@@ -88,16 +99,76 @@ fn the_demo_needs_no_network_says_so_once_and_ends_with_results_that_inspect_and
 }
 
 #[test]
-fn results_of_another_preprocessing_are_not_searched() {
+fn a_search_uses_what_the_run_used_and_refuses_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    succeed(pomona_run(&input, &output).args(["--limit", "10", "--preprocess", "torch"]));
+    succeed(pomona_run(&input, &output).args(["--limit", "10", "--preprocess", "torch", "--engine", "tract"]));
     let image = fs::read_dir(&input).unwrap().next().unwrap().unwrap().path().join("000.png");
-    let mut search = pomona();
-    search.arg("search").arg(&output).arg(image);
-    assert!(fail(&mut search).contains("another model or preprocessing"));
-    succeed(search.args(["--preprocess", "torch"]));
+    let search = |arguments: &[&str]| {
+        let mut command = pomona();
+        command.arg("search").arg(&output).arg(&image).args(arguments);
+        command
+    };
+    succeed(&mut search(&[]));
+    for other in [["--preprocess", "tf"], ["--engine", "pomona"]] {
+        assert!(fail(&mut search(&other)).contains("another model or preprocessing"));
+    }
+}
+
+#[test]
+fn a_search_for_an_image_whose_features_are_no_numbers_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    fs::create_dir(&input).unwrap();
+    // The logarithm of the mean colour in -1..1: there is one of bright pictures only.
+    let model = folder.path().join("model.onnx");
+    fs::write(&model, onnx::chain(&["GlobalAveragePool", "Flatten", "Log"], 8, 3)).unwrap();
+    (0..3).for_each(|number| fs::write(input.join(format!("{number}.bmp")), pixel(250 - number)).unwrap());
+    let dark = folder.path().join("dark.bmp");
+    fs::write(&dark, pixel(2)).unwrap();
+    succeed(pomona().arg("run").arg(&input).arg(&output).args(["--extensions", "bmp"]).arg("--model").arg(&model));
+    let search = |image: &Path| {
+        let mut command = pomona();
+        command.arg("search").arg(&output).arg(image).arg("--model").arg(&model);
+        command
+    };
+    succeed(&mut search(&input.join("0.bmp")));
+    let message = fail(&mut search(&dark));
+    assert!(message.contains("not_finite: the model's feature 0 of it is NaN"), "{message}");
+}
+
+/// A BMP of one grey pixel.
+fn pixel(grey: u8) -> Vec<u8> {
+    let header = [54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24];
+    [b"BM".as_slice(), &[0; 8], &header, &[0; 25], &[grey; 4]].concat()
+}
+
+#[test]
+fn the_path_that_a_run_ends_with_is_one_that_inspect_and_search_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (few_pictures(12, &folder.path().join("in")), folder.path().join("out"));
+    let path = |summary: String| summary.lines().last().unwrap().trim_start_matches("results").trim().to_owned();
+    let first = path(succeed(&mut pomona_run(&input, &output)));
+    let second = path(succeed(&mut pomona_run(&input, &output)));
+    for run in [&first, &second, &format!("{first}/")] {
+        let inspection = json(pomona().args(["inspect", run, "--json"]));
+        assert!(run.contains(inspection["plan"]["run_id"].as_str().unwrap()), "{inspection}");
+    }
+    let image = fs::read_dir(&input).unwrap().next().unwrap().unwrap().path().join("000.png");
+    succeed(pomona().args(["search", &first]).arg(&image));
+    let other = Path::new(&second).file_name().unwrap().to_str().unwrap();
+    let message = fail(pomona().args(["inspect", &first, "--run", other]));
+    assert!(message.contains("name one of them"), "{message}");
+
+    // Without latest.json the runs are there all the same, and are named.
+    fs::remove_file(output.join("latest.json")).unwrap();
+    let message = fail(pomona().arg("inspect").arg(&output));
+    assert!(message.contains("name one of the 2 finished with `--run`") && message.contains(other), "{message}");
+    succeed(pomona().arg("inspect").arg(&output).args(["--run", other]));
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    assert!(fail(pomona().arg("inspect").arg(&empty)).contains("no run was successful yet"));
 }
 
 #[test]

@@ -88,6 +88,51 @@ def test_an_input_that_keeps_changing_is_given_up_after_three_plans_more(stack, 
     assert len(stack.plans()) == 4
 
 
+def damage(stack, key, alter):
+    stack.s3.put_object(Bucket=stack.output, Key=key, Body=alter(stack.s3.get_object(Bucket=stack.output, Key=key)["Body"].read()))
+
+
+def flipped(content):
+    """With another bit near the end: in the numbers of moments, in the footer of a table."""
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def files(stack, kind):
+    return [key for key in stack.keys() if key.endswith(kind)]
+
+
+def test_damaged_parts_are_made_anew_by_the_run_that_meets_them(stack, forty, local):
+    stack.upload(forty)
+    stack.succeed(options=OPTIONS)
+    # The plan meets one, reduce the other, project the third.
+    moments = files(stack, ".moments")
+    damage(stack, moments[0], lambda content: content[:100])
+    damage(stack, moments[1], flipped)
+    damage(stack, files(stack, ".features.parquet")[-1], flipped)
+    plans = len(stack.plans())
+    report = stack.succeed(options=OPTIONS)
+    assert len(stack.plans()) == plans + 3
+    assert_same(stack.result(report), local(forty, *LOCALLY))
+
+
+def test_no_new_part_takes_anything_over_from_a_damaged_one(stack, forty, local):
+    stack.upload(forty)
+    stack.succeed(options=OPTIONS)
+    for key in files(stack, ".features.parquet"):
+        damage(stack, key, flipped)
+    [replaced, other, *_] = forty
+    stack.upload({replaced: forty[other]})
+    assert_same(stack.result(stack.succeed(options=OPTIONS)), local({**forty, replaced: forty[other]}, *LOCALLY))
+
+
+def test_a_damaged_node_is_merged_anew(stack, three_hundred):
+    stack.upload(dict(list(three_hundred.items())[:130]))
+    options = {"shard_size": 1, "components": 2, "csv": "none"}
+    first = stack.succeed(options=options)
+    damage(stack, stack.keys("nodes/")[0], flipped)
+    assert_same(stack.result(stack.succeed(options=options)), stack.result(first))
+
+
 def test_a_second_execution_on_the_same_output_is_busy(stack, forty):
     stack.upload(forty)
     with stack.faults({"function": "list-batch", "kind": "hold", "times": 100}):

@@ -33,10 +33,15 @@ def test_an_empty_input_is_said_to_be_empty(refusing):
     assert "lock.json" not in refusing.keys()
 
 
-def test_too_many_rejects_fail_the_run(stack):
+def test_too_many_rejects_fail_the_run_and_are_named(stack):
     stack.upload({f"a/{number}.jpg": b"no image" for number in range(3)})
     ended = stack.run(options={"components": 1})
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.TooManyRejects")
+    assert "`a/0.jpg` (unsupported" in ended["cause"]
+    [errors] = [key for key in stack.keys() if "/errors/" in key]
+    assert stack.read(errors).count(b"unsupported") == 3
+    [page] = [key for key in stack.keys() if key.endswith("/report/report.html")]
+    assert b"The run failed" in stack.read(page)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """What starts by itself: uploads and deletions through the queue, a schedule; and what follows where a run cannot start at once."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from cloud import until
 from results import assert_same
@@ -95,7 +96,8 @@ def test_a_batch_that_failed_comes_again(watching, forty):
 
 def test_a_run_that_finds_the_output_in_use_is_followed_by_another(watching, forty):
     """In use by a program on somebody's machine, which no list of executions shows."""
-    lock = {"run_id": "20260131T120000Z-0123abcd", "holder": "a program", "since": "2026-01-31T12:00:00Z", "until": "2999-01-31T12:00:00Z"}
+    until_tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    lock = {"run_id": "20260131T120000Z-0123abcd", "holder": "a program", "since": "2026-01-31T12:00:00Z", "until": until_tomorrow}
     watching.s3.put_object(Bucket=watching.output, Key="lock.json", Body=json.dumps(lock))
     with watching.at_once():
         watching.upload(forty)
@@ -110,7 +112,7 @@ def test_a_run_that_finds_the_output_in_use_is_followed_by_another(watching, for
     finished(watching, 1)
 
 
-def test_deletions_start_runs_and_the_last_one_takes_the_pointer_away(watching, forty, local):
+def test_deletions_start_runs_and_the_pointer_goes_when_the_input_may_be_empty(watching, forty, local):
     watching.configure("trigger", POMONA_MINUTES_BETWEEN_RUNS="0")
     with watching.at_once():
         watching.upload(forty)
@@ -125,6 +127,10 @@ def test_deletions_start_runs_and_the_last_one_takes_the_pointer_away(watching, 
         for key in rest:
             watching.s3.delete_object(Bucket=watching.input, Key=key)
     ended = calm(watching)
+    assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.NoImages")
+    assert "latest.json" in watching.keys(), "nobody said that the input may be empty"
+
+    ended = watching.run(options={"allow_empty": True})
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.NoImages")
     assert "latest.json" not in watching.keys()
 

@@ -40,7 +40,7 @@ def read_parquet(name, column, width):
         [
             check("pyarrow", pq.read_table(folder).to_pydict(), column, width),
             check("pandas", pd.read_parquet(folder), column, width),
-            check("duckdb", duckdb.sql(f"select * from read_parquet('{glob}')").df(), column, width),
+            check("duckdb", duckdb.sql(f"from read_parquet('{glob}', hive_partitioning = false)").df(), column, width),
             check("polars", pl.read_parquet(glob).to_dict(as_series=False), column, width),
         ]
     )
@@ -60,13 +60,42 @@ assert types == {
     "pca_features": "list<element: float not null>",
 }, types
 
+# What made a table stands in it, for readers that know nothing of Arrow; nothing that differs from run to run does.
+made_by = {
+    "pomona.model_sha256": info["recipe"]["model_digest"],
+    "pomona.weights": info["recipe"]["weights"],
+    "pomona.numerics": info["recipe"]["numerics"],
+    "pomona.pixels": info["recipe"]["pixels"],
+}
+of_pca = {"pomona.components": "default", "pomona.center": "true", "pomona.standardize": "false"}
+for name, expected_entries in [("features", made_by), ("pca", made_by | of_pca)]:
+    for file in (run / name / "parquet").glob("*.parquet"):
+        entries = duckdb.sql(f"select decode(key), decode(value) from parquet_kv_metadata('{file}')").fetchall()
+        assert {key: value for key, value in entries if key != "ARROW:schema"} == expected_entries, (name, entries)
+
+# The README's lines for one matrix, in the order of the metadata's rows.
+width = info["original_dimensions"]
+folder, glob = run / "features/parquet", str(run / "features/parquet/*.parquet")
+matrices = [
+    np.stack(pd.read_parquet(folder)["features"]),
+    pl.read_parquet(glob)["features"].list.to_array(width).to_numpy(),
+    np.stack(duckdb.sql(f"from read_parquet('{glob}', hive_partitioning = false)").fetchnumpy()["features"]),
+]
+assert all(matrix.shape == (len(expected), width) and matrix.dtype == np.float32 for matrix in matrices)
+matrix = all_alike(matrices)
+rows = pd.concat(pd.read_csv(file, keep_default_na=False) for file in sorted((run / "metadata").glob("*.csv")))
+order = pd.read_parquet(folder)
+assert list(rows["path"]) == list(order["path"]) == list(pd.read_parquet(run / "pca/parquet")["path"])
+assert (matrix[np.argsort(list(rows["path"]))] == features).all()
+assert list(rows.sort_values("image_id")["path"]) == sorted(expected, key=str.encode)
+
 # The CSV files hold the same numbers; an empty label is text, not a missing value.
 names = [f"pca_feature_{number}" for number in range(1, info["pca_components"] + 1)]
 glob = str(run / "pca/csv/*.csv")
 with_pandas = pd.concat(pd.read_csv(file, keep_default_na=False) for file in sorted((run / "pca/csv").glob("*.csv")))
 assert list(with_pandas.columns) == ["path", "label", "class_id", "image_id", *names]
 with_polars = pl.concat([pl.read_csv(file, empty_string_is_null=False) for file in sorted((run / "pca/csv").glob("*.csv"))])
-with_duckdb = duckdb.sql(f"select * from read_csv('{glob}', header = true, nullstr = 'NONE')").df()
+with_duckdb = duckdb.sql(f"select * from read_csv('{glob}', header = true, nullstr = 'NONE', hive_partitioning = false)").df()
 for reader, frame in [("pandas", with_pandas), ("polars", with_polars.to_pandas()), ("duckdb", with_duckdb)]:
     frame = frame.assign(vector=[np.array(row, dtype=np.float32) for row in frame[names].itertuples(index=False)])
     assert (check(reader, frame, "vector", len(names)) == components).all(), reader

@@ -28,7 +28,7 @@ def test_the_template_fills_every_placeholder(resources):
 def test_error_names_are_those_of_the_lambdas(error_names):
     used = set(re.findall(r"Pomona\.\w+", DEFINITION.read_text()))
     assert used <= error_names
-    assert {"Pomona.Retryable", "Pomona.InputChanged"} <= used
+    assert {"Pomona.Retryable", "Pomona.InputChanged", "Pomona.Damaged"} <= used
 
 
 def test_only_passing_troubles_are_retried(states):
@@ -53,9 +53,21 @@ def test_no_map_leads_to_a_state_that_fails(states):
     """A redriven execution goes on where it failed; after Catch and Fail it would only fail again."""
     for name, state in maps(states):
         assert "Catch" not in state, name
-    caught = [handler for state in states.values() for handler in state.get("Catch", [])]
-    assert [(handler["ErrorEquals"], handler["Next"]) for handler in caught] == [(["Pomona.InputChanged"], "InputChanged")]
-    assert states["InputChanged"]["Type"] == "Succeed"
+    for _, state in maps(states):
+        inner = state["ItemProcessor"]["States"]
+        for handler in (handler for child in inner.values() for handler in child.get("Catch", [])):
+            assert inner[handler["Next"]]["Type"] == "Succeed"
+
+
+def test_changed_input_and_damage_lead_to_a_new_plan(states):
+    caught = {name: state["Catch"] for name, state in states.items() if "Catch" in state}
+    assert set(caught) == {"ListBatch", "CheckParts", "MergeGroup", "Reduce", "ProjectMap", "Report"}
+    for name, [handler] in caught.items():
+        changed = ["Pomona.InputChanged"] if name == "ListBatch" else []
+        assert handler["ErrorEquals"] == [*changed, "Pomona.Damaged"], name
+        if name in ("CheckParts", "Reduce", "Report"):
+            assert (handler["ResultPath"], handler["Next"]) == (None, "IsDamageMendable"), name
+    assert states["IsDamageMendable"]["Choices"][0]["Next"] == "Replan"
 
 
 def test_every_map_reads_from_s3_and_leaves_its_results_there(states):

@@ -83,15 +83,18 @@ def test_roles_allow_single_actions_on_named_resources(resources):
         assert statement["Resource"] != "*" or statement["Sid"] == "LogDelivery", (name, statement["Sid"])
 
 
-def test_nothing_is_written_below_the_input_and_only_the_lock_and_the_pointer_to_the_newest_run_are_deleted(resources):
+def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_is_damaged_or_left_over_are_deleted(resources):
     deleted = set()
     for name, statement in statements(resources):
         text = json.dumps(statement["Resource"], default=str)
         if "s3:PutObject" in actions(statement):
             assert "InputBucket" not in text and "InputPrefix" not in text, name
         if "s3:DeleteObject" in actions(statement):
-            deleted.add((name, statement["Resource"]["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")))
-    assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}
+            places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            deleted |= {(name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places}
+    damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {("ReduceRole", "nodes/*")}
+    left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in ("features", "pca", "metadata", "errors", "counters")}
+    assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")} | damaged | left_over
 
 
 def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resources):

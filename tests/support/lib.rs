@@ -1,5 +1,7 @@
 //! What tests share: the program, pictures, Python, the reference data, and results compared byte for byte.
 
+pub mod onnx;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -11,7 +11,7 @@ use pomona_cost::workload::Workload;
 use pomona_pipeline::layout::RunLayout;
 use pomona_pipeline::{inspect, locations};
 
-use crate::{Ending, Error};
+use crate::{Ending, Error, console};
 
 /// Estimate what a run on AWS costs and how long it takes, at list prices
 #[derive(Debug, Args)]
@@ -60,9 +60,9 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
     let rows = estimate::rows(&workload, &TABLE_IMAGES, table, &args.region)?;
     if args.json {
         let json = serde_json::json!({"estimate": estimate, "others": rows, "price_sources": table.sources});
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        console::print_json(&serde_json::to_string_pretty(&json)?)?;
     } else {
-        print!("{}", screen(&estimate, &rows, table));
+        console::show(&screen(&estimate, &rows, table))?;
     }
     Ok(Ending::Done)
 }
@@ -77,12 +77,13 @@ async fn from_run(results: &str, args: &CostArgs, table: &PriceTable) -> Result<
     let images: Vec<u64> = std::iter::once(args.images).chain(TABLE_IMAGES).collect();
     let rows = cost.measured.rows(&images, table, &cost.region)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        console::print_json(&serde_json::to_string_pretty(&rows)?)?;
     } else if rows.is_empty() {
-        println!("run {run_id} found every part already, so it says nothing of others");
+        console::show(&format!("run {run_id} found every part already, so it says nothing of others\n"))?;
     } else {
-        println!("as run {run_id} of {} images in {}, all new:", cost.measured.workload.images, cost.region);
-        print!("{}", text_of(|out| write_rows(out, &rows)));
+        let images = cost.measured.workload.images;
+        let heading = format!("as run {run_id} of {images} images in {}, all new:\n", cost.region);
+        console::show(&(heading + &text_of(|out| write_rows(out, &rows))))?;
     }
     Ok(Ending::Done)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pomona_pipeline::RunId;
 use pomona_vision::pixels::Reject;
 
 /// Why a command failed.
@@ -31,8 +32,10 @@ pub(crate) enum Error {
     WriteModel { path: PathBuf, source: std::io::Error },
     #[error("cannot use the image `{}`: {reject}", path.display())]
     Rejected { path: PathBuf, reject: Reject },
-    #[error("cannot print: {0}")]
+    #[error("cannot print: {0}; free the disk, or send the output elsewhere")]
     Print(#[from] std::io::Error),
+    #[error("`{path}` is one run and `--run {run}` another; name one of them")]
+    TwoRuns { path: String, run: RunId },
     #[error("cannot print as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }

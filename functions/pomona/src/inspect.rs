@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use clap::Args;
-use pomona_pipeline::RunId;
 use pomona_pipeline::error::describe_reasons;
-use pomona_pipeline::inspect::{self, Inspection};
-use pomona_pipeline::locations;
+use pomona_pipeline::inspect::{self, Inspection, StageTime};
+use pomona_pipeline::options::CsvTables;
+use pomona_pipeline::visible::visible;
 
-use crate::{Ending, Error};
+use crate::results::ResultsArgs;
+use crate::{Ending, Error, console};
 
 /// Bars and classes beyond these are summed up in a line.
 const BARS: usize = 10;
@@ -18,11 +19,8 @@ const BAR_WIDTH: f64 = 40.0;
 /// Show a finished run: options, counts, rejects, classes, variance, files, timings
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The folder (or s3://bucket/prefix) with the results
-    results: String,
-    /// A certain run [default: the newest successful one]
-    #[arg(long, value_name = "RUN-ID")]
-    run: Option<RunId>,
+    #[command(flatten)]
+    results: ResultsArgs,
     /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -30,13 +28,12 @@ pub(crate) struct InspectArgs {
 
 /// Runs `pomona inspect`.
 pub(crate) async fn run(args: InspectArgs) -> Result<Ending, Error> {
-    let store = locations::open(&args.results).await?;
-    let run_id = inspect::find_run(store.as_ref(), args.run.as_ref()).await?;
+    let (store, run_id) = args.results.open().await?;
     let inspection = inspect::inspect(store.as_ref(), &run_id).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&inspection)?);
+        console::print_json(&serde_json::to_string_pretty(&inspection)?)?;
     } else {
-        print!("{}", screen(&inspection));
+        console::show(&screen(&inspection))?;
     }
     Ok(Ending::Done)
 }
@@ -52,7 +49,7 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     let Inspection { plan, info, validation, .. } = inspection;
     let options = &plan.options;
     writeln!(out, "run         {}", plan.run_id)?;
-    writeln!(out, "input       {}", plan.input)?;
+    writeln!(out, "input       {}", visible(&plan.input))?;
     writeln!(out, "images      {} ({})", info.num_images_listed, bytes(plan.bytes))?;
     writeln!(out, "rejects     {}", describe_reasons(&info.rejects))?;
     for notice in plan.left_out.notices() {
@@ -65,13 +62,13 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
         info.pca_components,
         100.0 * info.total_variance_explained
     )?;
-    write!(out, "options     components {}, csv {:?}", options.components, options.csv)?;
+    write!(out, "options     components {}, CSV of {}", options.components, csv_tables(options.csv))?;
     write!(out, ", {}", if options.center { "centred" } else { "not centred" })?;
     write!(out, "{}", if options.standardize { ", standardised" } else { "" })?;
-    write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {filter}")))?;
+    write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {}", visible(filter))))?;
     writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
     writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
-    if let Some(notice) = plan.recipe.notice() {
+    for notice in info.notices() {
         writeln!(out, "note        {notice}")?;
     }
     let passed = validation.checks.iter().filter(|check| check.passed).count();
@@ -81,7 +78,7 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     write_bars(out, &info.variance_by_component)?;
     writeln!(out, "\nclasses")?;
     for class in inspection.classes.iter().take(CLASSES) {
-        writeln!(out, "  {:>8}  {}", class.count, class.class)?;
+        writeln!(out, "  {:>8}  {}", class.count, visible(&class.class))?;
     }
     if inspection.classes.len() > CLASSES {
         let others: u64 = inspection.classes[CLASSES..].iter().map(|class| class.count).sum();
@@ -94,9 +91,21 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     }
     writeln!(out, "\ntime")?;
     for stage in &inspection.timings {
-        writeln!(out, "  {:<18} {:>8.1} s  {} items", stage.stage, stage.seconds, stage.items)?;
+        writeln!(out, "  {:<18} {:>8.1} s{}", stage.stage.as_str(), stage.seconds, items(stage))?;
     }
     Ok(())
+}
+
+fn items(StageTime { stage, items, .. }: &StageTime) -> String {
+    stage.unit(*items).map_or_else(String::new, |unit| format!("  {items} {unit}"))
+}
+
+fn csv_tables(tables: CsvTables) -> &'static str {
+    match tables {
+        CsvTables::None => "no table",
+        CsvTables::Pca => "the components",
+        CsvTables::All => "components and features",
+    }
 }
 
 fn write_bars(out: &mut String, shares: &[f64]) -> std::fmt::Result {

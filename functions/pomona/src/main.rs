@@ -1,12 +1,15 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
 
+mod console;
 mod cost;
 mod demo;
 mod doctor;
 mod error;
 mod inspect;
 mod model;
+mod pace;
 mod progress;
+mod results;
 mod run;
 mod search;
 mod shell;
@@ -16,6 +19,7 @@ mod status;
 mod summary;
 mod watch;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -92,16 +96,26 @@ async fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            eprintln!("error: {error}");
+            console::tell(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn start_logging(output: &OutputArgs) {
-    // Where AWS's crate looks for a region or for credentials in vain is no warning: the error that follows says what to do.
-    let level = if output.verbose { "info" } else { "warn,aws_config=error" };
+    let level = match output {
+        OutputArgs { quiet: true, .. } => "error",
+        OutputArgs { verbose: true, .. } => "info",
+        // Where AWS's crate looks for a region or for credentials in vain is no warning: the error that follows says what to do.
+        _ => "warn,aws_config=error",
+    };
     let filter = EnvFilter::try_from_env("POMONA_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(wants_colours && std::io::stderr().is_terminal())
+        // It would be told on standard error, which is what has just failed, and panic.
+        .log_internal_errors(false)
+        .init();
 }

@@ -9,7 +9,7 @@ use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
 use pomona_weights::{Cache, Edition, Event, MODEL_NAME, Options, Source, fetch};
 
 use crate::progress::Progress;
-use crate::{Ending, Error};
+use crate::{Ending, Error, console};
 
 /// Where a model file is named, beside the command line.
 const MODEL_VARIABLE: &str = "POMONA_MODEL";
@@ -26,15 +26,16 @@ pub(crate) struct ModelArgs {
     /// MobileNetV2 with untrained weights, for a trial without any download: its features know nothing of what ImageNet teaches
     #[arg(long, conflicts_with = "model")]
     untrained: bool,
-    /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation)
-    #[arg(long, value_name = "HOW", default_value_t = Preprocess::Tf)]
-    preprocess: Preprocess,
-    /// The model's node to take features from, where it is not its only output
+    /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default: tf, or that of
+    /// the run that is searched]
+    #[arg(long, value_name = "HOW")]
+    preprocess: Option<Preprocess>,
+    /// The model's node to take features from, where it is not its only output [default: that of the run that is searched]
     #[arg(long = "output", id = "model_output", value_name = "NAME")]
     output: Option<String>,
-    /// What runs the model: pomona (fast) or tract (the reference)
-    #[arg(long, value_name = "ENGINE", default_value_t = Engine::Pomona)]
-    engine: Engine,
+    /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is searched]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Engine>,
 }
 
 /// What to do where no model is named or at hand and the published one cannot be had.
@@ -49,7 +50,11 @@ pub(crate) enum Fallback {
 impl ModelArgs {
     /// Loads the chosen model; the published one is fetched where none is chosen and none is at hand.
     pub(crate) fn load(self, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
-        let options = ModelOptions { engine: self.engine, preprocess: self.preprocess, output: self.output };
+        let options = ModelOptions {
+            engine: self.engine.unwrap_or_default(),
+            preprocess: self.preprocess.unwrap_or_default(),
+            output: self.output,
+        };
         if self.untrained {
             return untrained(&options);
         }
@@ -58,11 +63,10 @@ impl ModelArgs {
             None if fallback == Fallback::None => fetch_published(&Options::default(), progress)?,
             None => match fetch_published(&Options { within: Some(DEMO_PATIENCE), ..Options::default() }, progress) {
                 Ok(path) => path,
-                Err(Error::Weights(pomona_weights::Error::Unavailable { failures })) => {
-                    let reasons: Vec<String> = failures.iter().map(ToString::to_string).collect();
-                    let reasons = reasons.join("; ");
+                Err(Error::Weights(error)) => {
                     progress.say(&format!(
-                        "the published weights are not to be had ({reasons}); going on with {UNTRAINED_NOTICE}"
+                        "the published weights are not to be had ({}); going on with {UNTRAINED_NOTICE}",
+                        reason(&error)
                     ));
                     return untrained(&options);
                 }
@@ -72,10 +76,25 @@ impl ModelArgs {
         Ok(Model::load(&path, &options)?)
     }
 
-    /// As [`load`](Self::load), for a run that is there already: untrained weights need not be asked for again.
-    pub(crate) fn load_for(mut self, weights: Weights, progress: &Progress) -> Result<Model, Error> {
+    /// As [`load`](Self::load), for a run that is there already: what it used need not be asked for again.
+    pub(crate) fn load_for(mut self, weights: Weights, numerics: &str, progress: &Progress) -> Result<Model, Error> {
         self.untrained |= weights == Weights::Untrained && self.model.is_none();
+        if let Some(of_run) = ModelOptions::of_numerics(numerics) {
+            self.engine = self.engine.or(Some(of_run.engine));
+            self.preprocess = self.preprocess.or(Some(of_run.preprocess));
+            self.output = self.output.or(of_run.output);
+        }
         self.load(Fallback::None, progress)
+    }
+}
+
+/// Why there are no weights, without the ways out that somebody who only wants a look needs not.
+fn reason(error: &pomona_weights::Error) -> String {
+    match error {
+        pomona_weights::Error::Unavailable { failures } => {
+            failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -137,7 +156,7 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
         }
     };
     if !quiet {
-        println!("{done}");
+        console::show(&(done + "\n"))?;
     }
     Ok(Ending::Done)
 }

@@ -1,16 +1,21 @@
 //! How far a command has got: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use pomona_pipeline::local::Observer;
 use pomona_pipeline::stage::{Stage, Timing};
 
+use crate::console;
+use crate::pace::Pace;
+
 /// How often a plain line is written.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often a terminal shows that something without a number still goes on.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Shows progress and notices on standard error.
 pub(crate) struct Progress {
@@ -32,8 +37,8 @@ impl Progress {
     pub(crate) fn say_beside(&self, bar: Option<&Bar>, text: &str) {
         match bar.map(|bar| &bar.shown) {
             _ if self.quiet => {}
-            Some(Shown::Terminal(bar)) => bar.suspend(|| eprintln!("{text}")),
-            _ => eprintln!("{text}"),
+            Some(Shown::Terminal(bar)) => bar.suspend(|| console::tell(text)),
+            _ => console::tell(text),
         }
     }
 
@@ -44,30 +49,38 @@ impl Progress {
 
     /// A bar for `total` items of which `done` were done before anybody looked.
     pub(crate) fn bar_from(&self, name: &str, unit: &str, done: u64, total: u64) -> Bar {
-        Bar::new(name, unit, done, total, self.quiet)
+        Bar::new(name, unit, Pace::new(done, total), self.quiet)
     }
 
-    fn current(&self) -> std::sync::MutexGuard<'_, Option<Bar>> {
-        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Option<Bar>> {
+        lock(&self.bar)
     }
 }
 
 impl Observer for Progress {
     fn stage_started(&self, stage: Stage, items: u64) {
-        let unit = match stage {
-            Stage::Extract => "images",
-            Stage::Combine => "groups",
-            Stage::Project => "shards",
-            Stage::Plan | Stage::Reduce | Stage::Report => return,
-        };
-        if items > 0 {
+        if stage == Stage::Plan {
+            *self.current() = Some(Bar::of_listing(self.quiet));
+        } else if let Some(unit) = stage.unit(items).filter(|_| items > 0) {
             *self.current() = Some(self.bar(stage.as_str(), unit, items));
+        }
+    }
+
+    fn file_listed(&self) {
+        if let Some(bar) = self.current().as_ref() {
+            bar.advance();
         }
     }
 
     fn item_done(&self, _: Stage) {
         if let Some(bar) = self.current().as_ref() {
             bar.advance();
+        }
+    }
+
+    fn item_there(&self, _: Stage) {
+        if let Some(bar) = self.current().as_ref() {
+            bar.change(Pace::find);
         }
     }
 
@@ -84,10 +97,7 @@ impl Observer for Progress {
 pub(crate) struct Bar {
     name: String,
     unit: String,
-    total: AtomicU64,
-    before: u64,
-    done: AtomicU64,
-    started: Instant,
+    pace: Arc<Mutex<Pace>>,
     shown: Shown,
 }
 
@@ -98,66 +108,112 @@ enum Shown {
 }
 
 impl Bar {
-    fn new(name: &str, unit: &str, before: u64, total: u64, quiet: bool) -> Self {
-        let started = Instant::now();
-        let shown = if quiet {
-            Shown::Nothing
-        } else if std::io::stderr().is_terminal() {
-            Shown::Terminal(terminal_bar(name, unit, before, total))
-        } else {
-            Shown::Lines { last: Mutex::new(started) }
+    fn new(name: &str, unit: &str, pace: Pace, quiet: bool) -> Self {
+        let pace = Arc::new(Mutex::new(pace));
+        let shown = Shown::new(quiet, || terminal_bar(name, unit, pace.clone()));
+        Self { name: name.to_owned(), unit: unit.to_owned(), pace, shown }
+    }
+
+    /// Nobody knows how many files there will be. While those of a folder are read for the first time none is counted, so this shows by
+    /// itself that work goes on.
+    fn of_listing(quiet: bool) -> Self {
+        let pace = Arc::new(Mutex::new(Pace::new(0, 0)));
+        let shown = match Shown::new(quiet, listing_spinner) {
+            Shown::Lines { .. } => {
+                tell_of_listing(Arc::downgrade(&pace));
+                Shown::Nothing
+            }
+            shown => shown,
         };
-        let (name, unit) = (name.to_owned(), unit.to_owned());
-        Self { name, unit, total: total.into(), before, done: before.into(), started, shown }
+        Self { name: "listing".to_owned(), unit: "files".to_owned(), pace, shown }
     }
 
     pub(crate) fn advance(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        match &self.shown {
-            Shown::Nothing => {}
-            Shown::Terminal(bar) => bar.inc(1),
-            Shown::Lines { last } => self.write_line_if_due(done, last),
-        }
+        self.change(Pace::work);
     }
 
     /// Shows that `done` of `total` items are done.
     pub(crate) fn reach(&self, done: u64, total: u64) {
-        self.done.store(done, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+        self.change(|pace| (pace.done, pace.total) = (done, total));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Pace)) {
+        let pace = {
+            let mut pace = lock(&self.pace);
+            change(&mut pace);
+            // A copy: what draws the bar locks it, too.
+            *pace
+        };
         match &self.shown {
             Shown::Nothing => {}
             Shown::Terminal(bar) => {
-                bar.set_length(total);
-                bar.set_position(done);
+                if bar.length().is_some() {
+                    bar.set_length(pace.total);
+                }
+                bar.set_position(pace.done);
             }
-            Shown::Lines { last } => self.write_line_if_due(done, last),
+            Shown::Lines { last } => self.write_line_if_due(&pace, last),
         }
     }
 
-    fn write_line_if_due(&self, done: u64, last: &Mutex<Instant>) {
-        let total = self.total.load(Ordering::Relaxed);
-        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.elapsed() < LINE_INTERVAL && done < total {
+    fn write_line_if_due(&self, pace: &Pace, last: &Mutex<Instant>) {
+        let mut last = lock(last);
+        if last.elapsed() < LINE_INTERVAL && pace.done < pace.total {
             return;
         }
         *last = Instant::now();
-        let seconds = self.started.elapsed().as_secs_f64().max(1e-3);
-        let per_second = done.saturating_sub(self.before) as f64 / seconds;
-        let left = Duration::try_from_secs_f64(total.saturating_sub(done) as f64 / per_second);
-        // Nothing is known of the time that is left before anything is done.
-        let left = left.map_or_else(|_| String::new(), |left| format!(", {} left", HumanDuration(left)));
-        eprintln!("{}: {done} of {total} {}, {per_second:.1} a second{left}", self.name, self.unit);
+        let (Self { name, unit, .. }, Pace { done, total, .. }) = (self, pace);
+        console::tell(&format!("{name}: {done} of {total} {unit}, {}", pace.describe()));
     }
 }
 
-fn terminal_bar(name: &str, unit: &str, before: u64, total: u64) -> ProgressBar {
-    let template = format!("{name:<8} {{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
+impl Shown {
+    fn new(quiet: bool, on_terminal: impl FnOnce() -> ProgressBar) -> Self {
+        if quiet {
+            Self::Nothing
+        } else if std::io::stderr().is_terminal() {
+            Self::Terminal(on_terminal())
+        } else {
+            Self::Lines { last: Mutex::new(Instant::now()) }
+        }
+    }
+}
+
+fn terminal_bar(name: &str, unit: &str, pace: Arc<Mutex<Pace>>) -> ProgressBar {
+    let template = format!("{name:<8} {{bar:32}} {{pos}}/{{len}} {unit}, {{pace}}");
+    let Pace { done, total, .. } = *lock(&pace);
+    let describe = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = out.write_str(&lock(&pace).describe());
+    };
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style);
-    bar.set_position(before);
-    // What was done before says nothing about the speed.
-    bar.reset_eta();
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    bar.set_style(style.with_key("pace", describe));
+    bar.set_position(done);
     bar
+}
+
+fn listing_spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("listing  {spinner} {pos} files, {elapsed}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// Writes a line from time to time for as long as the listing's bar is there.
+fn tell_of_listing(pace: Weak<Mutex<Pace>>) {
+    std::thread::spawn(move || {
+        for lines in 1.. {
+            std::thread::sleep(LINE_INTERVAL);
+            let Some(pace) = pace.upgrade() else { return };
+            let seconds = lines * LINE_INTERVAL.as_secs();
+            console::tell(&format!("listing: {} files after {seconds} s", lock(&pace).done));
+        }
+    });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Bar {

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use pomona_pca::Components;
 use pomona_pipeline::compute::ComputePool;
-use pomona_pipeline::local::{self, Job};
+use pomona_pipeline::local::{self, Job, Summary};
 use pomona_pipeline::locations;
 use pomona_pipeline::options::{CsvTables, Options};
 use pomona_pipeline::output::Output;
@@ -15,7 +15,7 @@ use pomona_vision::pixels::Limits;
 
 use crate::model::{Fallback, ModelArgs};
 use crate::progress::Progress;
-use crate::{Ending, Error, summary};
+use crate::{Ending, Error, console, summary};
 
 /// Turn a folder of images into features, principal components and validated tables
 #[derive(Debug, Args)]
@@ -69,6 +69,9 @@ pub(crate) struct OptionArgs {
     /// Which tables to write as CSV beside Parquet
     #[arg(long, value_enum, default_value_t = Csv::Pca)]
     csv: Csv,
+    /// The input may be empty although it had images: then no run is the newest any more
+    #[arg(long)]
+    allow_empty: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -109,6 +112,7 @@ impl Default for OptionArgs {
             shard_size,
             max_reject_share,
             csv: Csv::Pca,
+            allow_empty: false,
         }
     }
 }
@@ -135,6 +139,7 @@ impl OptionArgs {
                 Csv::Pca => CsvTables::Pca,
                 Csv::All => CsvTables::All,
             },
+            allow_empty: self.allow_empty,
         }
     }
 }
@@ -143,7 +148,7 @@ impl OptionArgs {
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let options = args.options.into_options();
     options.validate()?;
-    let input = locations::open(&args.input).await?;
+    let input = locations::open(&absolute(&args.input)).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load(fallback, &progress)?;
     if let Some(notice) = model.notice() {
@@ -160,9 +165,25 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
         return Ok(Ending::Interrupted);
     };
     if !quiet {
-        print!("{}", summary::of(&finished, &args.output));
+        show_summary(&finished, &args.output);
     }
     Ok(Ending::Done)
+}
+
+/// The run is done, whether or not anybody can be told.
+fn show_summary(finished: &Summary, output: &str) {
+    if let Err(error) = console::show(&summary::of(finished, output)) {
+        console::tell(&format!("{error}; the run is complete: {}", summary::run_folder(finished, output)));
+    }
+}
+
+/// A folder as an absolute path: the run keeps it, and is looked at from elsewhere.
+fn absolute(location: &str) -> String {
+    if location.contains("://") {
+        return location.to_owned();
+    }
+    let absolute = std::path::absolute(location).ok();
+    absolute.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| location.to_owned())
 }
 
 fn available_threads() -> usize {

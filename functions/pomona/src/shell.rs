@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::{Cli, Ending, Error};
+use crate::{Cli, Ending, Error, console};
 
 /// Print the completions for a shell
 #[derive(Debug, Args)]
@@ -14,7 +14,9 @@ pub(crate) struct CompletionsArgs {
 
 /// Runs `pomona completions`.
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<Ending, Error> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "pomona", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pomona", &mut script);
+    console::print(&script)?;
     Ok(Ending::Done)
 }
 
@@ -23,10 +25,11 @@ pub(crate) fn man() -> Result<Ending, Error> {
     let mut command = Cli::command();
     // Gives each subcommand its full name, `pomona-run` and so on.
     command.build();
-    let mut out = std::io::stdout();
-    clap_mangen::Man::new(command.clone()).render(&mut out)?;
+    let mut manual = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut manual)?;
     for subcommand in command.get_subcommands() {
-        clap_mangen::Man::new(subcommand.clone()).render(&mut out)?;
+        clap_mangen::Man::new(subcommand.clone()).render(&mut manual)?;
     }
+    console::print(&manual)?;
     Ok(Ending::Done)
 }

@@ -8,7 +8,7 @@ use pomona_pipeline::Location;
 
 use crate::run::OptionArgs;
 use crate::stack::{self, StackArgs};
-use crate::{Ending, Error};
+use crate::{Ending, Error, console};
 
 /// Start a run on AWS, with the stack's state machine, and return at once
 #[derive(Debug, Args)]
@@ -37,10 +37,12 @@ pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
     request.validate()?;
     let stack = args.stack.find().await?;
     let execution = stack.start(&request).await?;
-    println!("{execution}");
     if !quiet {
         let arguments = stack::arguments(&stack, &execution);
-        eprintln!("started; follow it with `pomona watch {arguments}`, look at it with `pomona status {arguments}`");
+        console::tell(&format!(
+            "started; follow it with `pomona watch {arguments}`, look at it with `pomona status {arguments}`"
+        ));
     }
+    console::show(&(execution + "\n"))?;
     Ok(Ending::Done)
 }

@@ -8,7 +8,7 @@ use pomona_aws::{Failure, MapRun, State, Status};
 use pomona_pipeline::stage::Stage;
 
 use crate::stack::ExecutionArgs;
-use crate::{Ending, Error};
+use crate::{Ending, Error, console};
 
 /// Show how a run on AWS is going, or why it failed
 #[derive(Debug, Args)]
@@ -25,9 +25,9 @@ pub(crate) async fn run(args: StatusArgs) -> Result<Ending, Error> {
     let (stack, execution) = args.execution.find().await?;
     let status = stack.status(&execution).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        console::print_json(&serde_json::to_string_pretty(&status)?)?;
     } else {
-        print!("{}", screen(&status));
+        console::show(&screen(&status))?;
     }
     Ok(Ending::Done)
 }

@@ -14,7 +14,8 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<10} {value}");
     };
-    line("images", format!("{} in {} classes", info.num_images_listed, info.num_classes));
+    let classes = if info.num_classes == 1 { "class" } else { "classes" };
+    line("images", format!("{} in {} {classes}", info.num_images_listed, info.num_classes));
     line("computed", computed(extracted.computed, plan.images));
     line("rejects", describe_reasons(&info.rejects));
     for notice in plan.left_out.notices() {
@@ -32,12 +33,16 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
     let stages: Vec<String> =
         timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds())).collect();
     line("time", stages.join(", "));
-    let output = output.trim_end_matches('/');
-    if let Some(notice) = plan.recipe.notice() {
+    for notice in info.notices() {
         line("note", notice.to_owned());
     }
-    line("results", format!("{output}/{}", RunLayout::new(plan.run_id.as_str()).root()));
+    line("results", run_folder(summary, output));
     text
+}
+
+/// Where the run's results are, in a form that `pomona inspect` and `pomona search` take.
+pub(crate) fn run_folder(summary: &Summary, output: &str) -> String {
+    format!("{}/{}", output.trim_end_matches('/'), RunLayout::new(summary.plan.run_id.as_str()).root())
 }
 
 fn computed(computed: u64, images: u64) -> String {

@@ -200,7 +200,8 @@ fn map_label(arn: &str) -> Option<&str> {
 /// The stage that a state of the state machine belongs to.
 fn stage_of(state: &str) -> Option<Stage> {
     Some(match state {
-        "Plan" | "IsAnyPartMissing" | "Replan" => Stage::Plan,
+        // Whichever stage met the damage, a new plan is what mends it.
+        "Plan" | "IsAnyPartMissing" | "Replan" | "IsDamageMendable" | "DamageRecurs" => Stage::Plan,
         "Extract" | "CheckParts" | "IsPlanStillTrue" | "InputKeepsChanging" => Stage::Extract,
         "IsCombiningNeeded" | "FirstLevel" | "Combine" | "NextLevel" | "IsAnyLevelLeft" => Stage::Combine,
         "Reduce" => Stage::Reduce,

@@ -39,8 +39,8 @@ const FEATURES: f64 = 3_820.0;
 const LISTING: f64 = 90.0;
 /// Measured: bytes of an image in pca/ (Parquet 218, CSV 575) and metadata/ (38), with 50 components.
 const TABLES: f64 = 831.0;
-/// Measured: bytes of a shard in shards.json and missing.json (272 each), rejects and errors (533), counters (2,000 without points).
-const SHARD_FILES: f64 = 3_100.0;
+/// Measured: bytes of a shard in shards.json and missing.json (360 each), rejects and errors (533), counters (2,900 without points).
+const SHARD_FILES: f64 = 4_150.0;
 /// Measured: bytes of a run whatever its size: the model, the page, the points of its plot.
 const RUN_FILES: f64 = 1.2e6;
 /// Measured: seconds of project-map for one image.
@@ -105,8 +105,8 @@ fn plan(workload: &Workload, new: New) -> Work {
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
-    // The lock, the newest run, and what refreshing reads of the plan itself.
-    let requests = Requests { gets: looked_up + levels + 3, puts: written + 1, lists };
+    // The lock, the newest run, whether this is a new plan of the same run, and what refreshing reads of the plan itself.
+    let requests = Requests { gets: looked_up + levels + 4, puts: written + 1, lists };
     Work::once(Stage::Plan, Function::Plan, seconds, requests)
 }
 
@@ -122,10 +122,10 @@ fn extract(workload: &Workload, new: New) -> Work {
     Work { image_gets: new.images, ..Work::map(Stage::Extract, Function::ListBatch, new.shards, seconds, requests) }
 }
 
-/// CheckParts looks for each part that was missing.
+/// CheckParts reads the plan and looks for each part that was missing.
 fn check(new: New) -> Work {
     let seconds = (new.shards as f64 / AT_ONCE + 2.0) * LATENCY;
-    let requests = Requests { gets: new.shards + 1, ..Requests::default() };
+    let requests = Requests { gets: new.shards + 2, ..Requests::default() };
     Work::once(Stage::Extract, Function::Plan, seconds, requests)
 }
 
@@ -140,7 +140,7 @@ fn combine(children: u64, groups: u64) -> Work {
 
 fn reduce(children: u64) -> Work {
     let seconds = merge_seconds(children as f64) + 3.0 * LATENCY + PCA;
-    let requests = Requests { gets: children + 2, puts: 1, lists: 0 };
+    let requests = Requests { gets: children + 2, puts: 2, lists: 0 };
     Work::once(Stage::Reduce, Function::Reduce, seconds, requests)
 }
 
@@ -152,11 +152,11 @@ fn merge_seconds(children: f64) -> f64 {
 fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
     let images = workload.images as f64 / shards as f64;
-    // Plan, model, listing, the moments' header, features and rejects are read; the features are copied inside S3; four tables and the
+    // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied inside S3; four tables and the
     // counters are written.
     let moved = images * (FEATURES + LISTING + TABLES);
-    let seconds = 12.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
-    let requests = Requests { gets: 6 * shards, puts: 6 * shards, lists: 0 };
+    let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
+    let requests = Requests { gets: 7 * shards, puts: 6 * shards, lists: 0 };
     Work::map(Stage::Project, Function::ProjectMap, shards, seconds, requests)
 }
 
@@ -166,7 +166,7 @@ fn report(workload: &Workload) -> Work {
     let lists = (8 * shards).div_ceil(PAGE);
     let seconds =
         (shards as f64 / AT_ONCE + 16.0) * LATENCY + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE + 3.0 * LATENCY;
-    let requests = Requests { gets: shards + 10, puts: 8, lists };
+    let requests = Requests { gets: shards + 11, puts: 9, lists };
     Work::once(Stage::Report, Function::Report, seconds, requests)
 }
 
@@ -219,7 +219,7 @@ pub(crate) fn reduce_mb() -> f64 {
 
 /// Bytes of the list that a Map reads: an entry of shards.json, with or without an earlier part.
 pub(crate) fn items_bytes(workload: &Workload) -> f64 {
-    const ENTRY: f64 = 272.0 + 150.0;
+    const ENTRY: f64 = 360.0 + 230.0;
     workload.shards() as f64 * ENTRY
 }
 
@@ -244,14 +244,14 @@ mod tests {
             requests,
             [
                 // One part looked for; its listing, classes, merge level, plan, missing and shards, and the lock.
-                (Stage::Plan, 5, 7, 1),
+                (Stage::Plan, 6, 7, 1),
                 // The part looked for, its listing, 500 images; features, rejects, moments.
                 (Stage::Extract, 502, 3, 0),
-                (Stage::Extract, 2, 0, 0),
-                // The plan, the level, the only part's moments; the model.
-                (Stage::Reduce, 3, 1, 0),
-                (Stage::Project, 6, 6, 0),
-                (Stage::Report, 11, 8, 1),
+                (Stage::Extract, 3, 0, 0),
+                // The plan, the level, the only part's moments; the model and its digest.
+                (Stage::Reduce, 3, 2, 0),
+                (Stage::Project, 7, 6, 0),
+                (Stage::Report, 12, 9, 1),
             ]
         );
     }

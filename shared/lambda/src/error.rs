@@ -77,7 +77,8 @@ impl From<Error> for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_pipeline::Error as PipelineError;
+    use pomona_pipeline::error::Damage;
+    use pomona_pipeline::{Error as PipelineError, RunId};
 
     fn store_error(is_retryable: bool) -> PipelineError {
         let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
@@ -112,10 +113,19 @@ mod tests {
             ("Pomona.InputChanged", PipelineError::InputChanged { location: text(), key: text() }),
             (
                 "Pomona.TooManyRejects",
-                PipelineError::TooManyRejects { rejects: 2, images: 3, reasons: text(), allowed: 0.1 },
+                PipelineError::TooManyRejects {
+                    rejects: 2,
+                    images: 3,
+                    reasons: text(),
+                    allowed: 0.1,
+                    first: text(),
+                    run: text(),
+                },
             ),
             ("Pomona.Busy", PipelineError::Busy { location: text(), holder: text() }),
             ("Pomona.RegionNotAllowed", PipelineError::RegionNotAllowed { region: text(), allowed: text() }),
+            ("Pomona.NoImages", PipelineError::Emptied { location: text(), run_id: RunId::now(), images: 3 }),
+            ("Pomona.Damaged", PipelineError::Damaged { file: text(), damage: Damage::Altered }),
             ("Pomona.Inconsistent", PipelineError::Inconsistent { file: text(), problem: text() }),
             ("Pomona.Inconsistent", PipelineError::Invalid { failed: text(), file: text() }),
             ("Pomona.Inconsistent", PipelineError::Table { file: text(), problem: text() }),

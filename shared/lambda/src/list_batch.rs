@@ -48,7 +48,7 @@ impl Function for ListBatch {
         let Event { input, output, shard } = parse("the event", event)?;
         let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
         let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool);
-        Ok(extraction.extract(&shard, &|| {}).await?)
+        Ok(extraction.extract(&shard, &|_| {}).await?)
     }
 }
 

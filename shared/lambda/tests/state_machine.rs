@@ -50,9 +50,10 @@ fn every_name_that_the_state_machine_knows_is_an_errors_name() {
 }
 
 #[test]
-fn only_what_may_succeed_later_is_tried_again_and_only_changed_input_is_caught() {
+fn only_what_may_succeed_later_is_tried_again_and_only_changed_input_and_damage_are_caught() {
     assert_eq!(matched_by("Retry"), [ErrorName::Retryable.as_str().to_owned()].into());
-    assert_eq!(matched_by("Catch"), [ErrorName::InputChanged.as_str().to_owned()].into());
+    let caught = [ErrorName::InputChanged, ErrorName::Damaged].map(|name| name.as_str().to_owned());
+    assert_eq!(matched_by("Catch"), caught.into());
 }
 
 #[test]

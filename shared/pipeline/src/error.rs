@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use pomona_vision::pixels::RejectReason;
 
+use crate::run_id::RunId;
+
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,7 +53,7 @@ pub enum Error {
     },
     /// More images were unusable than the run allows.
     #[error(
-        "{rejects} of {images} images could not be used ({reasons}), more than the share of {allowed} that `--max-reject-share` allows; see parts/*.rejects.parquet at the output, mend or remove the images, or allow more"
+        "{rejects} of {images} images could not be used ({reasons}), more than the share of {allowed} that `--max-reject-share` allows: {first}; `{run}/errors/` lists them all; mend or remove the images, or allow more"
     )]
     TooManyRejects {
         /// Unusable images.
@@ -62,6 +64,44 @@ pub enum Error {
         reasons: String,
         /// The limit that was passed.
         allowed: f64,
+        /// Some of them, each with its reason.
+        first: String,
+        /// Where the run's folder is.
+        run: String,
+    },
+    /// The covariance of the model's features would not fit into memory.
+    #[error(
+        "features of {features} numbers per image need about {needed} of memory for their covariance, and this process can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a machine with more memory"
+    )]
+    TooWide {
+        /// Numbers per image.
+        features: usize,
+        /// What they would take.
+        needed: String,
+        /// What there is.
+        available: String,
+    },
+    /// No image was usable.
+    #[error(
+        "none of the {images} images can be used ({reasons}): {first}; `{run}/errors/` says why of each; check that the input holds images"
+    )]
+    NothingUsable {
+        /// Listed images.
+        images: u64,
+        /// Counts by reason, for people.
+        reasons: String,
+        /// Some of them, each with its reason.
+        first: String,
+        /// Where the run's folder is.
+        run: String,
+    },
+    /// A single image was usable.
+    #[error(
+        "one image differs from no other, and principal components say how images differ: add images, so that at least 2 can be used{others}"
+    )]
+    OneImage {
+        /// "; 3 of 4 could not be used: ..." or nothing.
+        others: String,
     },
     /// Another run holds the output.
     #[error("`{location}` is in use by another run ({holder}); wait for it, stop it, or choose another output")]
@@ -78,6 +118,26 @@ pub enum Error {
         region: String,
         /// The regions that would do.
         allowed: String,
+    },
+    /// The dataset of the newest run is gone.
+    #[error(
+        "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or share, see that it is mounted; if they were deleted for good, say so with `--allow-empty`"
+    )]
+    Emptied {
+        /// The input.
+        location: String,
+        /// The newest run.
+        run_id: RunId,
+        /// How many images it listed.
+        images: u64,
+    },
+    /// A file of an output is not as it was written.
+    #[error("`{file}` is damaged: {damage}; start a run: it makes anew what is damaged")]
+    Damaged {
+        /// The file (key at the output).
+        file: String,
+        /// What is wrong with it.
+        damage: Damage,
     },
     /// Files of the run contradict each other.
     #[error("`{file}` is not what the run needs: {problem}; start the run again, and report it if it recurs")]
@@ -117,6 +177,23 @@ pub enum Error {
     Internal(String),
 }
 
+/// How a file differs from what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is not there.
+    #[error("it is missing")]
+    Missing,
+    /// It holds something else.
+    #[error("its bytes are not those that were written")]
+    Altered,
+    /// It holds nothing that could be checked.
+    #[error("it is empty, cut off, or of another version of pomona")]
+    Unknown,
+    /// It names a run that is not there.
+    #[error("it names no successful run")]
+    NamesNoRun,
+}
+
 /// The closed set of names under which errors leave a Lambda; the state machine matches these and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorName {
@@ -134,6 +211,8 @@ pub enum ErrorName {
     TooManyRejects,
     /// Another run holds the output.
     Busy,
+    /// A file is not as it was written: plan anew.
+    Damaged,
     /// Files of the run contradict each other.
     Inconsistent,
     /// A defect of this program.
@@ -142,7 +221,7 @@ pub enum ErrorName {
 
 impl ErrorName {
     /// Every name, for the tests that hold the state machine to this set.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Retryable,
         Self::InputChanged,
         Self::BadInput,
@@ -150,6 +229,7 @@ impl ErrorName {
         Self::NoImages,
         Self::TooManyRejects,
         Self::Busy,
+        Self::Damaged,
         Self::Inconsistent,
         Self::Internal,
     ];
@@ -164,6 +244,7 @@ impl ErrorName {
             Self::NoImages => "Pomona.NoImages",
             Self::TooManyRejects => "Pomona.TooManyRejects",
             Self::Busy => "Pomona.Busy",
+            Self::Damaged => "Pomona.Damaged",
             Self::Inconsistent => "Pomona.Inconsistent",
             Self::Internal => "Pomona.Internal",
         }
@@ -174,17 +255,24 @@ impl Error {
     /// The name that this error has for a state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Option { .. } | Self::OutputInsideInput { .. } => ErrorName::BadInput,
-            Self::NoImages { .. } => ErrorName::NoImages,
+            Self::Option { .. } | Self::OutputInsideInput { .. } | Self::OneImage { .. } | Self::TooWide { .. } => {
+                ErrorName::BadInput
+            }
+            Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::InputChanged { .. } => ErrorName::InputChanged,
-            Self::TooManyRejects { .. } => ErrorName::TooManyRejects,
+            Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,
             Self::RegionNotAllowed { .. } => ErrorName::RegionNotAllowed,
+            Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Invalid { .. } | Self::Table { .. } => ErrorName::Inconsistent,
             Self::Store(error) if error.is_retryable() => ErrorName::Retryable,
             Self::Store(_) | Self::Model(_) | Self::Pca(_) => ErrorName::BadInput,
             Self::Internal(_) => ErrorName::Internal,
         }
+    }
+
+    pub(crate) fn damaged(file: impl Into<String>, damage: Damage) -> Self {
+        Self::Damaged { file: file.into(), damage }
     }
 
     pub(crate) fn inconsistent(file: impl Into<String>, problem: impl Into<String>) -> Self {
@@ -193,6 +281,15 @@ impl Error {
 
     pub(crate) fn table(file: &str, problem: impl std::fmt::Display) -> Self {
         Self::Table { file: file.to_owned(), problem: problem.to_string() }
+    }
+}
+
+/// Says in one line that a file is damaged, and what that comes to. One that is missing has expired: that is no damage.
+pub(crate) fn tell_of_damage(error: &Error, consequence: &str) {
+    if let Error::Damaged { file, damage } = error
+        && *damage != Damage::Missing
+    {
+        tracing::warn!("`{file}` is damaged: {damage}; {consequence}");
     }
 }
 

@@ -19,12 +19,13 @@ const CONCURRENCY: usize = 32;
 /// # Errors
 /// Those of the store.
 pub async fn refresh(output: &dyn Store, run_id: &RunId, age: Duration) -> Result<(), Error> {
-    let missing: HashSet<u32> = plan::read_missing(output, run_id).await?.iter().map(|shard| shard.shard).collect();
-    let shards = plan::read_shards(output, run_id).await?;
+    let plan = plan::read_plan(output, run_id).await?;
+    let missing: HashSet<u32> = plan::read_missing(output, &plan).await?.iter().map(|shard| shard.shard).collect();
+    let shards = plan::read_shards(output, &plan).await?;
     let parts = shards.iter().filter(|shard| !missing.contains(&shard.shard)).map(|shard| files_of_part(&shard.part));
     let mut groups_of_files: Vec<Vec<String>> = parts.collect();
-    for level in 1..plan::read_plan(output, run_id).await?.merge_levels {
-        let groups = merge::read_level(output, run_id, level).await?;
+    for level in 1..plan.merge_levels {
+        let groups = merge::read_level(output, run_id, &plan.digests, level).await?;
         groups_of_files.extend(groups.iter().map(|group| vec![node_moments(&group.node)]));
     }
     let each = stream::iter(groups_of_files).map(Ok::<_, Error>);

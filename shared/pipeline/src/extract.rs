@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::compute::ComputePool;
-use crate::error::Error;
-use crate::layout::{self, RunLayout};
+use crate::error::{Error, tell_of_damage};
+use crate::layout::RunLayout;
 use crate::listing::{self, Row};
-use crate::names;
-use crate::part::{self, Features, Outcome, Part};
+use crate::moments_file;
+use crate::part::{self, Outcome, Part, StoredPart};
 use crate::plan::{PreviousPart, Shard};
 use crate::recipe::Recipe;
+use crate::{digests, names};
 
 /// Small images are read and computed in groups, because each change of threads costs as much as reading one.
 const GROUP_IMAGES: usize = 4;
@@ -62,6 +63,15 @@ pub struct Extracted {
     pub bytes: u64,
 }
 
+/// How an image came to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was read and computed.
+    Computed,
+    /// Its outcome was there already.
+    Found,
+}
+
 impl Extracted {
     /// The sums of both.
     pub fn plus(self, other: Self) -> Self {
@@ -94,26 +104,27 @@ impl<'a> Extraction<'a> {
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
     ///
     /// # Errors
-    /// [`Error::InputChanged`] when an image was replaced or removed since the listing, [`Error::Inconsistent`] when the plan was made
-    /// for another model, and those of the stores. An unusable image is no error: it becomes a reject.
-    pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn() + Sync)) -> Result<Extracted, Error> {
+    /// [`Error::InputChanged`] when an image was replaced or removed since the listing, [`Error::Damaged`] when the listing is not the one
+    /// that was planned, [`Error::Inconsistent`] when the plan was made for another model, and those of the stores. An unusable image is no error: it becomes a reject.
+    pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn(Done) + Sync)) -> Result<Extracted, Error> {
         let layout = RunLayout::new(shard.run_id.as_str());
         self.check_recipe(shard, &layout)?;
         if part::exists(self.output, &shard.part).await? {
-            (0..shard.images).for_each(|_| on_image());
+            (0..shard.images).for_each(|_| on_image(Done::Found));
             return Ok(Extracted { images: shard.images, reused: shard.images, ..Extracted::default() });
         }
 
         let listing_key = layout.listing(shard.shard);
-        let rows = listing::decode(&listing_key, self.output.get(&listing_key).await?.bytes)?;
+        let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
+        let rows = listing::decode(&listing_key, listing)?;
         let earlier = self.earlier_outcomes(&shard.previous).await?;
         let new = rows.iter().filter(|row| !earlier.contains_key(&Identity::of(row)));
         let (computed, bytes) = new.fold((0, 0), |(images, bytes), row| (images + 1, bytes + row.size));
         let outcomes = self.outcomes(&rows, earlier, on_image).await?;
 
         let images = rows.len() as u64;
-        let (name, width) = (shard.part.clone(), self.recipe.feature_width);
-        let part = self.pool.run(move || Part::new(&name, &rows, outcomes, width)).await??;
+        let (name, recipe) = (shard.part.clone(), self.recipe.clone());
+        let part = self.pool.run(move || Part::new(&name, &rows, outcomes, &recipe)).await??;
         let rejects = part.rejects();
         let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
         let name = if part.this_run_only { &own_name } else { &shard.part };
@@ -133,12 +144,12 @@ impl<'a> Extraction<'a> {
         &self,
         rows: &[Row],
         mut earlier: HashMap<Identity, Outcome>,
-        on_image: &(dyn Fn() + Sync),
+        on_image: &(dyn Fn(Done) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
         let mut outcomes: Vec<_> = rows.iter().map(|row| earlier.remove(&Identity::of(row))).collect();
         let new: Vec<_> =
             rows.iter().zip(&outcomes).filter(|(_, earlier)| earlier.is_none()).map(|(row, _)| row).collect();
-        (new.len()..rows.len()).for_each(|_| on_image());
+        (new.len()..rows.len()).for_each(|_| on_image(Done::Found));
         // Of several shards, one after the other reads and computes its images. Side by side they would end together, and
         // nothing would be computed while their parts are written.
         let mut turn = Some(self.turn.lock().await);
@@ -147,7 +158,7 @@ impl<'a> Extraction<'a> {
         let computed: Vec<_> = stream::iter(groups)
             .map(|group| async move {
                 let outcomes = self.outcomes_of_group(group).await?;
-                group.iter().for_each(|_| on_image());
+                group.iter().for_each(|_| on_image(Done::Computed));
                 Ok::<_, Error>(outcomes)
             })
             // Groups, of which there may be as many as images; how many images are held at once, `image_budget` says.
@@ -210,8 +221,8 @@ impl<'a> Extraction<'a> {
         let mut outcomes = HashMap::new();
         for part in previous {
             match self.read_previous(part, &mut outcomes).await {
-                // Parts expire: what is gone is computed again.
-                Err(Error::Store(StoreError::NotFound { .. })) => {}
+                // What has expired or is damaged is computed again.
+                Err(Error::Damaged { .. }) => {}
                 other => other?,
             }
         }
@@ -224,12 +235,14 @@ impl<'a> Extraction<'a> {
         outcomes: &mut HashMap<Identity, Outcome>,
     ) -> Result<(), Error> {
         let listing_key = RunLayout::new(previous.run_id.as_str()).listing(previous.shard);
-        let rows = listing::decode(&listing_key, self.output.get(&listing_key).await?.bytes)?;
-        let name = self.stored_name(previous).await?;
-        let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
-        let features = self.output.get(&features_key).await?.bytes;
-        let features = Features::decode(&features_key, features, self.recipe.feature_width)?;
-        let rejects = part::decode_rejects(&rejects_key, self.output.get(&rejects_key).await?.bytes)?;
+        let rows = digests::read(self.output, &listing_key, &previous.listing_sha256).await;
+        let rows =
+            rows.inspect_err(|error| tell_of_damage(error, "the features that it leads to are computed anew"))?;
+        let rows = listing::decode(&listing_key, rows)?;
+        let part = StoredPart::read(self.output, &previous.part, &previous.run_id).await?;
+        let moments_key = part.moments_key.clone();
+        let decoded = part.decode(self.recipe.feature_width);
+        let (features, rejects) = moments_file::set_aside_if_damaged(self.output, &moments_key, decoded).await?;
 
         let identities: HashMap<&str, Identity> =
             rows.iter().map(|row| (row.key.as_str(), Identity::of(row))).collect();
@@ -245,15 +258,6 @@ impl<'a> Extraction<'a> {
             }
         }
         Ok(())
-    }
-
-    async fn stored_name(&self, previous: &PreviousPart) -> Result<String, Error> {
-        let exists = part::exists(self.output, &previous.part).await?;
-        Ok(if exists {
-            previous.part.clone()
-        } else {
-            names::name_of_this_run(&previous.part, previous.run_id.as_str())
-        })
     }
 }
 

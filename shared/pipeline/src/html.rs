@@ -11,6 +11,10 @@ mod tests;
 mod text;
 mod variance;
 
+use chrono::{DateTime, Utc};
+use pomona_vision::pixels::Reject;
+
+use crate::error::Reasons;
 use crate::inspect::ClassCount;
 use crate::plan::Plan;
 use crate::report::ModelInfo;
@@ -40,21 +44,54 @@ pub(crate) struct Page<'a> {
 impl Page<'_> {
     /// The page as HTML.
     pub(crate) fn render(&self) -> String {
-        let run_id = escape(self.plan.run_id.as_str());
-        let title = format!("Pomona run {run_id}");
+        let Page { plan, info, .. } = self;
         let body = [
             header(self),
             section("map", map_heading(self), &scatter::section(self)),
-            section("variance", "Variance", &variance::section(self.info)),
-            section("classes", "Classes", &tables::classes(self)),
-            section("rejects", "Rejects", &tables::rejects(self)),
-            section("settings", "What ran", &tables::settings(self)),
+            section("variance", "Variance", &variance::section(info)),
+            section("classes", "Classes", &tables::classes(self.classes, info.num_classes, info.num_images_listed)),
+            section("rejects", "Rejects", &tables::rejects(&info.rejects, info.num_images_listed)),
+            section("settings", "What ran", &tables::settings(plan)),
             section("timings", "Time", &tables::timings(self)),
             section("checks", "Checks", &tables::checks(self)),
-        ]
-        .concat();
-        format!(
-            "<!DOCTYPE html>
+        ];
+        document(plan, &body.concat(), info.timestamp)
+    }
+}
+
+/// What the page of a run shows that failed for its images.
+pub(crate) struct RefusedPage<'a> {
+    pub(crate) plan: &'a Plan,
+    /// Unusable images by reason.
+    pub(crate) reasons: &'a Reasons,
+    /// Why the run failed.
+    pub(crate) verdict: &'a str,
+    /// Some unusable images.
+    pub(crate) examples: &'a [(String, Reject)],
+    /// The most frequent classes, [`CLASSES_SHOWN`] at most.
+    pub(crate) classes: &'a [ClassCount],
+}
+
+impl RefusedPage<'_> {
+    /// The page as HTML.
+    pub(crate) fn render(&self) -> String {
+        let Self { plan, reasons, verdict, examples, classes } = self;
+        let verdict = format!("<p class=\"verdict failed\">✗ The run failed: {}</p>\n", escape(verdict));
+        let rejects = tables::rejects(reasons, plan.images) + &tables::examples(examples);
+        let body = [
+            format!("<header>\n{}{verdict}</header>\n", title(plan)),
+            section("rejects", "Rejects", &rejects),
+            section("classes", "Classes", &tables::classes(classes, plan.classes, plan.images)),
+            section("settings", "What ran", &tables::settings(plan)),
+        ];
+        document(plan, &body.concat(), Utc::now())
+    }
+}
+
+fn document(plan: &Plan, body: &str, written: DateTime<Utc>) -> String {
+    let title = format!("Pomona run {}", escape(plan.run_id.as_str()));
+    format!(
+        "<!DOCTYPE html>
 <html lang=\"en\">
 <head>
 <meta charset=\"utf-8\"/>
@@ -74,31 +111,30 @@ impl Page<'_> {
 </body>
 </html>
 ",
-            env!("CARGO_PKG_VERSION"),
-            moment(self.info.timestamp)
-        )
-    }
+        env!("CARGO_PKG_VERSION"),
+        moment(written)
+    )
 }
 
 fn header(page: &Page<'_>) -> String {
-    let (input, run_id) = (escape(&page.plan.input), escape(page.plan.run_id.as_str()));
+    let parts = [title(page.plan), tables::verdict(page), notices(page), tables::figures(page)];
+    format!("<header>\n{}</header>\n", parts.concat())
+}
+
+fn title(plan: &Plan) -> String {
+    let (input, run_id) = (escape(&plan.input), escape(plan.run_id.as_str()));
     format!(
-        "<header>
-<p class=\"name\">Pomona</p>
+        "<p class=\"name\">Pomona</p>
 <h1>{input}</h1>
 <p>Run <code>{run_id}</code>, {}</p>
-{}{}{}</header>
 ",
-        moment(page.plan.started),
-        tables::verdict(page),
-        notice(page),
-        tables::figures(page)
+        moment(plan.started)
     )
 }
 
 /// What a reader must know before anything else, if anything.
-fn notice(page: &Page<'_>) -> String {
-    page.plan.recipe.notice().map_or_else(String::new, |text| format!("<p class=\"notice\">{}</p>\n", escape(text)))
+fn notices(page: &Page<'_>) -> String {
+    page.info.notices().into_iter().map(|text| format!("<p class=\"notice\">{}</p>\n", escape(text))).collect()
 }
 
 fn map_heading(page: &Page<'_>) -> &'static str {

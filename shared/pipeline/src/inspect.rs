@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::digests::Digests;
 use crate::error::Error;
+use crate::latest;
 use crate::layout::RunLayout;
 use crate::plan::{self, Plan};
 use crate::report::ModelInfo;
 use crate::run_id::RunId;
+use crate::stage::Stage;
 use crate::validation::Validation;
-use crate::{json, latest};
+
+/// Finished runs that a message names.
+const RUNS_NAMED: usize = 5;
 
 /// Everything worth knowing about a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,10 +47,10 @@ pub struct ClassCount {
 }
 
 /// A row of timings.csv.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageTime {
-    /// The stage's name.
-    pub stage: String,
+    /// The stage.
+    pub stage: Stage,
     /// Seconds from start to end.
     pub seconds: f64,
     /// Images, groups or shards.
@@ -64,45 +69,64 @@ pub struct FolderSize {
 /// The run that is meant: the named one, or the newest successful one.
 ///
 /// # Errors
-/// [`Error::Option`] when no run was successful yet, or the named one was not.
+/// [`Error::Option`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json names none.
 pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId, Error> {
-    let refuse = |problem: String| Err(Error::Option { option: "run", problem });
-    let Some(run_id) = named else {
-        return match latest::read(output).await? {
-            Some(latest) => Ok(latest.run_id),
-            None => refuse(format!("no run at `{}` was successful yet", output.location())),
-        };
+    let problem = match named {
+        Some(run_id) if output.exists(&RunLayout::new(run_id.as_str()).success()).await? => return Ok(run_id.clone()),
+        Some(run_id) => format!("there is no successful run `{run_id}` at `{}`", output.location()),
+        None => match latest::read(output).await? {
+            Some(latest) => return Ok(latest.run_id),
+            None => format!("no latest.json at `{}` names a run", output.location()),
+        },
     };
-    if !output.exists(&RunLayout::new(run_id.as_str()).success()).await? {
-        return refuse(format!("there is no successful run `{run_id}` at `{}`; see runs/ there", output.location()));
+    let finished = finished_runs(output).await?;
+    Err(Error::Option { option: "run", problem: format!("{problem}; {}", describe_finished(&finished)) })
+}
+
+/// The runs that were successful, newest first, whether or not latest.json knows of any.
+///
+/// # Errors
+/// Those of the store.
+pub async fn finished_runs(output: &dyn Store) -> Result<Vec<RunId>, Error> {
+    let marks = output.list("runs/", &|entry| entry.key().ends_with("/_SUCCESS")).await?;
+    let run_id = |key: &str| key.strip_prefix("runs/")?.strip_suffix("/_SUCCESS")?.parse().ok();
+    let mut runs: Vec<RunId> = marks.iter().filter_map(|mark| run_id(&mark.key)).collect();
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(runs)
+}
+
+fn describe_finished(runs: &[RunId]) -> String {
+    if runs.is_empty() {
+        return "no run was successful yet".to_owned();
     }
-    Ok(run_id.clone())
+    let named: Vec<&str> = runs.iter().take(RUNS_NAMED).map(RunId::as_str).collect();
+    let more = if runs.len() > named.len() { ", ..." } else { "" };
+    format!("name one of the {} finished with `--run`: {}{more}", runs.len(), named.join(", "))
 }
 
 /// Gathers what is known about a successful run.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] for files that are not what they should be, and those of the store.
+/// [`Error::Damaged`] for files that are not what they should be, and those of the store.
 pub async fn inspect(output: &dyn Store, run_id: &RunId) -> Result<Inspection, Error> {
     let layout = RunLayout::new(run_id.as_str());
+    let plan = plan::read_plan(output, run_id).await?;
+    let reported = Digests::read_record(output, &layout.report_digests()).await?;
+    let classes = plan.digests.read(output, &layout.classes()).await?;
+    let timings = reported.read(output, &layout.timings()).await?;
     Ok(Inspection {
-        plan: plan::read_plan(output, run_id).await?,
-        info: json::read(output, &layout.model_info()).await?,
-        validation: json::read(output, &layout.validation()).await?,
-        classes: read_csv(output, &layout.classes(), usize::MAX).await?,
-        timings: read_csv(output, &layout.timings(), usize::MAX).await?,
+        info: reported.read_json(output, &layout.model_info()).await?,
+        validation: reported.read_json(output, &layout.validation()).await?,
+        classes: from_csv(&layout.classes(), &classes, usize::MAX)?,
+        timings: from_csv(&layout.timings(), &timings, usize::MAX)?,
+        plan,
         folders: folder_sizes(output, &layout).await?,
     })
 }
 
-/// The first rows of a table, no more than `most`.
-pub(crate) async fn read_csv<T: serde::de::DeserializeOwned>(
-    output: &dyn Store,
-    key: &str,
-    most: usize,
-) -> Result<Vec<T>, Error> {
-    let bytes = output.get(key).await?.bytes;
-    let rows = csv::Reader::from_reader(bytes.as_ref()).into_deserialize().take(most);
+/// The first rows of the table `bytes`, no more than `most`.
+pub(crate) fn from_csv<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8], most: usize) -> Result<Vec<T>, Error> {
+    let rows = csv::Reader::from_reader(bytes).into_deserialize().take(most);
     rows.collect::<Result<_, _>>().map_err(|error| Error::inconsistent(key, error.to_string()))
 }
 

@@ -30,6 +30,11 @@ pub fn shard_name(shard: u32) -> String {
     format!("{shard:05}")
 }
 
+/// Whether a run's file, named as in its folder, is one that `project` writes for a shard.
+pub(crate) fn is_of_project(name: &str) -> bool {
+    ["features/", "pca/", "metadata/", "errors/", "counters/"].iter().any(|folder| name.starts_with(folder))
+}
+
 /// The keys of one run.
 #[derive(Clone, Debug)]
 pub struct RunLayout {
@@ -128,6 +133,16 @@ impl RunLayout {
     /// The run in numbers.
     pub fn model_info(&self) -> String {
         self.file("model_info/model_info.json")
+    }
+
+    /// What reduce vouches for.
+    pub fn reduce_digests(&self) -> String {
+        self.file("digests/reduce.json")
+    }
+
+    /// What report vouches for.
+    pub fn report_digests(&self) -> String {
+        self.file("digests/report.json")
     }
 
     /// Variance by component.

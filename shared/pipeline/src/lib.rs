@@ -9,6 +9,8 @@
 //! was done already.
 
 pub mod compute;
+mod damages;
+pub mod digests;
 pub mod error;
 pub mod expiry;
 pub mod extract;
@@ -23,6 +25,7 @@ pub mod local;
 mod location;
 pub mod locations;
 pub mod lock;
+mod memory;
 pub mod merge;
 mod model_file;
 mod moments_file;
@@ -32,8 +35,10 @@ pub mod output;
 mod part;
 pub mod plan;
 pub mod project;
+mod provenance;
 pub mod recipe;
 pub mod reduce;
+mod refusal;
 pub mod region;
 pub mod report;
 pub mod run_id;
@@ -43,6 +48,8 @@ pub mod selection;
 pub mod stage;
 mod tables;
 pub mod validation;
+pub mod visible;
+mod watched;
 
 pub use error::{Error, ErrorName};
 pub use location::Location;

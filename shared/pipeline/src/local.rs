@@ -8,10 +8,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_store::Store;
 
 use crate::compute::ComputePool;
+use crate::damages::Damages;
 use crate::error::Error;
-use crate::extract::{Extracted, Extraction};
+use crate::extract::{Done, Extracted, Extraction};
 use crate::lock::{self, Holders};
-use crate::merge;
 use crate::options::Options;
 use crate::plan::{self, Plan, Request, Shard};
 use crate::project::Projection;
@@ -20,6 +20,8 @@ use crate::reduce::{self, Reduced};
 use crate::report::{self, ModelInfo};
 use crate::run_id::RunId;
 use crate::stage::{Stage, Timing};
+use crate::watched::Watched;
+use crate::{memory, merge};
 
 /// How long the lock outlives a run that no longer renews it.
 const LEASE: Duration = Duration::from_secs(90);
@@ -32,6 +34,9 @@ const SHARDS_AT_ONCE: usize = 2;
 
 /// How often a run whose input changes under it is planned anew.
 const REPLANS: u32 = 3;
+
+/// How often a run that meets damaged files is planned anew. Each time it finds all damage of one kind: moments, nodes of a level, features.
+const MENDS: u32 = 8;
 
 /// What a run works on and with.
 #[derive(Debug)]
@@ -52,8 +57,12 @@ pub struct Job<'a> {
 pub trait Observer: Sync {
     /// A stage with this many items (images, groups or shards) begins.
     fn stage_started(&self, stage: Stage, items: u64);
+    /// The listing of the input has come across one more file, an image or not.
+    fn file_listed(&self);
     /// One more item of the stage is done.
     fn item_done(&self, stage: Stage);
+    /// One more item of the stage was there already.
+    fn item_there(&self, stage: Stage);
     /// A stage has ended.
     fn stage_finished(&self, timing: &Timing);
     /// Something worth telling the user.
@@ -76,13 +85,14 @@ pub struct Summary {
 /// Runs all stages under the output's lock, and gives the lock back however the run ends; also when `stopped` comes first.
 ///
 /// # Errors
-/// Those of the stages, and [`Error::Busy`]. `Ok(None)` when the run was stopped.
+/// Those of the stages, [`Error::TooWide`] and [`Error::Busy`]. `Ok(None)` when the run was stopped.
 pub async fn run(
     job: &Job<'_>,
     holders: &dyn Holders,
     observer: &dyn Observer,
     stopped: impl Future<Output = ()>,
 ) -> Result<Option<Summary>, Error> {
+    memory::check(job.pool.extractor().model().width())?;
     let run_id = RunId::now();
     lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
     let outcome = tokio::select! {
@@ -109,50 +119,65 @@ async fn keep_lock(output: &dyn Store, run_id: &RunId) -> Error {
 
 async fn stages(job: &Job<'_>, run_id: &RunId, observer: &dyn Observer) -> Result<Summary, Error> {
     let clock = Clock::new(observer);
-    let (plan, extracted) = plan_and_extract(job, run_id, &clock).await?;
-    combine(job.output, &plan, &clock).await?;
-    let reduced = reduce(job.output, run_id, &clock).await?;
-    if let Some(notice) = &reduced.notice {
-        observer.notice(notice);
-    }
-    project(job, run_id, &clock).await?;
-    let info =
-        clock.time(Stage::Report, 1, |timings| async move { report::report(job.output, run_id, &timings).await });
-    let info = info.await?;
-    Ok(Summary { plan, extracted, info, timings: clock.into_timings() })
-}
-
-/// Plans and extracts; an input that changes meanwhile is planned anew, a few times.
-async fn plan_and_extract(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<(Plan, Extracted), Error> {
-    let mut replans = 0;
+    let (mut replans, mut mends) = (0, 0);
     loop {
-        let plan = plan(job, run_id, clock).await?;
-        match extract(job, run_id, &plan, clock).await {
+        match planned_stages(job, run_id, &clock).await {
             Err(Error::InputChanged { .. }) if replans < REPLANS => {
                 replans += 1;
-                clock.observer.notice("an image changed while the run was going: planning again");
-                clock.forget();
+                observer.notice("an image changed while the run was going: planning again");
             }
-            extracted => return Ok((plan, extracted?)),
+            Err(Error::Damaged { .. }) if mends < MENDS => {
+                mends += 1;
+                observer.notice("what is damaged is made anew: planning again");
+            }
+            finished => {
+                let (plan, extracted, info) = finished?;
+                return Ok(Summary { plan, extracted, info, timings: clock.into_timings() });
+            }
         }
+        clock.forget();
     }
+}
+
+/// All stages by one plan, which holds as long as the input does not change and no damage is met.
+async fn planned_stages(
+    job: &Job<'_>,
+    run_id: &RunId,
+    clock: &Clock<'_>,
+) -> Result<(Plan, Extracted, ModelInfo), Error> {
+    let plan = plan(job, run_id, clock).await?;
+    let extracted = extract(job, &plan, clock).await?;
+    combine(job.output, &plan, clock).await?;
+    let reduced = reduce(job.output, run_id, clock).await?;
+    if let Some(notice) = &reduced.notice {
+        clock.observer.notice(notice);
+    }
+    project(job, &plan, clock).await?;
+    let report = |timings: Vec<Timing>| async move { report::report(job.output, run_id, &timings).await };
+    let info = clock.time(Stage::Report, 1, report).await?;
+    Ok((plan, extracted, info))
 }
 
 async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
     let recipe = Recipe::of(job.pool.extractor());
     let request = Request { run_id, started: clock.started, options: job.options, recipe: &recipe };
-    clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
+    let on_file = || clock.observer.file_listed();
+    let input = Watched::new(job.input, &on_file);
+    clock.time(Stage::Plan, 1, |_| plan::plan(&input, job.output, &request)).await
 }
 
-async fn extract(job: &Job<'_>, run_id: &RunId, plan: &Plan, clock: &Clock<'_>) -> Result<Extracted, Error> {
-    let missing = plan::read_missing(job.output, run_id).await?;
+async fn extract(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<Extracted, Error> {
+    let missing = plan::read_missing(job.output, plan).await?;
     let images = missing.iter().map(|shard| shard.images).sum();
     if images < plan.images {
         let there = plan.images - images;
         clock.observer.notice(&format!("{there} of {} images are in parts that exist already", plan.images));
     }
     let extraction = Extraction::new(job.input, job.output, job.pool);
-    let on_image = || clock.observer.item_done(Stage::Extract);
+    let on_image = |done| match done {
+        Done::Computed => clock.observer.item_done(Stage::Extract),
+        Done::Found => clock.observer.item_there(Stage::Extract),
+    };
     clock
         .time(Stage::Extract, images, |_| async {
             let extract = |shard: Shard| {
@@ -168,14 +193,15 @@ async fn extract(job: &Job<'_>, run_id: &RunId, plan: &Plan, clock: &Clock<'_>) 
 async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(), Error> {
     // The last level is reduce's.
     for level in 1..plan.merge_levels {
-        let groups = merge::read_level(output, &plan.run_id, level).await?;
+        let groups = merge::read_level(output, &plan.run_id, &plan.digests, level).await?;
         clock
             .time(Stage::Combine, groups.len() as u64, |_| async {
+                let mut damages = Damages::default();
                 for group in &groups {
-                    merge::combine(output, group).await?;
+                    damages.keep(merge::combine(output, group).await)?;
                     clock.observer.item_done(Stage::Combine);
                 }
-                Ok(())
+                damages.finish()
             })
             .await?;
     }
@@ -186,16 +212,21 @@ async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result
     clock.time(Stage::Reduce, 1, |_| reduce::reduce(output, run_id)).await
 }
 
-async fn project(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<(), Error> {
-    let shards = plan::read_shards(job.output, run_id).await?;
-    let projection = Projection::open(job.output, run_id).await?;
+async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), Error> {
+    let shards = plan::read_shards(job.output, plan).await?;
+    let projection = Projection::open(job.output, &plan.run_id).await?;
     clock
         .time(Stage::Project, shards.len() as u64, |_| async {
             let project = |shard: Shard| {
                 let projection = &projection;
                 async move { projection.project(&shard).await.map(|_| clock.observer.item_done(Stage::Project)) }
             };
-            stream::iter(shards).map(project).buffer_unordered(job.pool.threads()).try_collect::<()>().await
+            let mut each = stream::iter(shards).map(project).buffer_unordered(job.pool.threads());
+            let mut damages = Damages::default();
+            while let Some(projected) = each.next().await {
+                damages.keep(projected)?;
+            }
+            damages.finish()
         })
         .await
 }

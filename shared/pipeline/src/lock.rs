@@ -1,18 +1,22 @@
 //! One run at a time on an output: lock.json says who is running, since when, until when.
 //!
 //! The lock is created only where there is none, and replaced only if it is still the one that was read, so of two runs that start
-//! together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone.
+//! together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one that nobody can read, and one
+//! that would last longer than any run asks for: the clock of whoever took it ran ahead.
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Damage, Error, tell_of_damage};
 use crate::json;
 use crate::layout::LOCK;
 use crate::run_id::RunId;
+
+/// Longer than any lock lasts: an execution's, which is the longest, is a day.
+const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);
 
 /// The content of lock.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,27 @@ pub struct Lock {
     pub since: DateTime<Utc>,
     /// When the lock is void.
     pub until: DateTime<Utc>,
+}
+
+impl Lock {
+    /// Whether its time allows that it is held.
+    fn is_held(&self) -> bool {
+        let now = Utc::now();
+        now < self.until && self.until < now + IMPOSSIBLE_LEASE
+    }
+}
+
+/// Reads who holds the output; nobody, where the file says nothing that could be read.
+pub(crate) async fn read(store: &dyn Store) -> Result<Option<Lock>, Error> {
+    match store.get(LOCK).await {
+        Ok(stored) => Ok(decode(&stored.bytes)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Lock> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// Knows of a lock's holder whether it is gone.
@@ -81,11 +106,11 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
         Err(StoreError::NotFound { .. }) => return Ok(store.create(LOCK, json::encode(LOCK, &mine)?).await?),
         stored => stored?,
     };
-    let theirs: Lock = json::decode(LOCK, &stored.bytes)?;
-    if theirs.run_id == mine.run_id {
-        mine.since = theirs.since;
-    } else if theirs.until > Utc::now() && !holders.is_gone(&theirs).await {
-        return Err(busy(store, Some(&theirs)));
+    match decode(&stored.bytes) {
+        Some(theirs) if theirs.run_id == mine.run_id => mine.since = theirs.since,
+        Some(theirs) if theirs.is_held() && !holders.is_gone(&theirs).await => return Err(busy(store, Some(&theirs))),
+        Some(_) => {}
+        None => tell_of_damage(&Error::damaged(LOCK, Damage::Unknown), "nobody holds the output by it"),
     }
     match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {
         Err(StoreError::Changed { .. }) => accept_only(store, &mine).await,
@@ -95,7 +120,7 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
 
 /// Whoever was quicker holds the lock now: a retry of this very run, or another one.
 async fn accept_only(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
-    match json::read_if_there::<Lock>(store, LOCK).await? {
+    match read(store).await? {
         Some(theirs) if theirs.run_id == mine.run_id => Ok(()),
         theirs => Err(busy(store, theirs.as_ref())),
     }
@@ -127,7 +152,7 @@ pub(crate) fn busy(store: &dyn Store, lock: Option<&Lock>) -> Error {
 /// [`Error::Busy`] when another run has taken it over meanwhile.
 pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result<(), Error> {
     let stored = store.get(LOCK).await?;
-    let mut lock: Lock = json::decode(LOCK, &stored.bytes)?;
+    let mut lock = decode(&stored.bytes).ok_or_else(|| Error::damaged(LOCK, Damage::Unknown))?;
     if lock.run_id != *run_id {
         return Err(busy(store, Some(&lock)));
     }
@@ -140,7 +165,7 @@ pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result
 /// # Errors
 /// Those of the store.
 pub async fn release(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-    match json::read_if_there::<Lock>(store, LOCK).await? {
+    match read(store).await? {
         Some(lock) if lock.run_id == *run_id => Ok(store.delete(LOCK).await?),
         _ => Ok(()),
     }

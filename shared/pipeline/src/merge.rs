@@ -3,13 +3,14 @@
 //! Groups of 64 neighbours are merged level by level until one group is left, which reduce merges itself. Shards stand in the order of
 //! their numbers and a group merges pairwise, so the order of additions depends on the dataset alone.
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use pomona_pca::Merger;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::damages::Damages;
+use crate::digests::Digests;
 use crate::error::Error;
-use crate::json;
 use crate::layout::RunLayout;
 use crate::moments_file::{self, Header, Kind, MomentsFile};
 use crate::names;
@@ -53,20 +54,25 @@ pub(crate) fn levels(run_id: &RunId, parts: Vec<String>) -> Vec<Vec<Group>> {
     levels
 }
 
-/// Reads the groups of one merge level of a run.
+/// Reads the groups of one merge level of a run, whose plan vouches for them.
 ///
 /// # Errors
-/// Those of the store, and [`Error::Inconsistent`] where the file is something else.
-pub async fn read_level(output: &dyn Store, run_id: &RunId, level: u32) -> Result<Vec<Group>, Error> {
-    json::read(output, &RunLayout::new(run_id.as_str()).merge_level(level)).await
+/// Those of the store, and [`Error::Damaged`].
+pub async fn read_level(
+    output: &dyn Store,
+    run_id: &RunId,
+    digests: &Digests,
+    level: u32,
+) -> Result<Vec<Group>, Error> {
+    digests.read_json(output, &RunLayout::new(run_id.as_str()).merge_level(level)).await
 }
 
 /// The stage `combine`: merges one group and writes its node; a node that exists is not merged again.
 ///
 /// # Errors
-/// Those of the store, and [`Error::Inconsistent`] where a child is missing.
+/// Those of the store, and [`Error::Damaged`] where a child is missing or damaged; all that are damaged are set aside then.
 pub async fn combine(output: &dyn Store, group: &Group) -> Result<(), Error> {
-    if output.exists(&Kind::Node.key(&group.node)).await? {
+    if moments_file::exist(output, &Kind::Node.key(&group.node)).await? {
         return Ok(());
     }
     let (file, this_run_only) = merge_children(output, group).await?;
@@ -84,11 +90,14 @@ pub(crate) async fn merge_children(output: &dyn Store, group: &Group) -> Result<
     let mut children = stream::iter(&group.children)
         .map(|child| moments_file::read(output, group.kind, child, &group.run_id))
         .buffered(READ_AHEAD);
-    while let Some(found) = children.try_next().await? {
+    let mut damages = Damages::default();
+    while let Some(child) = children.next().await {
+        let Some(found) = damages.keep(child)? else { continue };
         header.add(&found.file.header);
         this_run_only |= found.this_run_only;
         merger.push(found.file.moments)?;
     }
+    damages.finish()?;
     let moments = merger.finish()?;
     let moments = moments.ok_or_else(|| Error::Internal("a group of moments without members".to_owned()))?;
     Ok((MomentsFile { header, moments }, this_run_only))

@@ -10,7 +10,7 @@
 //! So `(x - mean) / scale`, times each component, projects `x` whatever was chosen: the mean of features that are not centred is 0 (and
 //! what was measured is a row `measured_mean`), and the scale of a constant feature is 1.
 //!
-//! The file's key-value metadata holds `count`, `center` and `total_variance`.
+//! The file's key-value metadata holds `count`, `center` and `total_variance`, and what the components were made by.
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use ndarray::Array2;
 use pomona_pca::Pca;
 
 use crate::error::Error;
+use crate::provenance::Entries;
 use crate::tables::{self, ParquetTable};
 
 const MEAN: &str = "mean";
@@ -32,8 +33,8 @@ pub(crate) fn component_name(component: usize) -> String {
     format!("pca_feature_{}", component + 1)
 }
 
-/// The model as the content of `file`.
-pub(crate) fn encode(file: &str, pca: &Pca) -> Result<Bytes, Error> {
+/// The model as the content of `file`, with what it was made by.
+pub(crate) fn encode(file: &str, pca: &Pca, provenance: Entries) -> Result<Bytes, Error> {
     let not_subtracted = DVector::zeros(pca.dimensions());
     let (mean, measured_mean) = if pca.center { (&pca.mean, None) } else { (&not_subtracted, Some(&pca.mean)) };
     let vectors = [(MEAN, Some(mean)), (MEASURED_MEAN, measured_mean), (SCALE, pca.scale.as_ref())];
@@ -74,7 +75,9 @@ pub(crate) fn encode(file: &str, pca: &Pca) -> Result<Bytes, Error> {
             ("center".to_owned(), pca.center.to_string()),
             // Rust prints the shortest digits that read back as the same number.
             ("total_variance".to_owned(), pca.total_variance.to_string()),
-        ],
+        ]
+        .into_iter()
+        .chain(provenance),
     )
 }
 
@@ -122,7 +125,7 @@ mod tests {
         for standardize in [false, true] {
             let options = Options { components: Components::Count(2), center: !standardize, standardize };
             let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
-            let read = decode("model", encode("model", &pca).unwrap()).unwrap();
+            let read = decode("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
             assert_eq!(read, pca);
         }
     }
@@ -132,7 +135,7 @@ mod tests {
         let rows = ndarray::array![[1.0f32, 2.0, 5.0], [3.0, 5.0, 5.0], [0.0, 1.0, 5.0], [2.0, 2.0, 5.0]];
         let options = Options { components: Components::Count(2), center: false, standardize: true };
         let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
-        let table = ParquetTable::read("model", encode("model", &pca).unwrap()).unwrap();
+        let table = ParquetTable::read("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
         let vectors = table.vectors64("values", 3).unwrap();
         let names: Vec<&str> = table.text("vector").unwrap().iter().flatten().collect();
         assert_eq!(names, ["mean", "measured_mean", "scale", "pca_feature_1", "pca_feature_2"]);

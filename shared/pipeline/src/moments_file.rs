@@ -1,7 +1,15 @@
 //! Moments with what they count: the files `parts/*.moments` and `nodes/*.moments`.
 //!
-//! Layout: the eight bytes `POMONAM1`, the header's length as a little-endian `u32`, the header as JSON, then the numbers as
-//! [`pomona_pca::Moments::to_bytes`] writes them.
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `POMONAM2` |
+//! | 64 | the seal: a digest of the file's key and of everything that follows, up to the numbers |
+//! | 64 | SHA-256 of the numbers |
+//! | 4 | the header's length, a little-endian `u32` |
+//! | ... | the header as JSON |
+//! | ... | the numbers, as [`pomona_pca::Moments::to_bytes`] writes them |
+//!
+//! So the header can be trusted without the numbers having been read, and no file of moments passes for another. Digests are hexadecimal.
 
 use bytes::Bytes;
 use pomona_pca::Moments;
@@ -9,13 +17,17 @@ use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::compute::run_aside;
-use crate::error::{Error, Reasons};
+use crate::error::{Damage, Error, Reasons, tell_of_damage};
 use crate::run_id::RunId;
 use crate::{json, layout, names};
 
-const MAGIC: &[u8; 8] = b"POMONAM1";
+const MAGIC: &[u8; 8] = b"POMONAM2";
 
-/// What is read of a file whose header is wanted. A header has some 300 bytes: two digests, and a count for each reason.
+/// The length of a digest in hexadecimal.
+const DIGEST: usize = 64;
+
+/// What is read of a file whose header is wanted. With its digests a header has some 450 bytes: two digests more, and a count for each
+/// reason.
 const HEADER_BYTES: usize = 4 << 10;
 
 /// What a file of moments says about the images behind it.
@@ -86,30 +98,68 @@ impl MomentsFile {
         let header = serde_json::to_vec(&self.header).map_err(|error| Error::table(key, error))?;
         let length = u32::try_from(header.len()).map_err(|error| Error::table(key, error))?;
         let numbers = self.moments.to_bytes();
-        let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + header.len() + numbers.len());
+        let sealed = [names::digest(&numbers).as_bytes(), &length.to_le_bytes(), &header].concat();
+        let mut bytes = Vec::with_capacity(MAGIC.len() + DIGEST + sealed.len() + numbers.len());
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(&header);
+        bytes.extend_from_slice(names::seal(key, &sealed).as_bytes());
+        bytes.extend_from_slice(&sealed);
         bytes.extend_from_slice(&numbers);
         Ok(bytes.into())
     }
 
     fn decode(key: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let (header, numbers) = split(key, bytes)?;
+        let Unsealed { header, numbers_sha256, numbers } = unseal(key, bytes)?;
+        if names::digest(numbers).as_bytes() != numbers_sha256 {
+            return Err(Error::damaged(key, Damage::Altered));
+        }
         Ok(Self { header, moments: Moments::from_bytes(numbers)? })
     }
 }
 
-/// Header and numbers of a file, or of as much of it as holds the header.
-fn split<'a>(key: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), Error> {
-    let (header, numbers) = frame(bytes).ok_or_else(|| Error::inconsistent(key, "it is no file of moments"))?;
-    Ok((json::decode(key, header)?, numbers))
+/// A file, or as much of it as holds the header, whose seal is whole.
+struct Unsealed<'a> {
+    header: Header,
+    numbers_sha256: &'a [u8],
+    numbers: &'a [u8],
 }
 
-fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<Unsealed<'a>, Error> {
+    let Frame { seal, sealed, header, numbers_sha256, numbers } =
+        frame(bytes).ok_or_else(|| Error::damaged(key, Damage::Unknown))?;
+    if names::seal(key, sealed).as_bytes() != seal {
+        return Err(Error::damaged(key, Damage::Altered));
+    }
+    Ok(Unsealed { header: json::decode(key, header)?, numbers_sha256, numbers })
+}
+
+struct Frame<'a> {
+    seal: &'a [u8],
+    /// All that the seal is of: `numbers_sha256`, the header's length, `header`.
+    sealed: &'a [u8],
+    numbers_sha256: &'a [u8],
+    header: &'a [u8],
+    numbers: &'a [u8],
+}
+
+fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
+    let (seal, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(DIGEST)?;
+    let (numbers_sha256, after) = rest.split_at_checked(DIGEST)?;
+    let (length, after) = after.split_first_chunk::<4>()?;
+    let (header, numbers) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    let sealed = &rest[..rest.len() - numbers.len()];
+    Some(Frame { seal, sealed, numbers_sha256, header, numbers })
+}
+
+/// Whether there are moments at `key` whose header is whole. Those that are damaged are set aside.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn exist(store: &dyn Store, key: &str) -> Result<bool, Error> {
+    match header_at(store, key).await {
+        Ok(header) => Ok(header.is_some()),
+        Err(Error::Damaged { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Moments that were found under their own name, or under the one that only this run uses.
@@ -120,14 +170,14 @@ pub(crate) struct Found {
     pub(crate) file: MomentsFile,
 }
 
-/// Reads the moments called `name`, or what `run_id` keeps in their place.
+/// Reads the moments called `name`, or what `run_id` keeps in their place. Those that are damaged are set aside.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] when there are neither.
+/// [`Error::Damaged`] when there are neither.
 pub(crate) async fn read(store: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<Found, Error> {
-    let Fetched { this_run_only, key, bytes, .. } = fetch(store, kind, name, run_id, None).await?;
-    // Meanwhile the caller merges what it has read before.
-    let file = run_aside(move || MomentsFile::decode(&key, &bytes)).await??;
+    let (key, own_key) = (kind.key(name), kind.key(&names::name_of_this_run(name, run_id.as_str())));
+    let shared = file_at(store, &key).await;
+    let (this_run_only, file) = found_or(key, shared, file_at(store, &own_key)).await?;
     Ok(Found { this_run_only, file })
 }
 
@@ -141,39 +191,60 @@ pub(crate) async fn read_header(
     name: &str,
     run_id: &RunId,
 ) -> Result<(String, Header), Error> {
-    let Fetched { name, key, bytes, .. } = fetch(store, kind, name, run_id, Some(HEADER_BYTES)).await?;
-    Ok((name, split(&key, &bytes)?.0))
-}
-
-struct Fetched {
-    name: String,
-    this_run_only: bool,
-    key: String,
-    bytes: Bytes,
-}
-
-/// The bytes of a file of moments, or its first ones, from wherever it is.
-async fn fetch(
-    store: &dyn Store,
-    kind: Kind,
-    name: &str,
-    run_id: &RunId,
-    first_bytes: Option<usize>,
-) -> Result<Fetched, Error> {
     let own_name = names::name_of_this_run(name, run_id.as_str());
-    for (name, this_run_only) in [(name.to_owned(), false), (own_name, true)] {
-        let key = kind.key(&name);
-        let read = match first_bytes {
-            Some(length) => store.get_start(&key, length).await,
-            None => store.get(&key).await.map(|stored| stored.bytes),
-        };
-        match read {
-            Ok(bytes) => return Ok(Fetched { name, this_run_only, key, bytes }),
-            Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let (key, own_key) = (kind.key(name), kind.key(&own_name));
+    let shared = header_at(store, &key).await;
+    let (this_run_only, header) = found_or(key, shared, header_at(store, &own_key)).await?;
+    Ok((if this_run_only { own_name } else { name.to_owned() }, header))
+}
+
+/// What every run may use, or else what only this one may, and which of the two it is.
+async fn found_or<T>(
+    key: String,
+    shared: Result<Option<T>, Error>,
+    own: impl Future<Output = Result<Option<T>, Error>>,
+) -> Result<(bool, T), Error> {
+    let damage = match shared {
+        Ok(Some(found)) => return Ok((false, found)),
+        Ok(None) => Error::damaged(key, Damage::Missing),
+        Err(damage @ Error::Damaged { .. }) => damage,
+        Err(error) => return Err(error),
+    };
+    own.await?.map(|found| (true, found)).ok_or(damage)
+}
+
+async fn file_at(store: &dyn Store, key: &str) -> Result<Option<MomentsFile>, Error> {
+    let Some(bytes) = if_there(store.get(key).await.map(|stored| stored.bytes))? else { return Ok(None) };
+    let own_key = key.to_owned();
+    // Meanwhile the caller merges what it has read before.
+    let file = run_aside(move || MomentsFile::decode(&own_key, &bytes)).await?;
+    set_aside_if_damaged(store, key, file).await.map(Some)
+}
+
+async fn header_at(store: &dyn Store, key: &str) -> Result<Option<Header>, Error> {
+    let Some(bytes) = if_there(store.get_start(key, HEADER_BYTES).await)? else { return Ok(None) };
+    let header = unseal(key, &bytes).map(|file| file.header);
+    set_aside_if_damaged(store, key, header).await.map(Some)
+}
+
+fn if_there(read: Result<Bytes, StoreError>) -> Result<Option<Bytes>, Error> {
+    match read {
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        read => Ok(read.map(Some)?),
     }
-    Err(Error::inconsistent(kind.key(name), "it does not exist, although the stage before has ended"))
+}
+
+/// Deletes the moments at `key` where `outcome` is damage to them or to what they vouch for: what does not exist is made again.
+pub(crate) async fn set_aside_if_damaged<T>(
+    store: &dyn Store,
+    key: &str,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if let Err(error @ Error::Damaged { .. }) = &outcome {
+        tell_of_damage(error, "it is set aside and made anew");
+        store.delete(key).await?;
+    }
+    outcome
 }
 
 #[cfg(test)]
@@ -203,8 +274,25 @@ mod tests {
         let header = Header { images: u64::MAX, reasons, files: Some(files) };
         let file = MomentsFile { header: header.clone(), moments: Moments::empty(1280) };
         let bytes = file.encode("parts/x.moments").unwrap();
-        assert_eq!(split("parts/x.moments", &bytes[..HEADER_BYTES]).unwrap().0, header);
-        assert!(split("parts/x.moments", &bytes[..100]).is_err());
+        assert_eq!(unseal("parts/x.moments", &bytes[..HEADER_BYTES]).unwrap().header, header);
+        assert!(unseal("parts/x.moments", &bytes[..100]).is_err());
+    }
+
+    #[test]
+    fn no_bit_can_be_flipped_no_byte_cut_off_and_no_file_be_put_in_the_place_of_another() {
+        let rows = ndarray::array![[1.0f32, 2.0], [3.0, 5.0]];
+        let file = MomentsFile { header: Header { images: 2, ..Header::default() }, moments: Moments::of(rows.view()) };
+        let bytes = file.encode("nodes/x.moments").unwrap();
+        for place in 0..bytes.len() {
+            let mut flipped = bytes.to_vec();
+            flipped[place] ^= 1;
+            let read = [
+                MomentsFile::decode("nodes/x.moments", &flipped),
+                MomentsFile::decode("nodes/x.moments", &bytes[..place]),
+            ];
+            assert!(read.iter().all(|read| matches!(read, Err(Error::Damaged { .. }))), "{place}");
+        }
+        assert!(matches!(MomentsFile::decode("nodes/y.moments", &bytes), Err(Error::Damaged { .. })));
     }
 
     proptest! {

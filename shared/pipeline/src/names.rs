@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::listing::Row;
 
 /// Version of the part format: any change to the bytes of a part's files needs a new one.
-const PART_FORMAT: &str = "pomona part 1";
+const PART_FORMAT: &str = "pomona part 2";
 
 /// Above this mean size of a shard's images the number of shards is doubled.
 const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
@@ -70,6 +70,14 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
+/// The digest that a file carries in itself: of the key at which it lies, so that no file can stand for another, and of its bytes.
+pub(crate) fn seal(key: &str, bytes: &[u8]) -> String {
+    let mut seal = NameHasher::new("pomona seal 1");
+    seal.field(key.as_bytes());
+    seal.field(bytes);
+    seal.finish()
+}
+
 /// The name of the part that extraction by `recipe` makes of `rows`.
 pub fn part_name(recipe: &str, rows: &[Row]) -> String {
     let mut name = NameHasher::new(PART_FORMAT);
@@ -84,7 +92,7 @@ pub fn part_name(recipe: &str, rows: &[Row]) -> String {
 
 /// The name of the node that merges `children`, in this order.
 pub fn node_name(children: &[String]) -> String {
-    let mut name = NameHasher::new("pomona node 1");
+    let mut name = NameHasher::new("pomona node 2");
     for child in children {
         name.field(child.as_bytes());
     }

@@ -32,6 +32,10 @@ pub struct Options {
     pub max_reject_share: f64,
     /// Which tables to write as CSV beside Parquet.
     pub csv: CsvTables,
+    /// The input may have lost all images of the newest run: latest.json is removed then. Not written down where it is not set, because it
+    /// changes no result.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_empty: bool,
 }
 
 /// Which tables are written as CSV beside Parquet.
@@ -61,6 +65,7 @@ impl Default for Options {
             shard_size: 512,
             max_reject_share: 0.05,
             csv: CsvTables::default(),
+            allow_empty: false,
         }
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use pomona_store::{FolderLock, LocalStore, Store};
 
 use crate::error::Error;
-use crate::layout::LOCK;
-use crate::lock::{self, Holders, Lock, NoOtherHolders, UnknownHolders};
-use crate::{json, locations};
+use crate::locations;
+use crate::lock::{self, Holders, NoOtherHolders, UnknownHolders};
 
 /// An opened output. A folder is held by a lock of the operating system as well, which ends with the process however it
 /// ends: so a lock.json that a killed run left behind is known to be void at once, and need not run out first.
@@ -31,7 +30,7 @@ impl Output {
         let folder_lock = folder.try_lock()?;
         let store: Arc<dyn Store> = Arc::new(folder);
         if folder_lock.is_none() {
-            let theirs = json::read_if_there::<Lock>(store.as_ref(), LOCK).await?;
+            let theirs = lock::read(store.as_ref()).await?;
             return Err(lock::busy(store.as_ref(), theirs.as_ref()));
         }
         Ok(Self { store, folder_lock })

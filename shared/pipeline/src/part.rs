@@ -17,16 +17,19 @@ use serde::de::value::StrDeserializer;
 use crate::error::Error;
 use crate::layout;
 use crate::listing::{Row, label_of};
-use crate::moments_file::{Header, MomentsFile, PartFiles};
-use crate::names;
+use crate::moments_file::{self, Header, Kind, MomentsFile, PartFiles};
+use crate::provenance;
+use crate::recipe::Recipe;
+use crate::run_id::RunId;
 use crate::tables::{self, ParquetTable};
+use crate::{digests, names};
 
 /// What became of an image.
 pub(crate) type Outcome = Result<Box<[f32]>, Reject>;
 
 /// Whether a part exists: it does once its moments do, which are written last.
 pub(crate) async fn exists(output: &dyn Store, name: &str) -> Result<bool, Error> {
-    Ok(output.exists(&layout::part_moments(name)).await?)
+    moments_file::exist(output, &layout::part_moments(name)).await
 }
 
 /// A part in memory, ready to be written.
@@ -41,7 +44,8 @@ pub(crate) struct Part {
 
 impl Part {
     /// The part that `rows` make, whose outcomes stand in the same order.
-    pub(crate) fn new(name: &str, rows: &[Row], outcomes: Vec<Outcome>, width: usize) -> Result<Self, Error> {
+    pub(crate) fn new(name: &str, rows: &[Row], outcomes: Vec<Outcome>, recipe: &Recipe) -> Result<Self, Error> {
+        let width = recipe.feature_width;
         let mut used = Vec::with_capacity(rows.len());
         let mut values = Vec::with_capacity(rows.len() * width);
         let mut rejected = Vec::new();
@@ -58,7 +62,7 @@ impl Part {
             .map_err(|error| Error::Internal(format!("features of part {name}: {error}")))?;
         // An idle thread of the pool takes one half: after the last shard there is nothing else to do.
         let (features, moments) = rayon::join(
-            || encode_features(&layout::part_features(name), &used, values.view()),
+            || encode_features(&layout::part_features(name), &used, values.view(), recipe),
             || Moments::of(values.view()),
         );
         let features = features?;
@@ -97,7 +101,7 @@ impl Part {
     }
 }
 
-fn encode_features(file: &str, keys: &[&str], values: ArrayView2<'_, f32>) -> Result<Bytes, Error> {
+fn encode_features(file: &str, keys: &[&str], values: ArrayView2<'_, f32>, recipe: &Recipe) -> Result<Bytes, Error> {
     tables::to_parquet(
         file,
         vec![tables::text_field("path"), tables::text_field("label"), tables::vector_field("features")],
@@ -106,7 +110,7 @@ fn encode_features(file: &str, keys: &[&str], values: ArrayView2<'_, f32>) -> Re
             Arc::new(StringArray::from_iter_values(keys.iter().map(|key| label_of(key)))),
             tables::vectors(values),
         ],
-        [],
+        provenance::of_features(recipe),
     )
 }
 
@@ -125,6 +129,60 @@ fn encode_rejects(file: &str, rejects: &[(&str, Reject)]) -> Result<Bytes, Error
     )
 }
 
+/// A part's files as they are stored, and what its moments say of them.
+#[derive(Debug)]
+pub(crate) struct StoredPart {
+    pub(crate) moments_key: String,
+    pub(crate) features_key: String,
+    pub(crate) checksums: PartFiles,
+    rejects_key: String,
+    features: Bytes,
+    rejects: Bytes,
+}
+
+impl StoredPart {
+    /// Reads the part called `name`, or the one that `run_id` keeps in its place.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where a file is missing; the part is set aside then.
+    pub(crate) async fn read(output: &dyn Store, name: &str, run_id: &RunId) -> Result<Self, Error> {
+        let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
+        let moments_key = layout::part_moments(&name);
+        let checksums = checksums(header, &moments_key)?;
+        let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
+        let files = try_join(digests::get(output, &features_key), digests::get(output, &rejects_key)).await;
+        let (features, rejects) = moments_file::set_aside_if_damaged(output, &moments_key, files).await?;
+        Ok(Self { moments_key, features_key, checksums, rejects_key, features, rejects })
+    }
+
+    /// Features of `width` numbers and rejects, if their files are those that the moments vouch for.
+    pub(crate) fn decode(self, width: usize) -> Result<(Features, Vec<(String, Reject)>), Error> {
+        digests::check(&self.features_key, &self.features, &self.checksums.features_sha256)?;
+        digests::check(&self.rejects_key, &self.rejects, &self.checksums.rejects_sha256)?;
+        let features = Features::decode(&self.features_key, self.features, width)?;
+        Ok((features, decode_rejects(&self.rejects_key, self.rejects)?))
+    }
+}
+
+fn checksums(header: Header, moments_key: &str) -> Result<PartFiles, Error> {
+    header.files.ok_or_else(|| Error::inconsistent(moments_key, "it does not name the part's other files"))
+}
+
+/// Reads only the rejects of the part called `name`, or of the one that `run_id` keeps in its place.
+///
+/// # Errors
+/// [`Error::Damaged`] where the file is not the one that the moments vouch for; the part is set aside then.
+pub(crate) async fn read_rejects(
+    output: &dyn Store,
+    name: &str,
+    run_id: &RunId,
+) -> Result<Vec<(String, Reject)>, Error> {
+    let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
+    let (moments_key, key) = (layout::part_moments(&name), layout::part_rejects(&name));
+    let read = digests::read(output, &key, &checksums(header, &moments_key)?.rejects_sha256).await;
+    decode_rejects(&key, moments_file::set_aside_if_damaged(output, &moments_key, read).await?)
+}
+
 /// A part's features: paths in order, and as many rows of numbers.
 #[derive(Debug)]
 pub(crate) struct Features {
@@ -134,7 +192,7 @@ pub(crate) struct Features {
 
 impl Features {
     /// Decodes the content of `file`, rows of `width` numbers.
-    pub(crate) fn decode(file: &str, bytes: Bytes, width: usize) -> Result<Self, Error> {
+    fn decode(file: &str, bytes: Bytes, width: usize) -> Result<Self, Error> {
         let table = ParquetTable::read(file, bytes)?;
         let paths = table.text("path")?.iter().flatten().map(str::to_owned).collect();
         Ok(Self { paths, values: table.vectors("features", width)? })
@@ -142,7 +200,7 @@ impl Features {
 }
 
 /// Decodes a part's rejects: paths with their reasons, in order.
-pub(crate) fn decode_rejects(file: &str, bytes: Bytes) -> Result<Vec<(String, Reject)>, Error> {
+fn decode_rejects(file: &str, bytes: Bytes) -> Result<Vec<(String, Reject)>, Error> {
     let table = ParquetTable::read(file, bytes)?;
     let (paths, reasons, details) = (table.text("path")?, table.text("reason")?, table.text("detail")?);
     let reject = |row| {

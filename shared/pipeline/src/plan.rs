@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
@@ -10,9 +11,10 @@ use pomona_store::{Entry, Object, Store};
 use pomona_vision::pixels::RejectReason;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::digests::{self, Digests};
+use crate::error::{Error, tell_of_damage};
 use crate::latest::Latest;
-use crate::layout::RunLayout;
+use crate::layout::{self, RunLayout};
 use crate::listing::{self, Class, Listing, Row};
 use crate::merge;
 use crate::options::Options;
@@ -55,6 +57,11 @@ pub struct Plan {
     pub missing: u64,
     /// Merge levels, the last one (of a single group, merged by reduce) included.
     pub merge_levels: u32,
+    /// The run that latest.json named when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<RunId>,
+    /// The other files of the plan, but for the listings.
+    pub digests: Digests,
 }
 
 /// The work of one shard: an entry of shards.json, and of missing.json while its part does not exist.
@@ -72,6 +79,8 @@ pub struct Shard {
     pub images: u64,
     /// Their size in bytes.
     pub bytes: u64,
+    /// SHA-256 of its rows of the listing.
+    pub listing_sha256: String,
     /// Parts of the newest successful run that may hold features of this shard's unchanged images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<PreviousPart>,
@@ -86,9 +95,11 @@ pub struct PreviousPart {
     pub shard: u32,
     /// The part's name.
     pub part: String,
+    /// SHA-256 of the shard's rows of that run's listing.
+    pub listing_sha256: String,
 }
 
-/// Earlier parts that a shard is told of. Each takes some 150 bytes of the shard's entry in missing.json, which Step Functions hands to
+/// Earlier parts that a shard is told of. Each takes some 230 bytes of the shard's entry in missing.json, which Step Functions hands to
 /// a child execution as its input, of at most 256 KiB. There are more only where shards have become many times larger; then the
 /// images of the others are computed again.
 const MOST_PREVIOUS: usize = 1_000;
@@ -106,17 +117,17 @@ pub struct Request<'a> {
     pub recipe: &'a Recipe,
 }
 
-/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, latest.json is removed: it would go
-/// on pointing at features of what was deleted.
+/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, nothing is changed unless the options allow
+/// it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`Error::Option`], [`Error::NoImages`], [`Error::OutputInsideInput`], and those of the stores.
+/// [`Error::Option`], [`Error::NoImages`], [`Error::Emptied`], [`Error::OutputInsideInput`], and those of the stores.
 pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     locations::refuse_output_inside_input(input.location(), output.location())?;
     let (listing, remainder) = match list(input, request.options).await {
         Err(error @ Error::NoImages { .. }) => {
-            forget_emptied_dataset(input, output).await?;
+            forget_emptied_dataset(input, output, request.options.allow_empty).await?;
             return Err(error);
         }
         listing => listing?,
@@ -127,11 +138,26 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     let shard_bits = names::shard_bits(images, bytes, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
     let classes = listing.classes.clone();
-    let rows_by_shard = listing.into_shards(shard_bits);
+    remove_leftovers(output, &layout).await?;
+    let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
+    newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
-    let shards = name_shards(request, &rows_by_shard);
-    let missing = missing_shards(output, request, shard_bits, &shards).await?;
+    let shards = write_listing(output, request, listing.into_shards(shard_bits)).await?;
+    let missing = missing_shards(output, request, newest.as_ref(), shard_bits, &shards).await?;
     let merge_levels = merge::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
+    let mut files = vec![(layout.classes(), encode_classes(&layout.classes(), &classes)?)];
+    if !remainder.odd_folders.is_empty() {
+        files.push((layout.odd_folders(), encode_odd_folders(&layout.odd_folders(), &remainder.odd_folders)?));
+    }
+    for (level, groups) in (1..).zip(&merge_levels) {
+        let key = layout.merge_level(level);
+        files.push((key.clone(), json::encode(&key, groups)?));
+    }
+    files.push((layout.missing(), json::encode(&layout.missing(), &missing)?));
+    let shards_json = json::encode(&layout.shards(), &shards)?;
+    let mut digests = Digests::default();
+    files.iter().for_each(|(key, bytes)| digests.add(key, bytes));
+    digests.add(&layout.shards(), &shards_json);
     let plan = Plan {
         run_id: request.run_id.clone(),
         started: request.started,
@@ -146,17 +172,14 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
         shards: shards.len() as u64,
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
+        follows: newest,
+        digests,
     };
-
-    write_listing(output, &layout, rows_by_shard).await?;
-    write_classes(output, &layout, &classes).await?;
-    write_odd_folders(output, &layout, &remainder.odd_folders).await?;
-    for (level, groups) in (1..).zip(&merge_levels) {
-        json::write(output, &layout.merge_level(level), groups).await?;
+    for (key, bytes) in files {
+        output.put(&key, bytes).await?;
     }
-    json::write(output, &layout.plan(), &plan).await?;
-    json::write(output, &layout.missing(), &missing).await?;
-    json::write(output, &layout.shards(), &shards).await?;
+    output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
+    output.put(&layout.shards(), shards_json).await?;
     Ok(plan)
 }
 
@@ -209,20 +232,57 @@ fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Err
     }
 }
 
-/// Removes latest.json if its run was over this input and would find no image there now, by its own options: a request that finds none
-/// because it looks elsewhere, or for something else, changes nothing.
-async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store) -> Result<(), Error> {
-    let Some(Latest { run_id, .. }) = latest::read(output).await? else { return Ok(()) };
-    let Some(newest) = json::read_if_there::<Plan>(output, &RunLayout::new(run_id.as_str()).plan()).await? else {
-        return Ok(());
-    };
+/// Removes latest.json if its run was over this input and would find no image there now, by its own options, and if that is allowed: a
+/// request that finds none because it looks elsewhere, or for something else, changes nothing.
+async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
+    let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
+    let Some(newest) = of_earlier_run(read_plan(output, &run_id).await)? else { return Ok(()) };
     if !locations::is_same(&newest.input, input.location()) {
         return Ok(());
     }
     match list(input, &newest.options).await {
-        Err(Error::NoImages { .. }) => latest::remove(output).await,
+        Err(Error::NoImages { .. }) if is_allowed => {
+            tracing::warn!("latest.json is removed: of the {} images of run {run_id} none is left", newest.images);
+            latest::remove(output).await
+        }
+        Err(Error::NoImages { .. }) => {
+            Err(Error::Emptied { location: input.location().to_owned(), run_id, images: newest.images })
+        }
         found => found.map(drop),
     }
+}
+
+/// What was read of an earlier run; nothing where it is damaged, for that run is only a source of what need not be computed again.
+fn of_earlier_run<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(error @ Error::Damaged { .. }) => {
+            tell_of_damage(&error, "nothing is taken over from its run");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
+}
+
+/// Says that the newest run has a later name than this one, which will be newer.
+fn tell_of_clock(newest: &RunId, run_id: &RunId) {
+    if newest.timestamp() > run_id.timestamp() {
+        tracing::warn!(
+            "run {newest} was made before run {run_id}: the clock ran ahead then, or is behind now; the newest run is the one made last"
+        );
+    }
+}
+
+/// Deletes the tables of an earlier plan of this very run, which ended in a new plan: they may be of shards that there are no more.
+async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
+    if !output.exists(&layout.plan()).await? {
+        return Ok(());
+    }
+    let root = format!("{}/", layout.root());
+    let is_table = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::is_of_project);
+    for table in output.list(&root, &is_table).await? {
+        output.delete(&table.key).await?;
+    }
+    Ok(())
 }
 
 /// Reduce would refuse them too, but only after all the work of extraction.
@@ -240,23 +300,38 @@ fn refuse_impossible_components(request: &Request<'_>, images: usize) -> Result<
     }
 }
 
-fn name_shards(request: &Request<'_>, rows_by_shard: &BTreeMap<u32, Vec<Row>>) -> Vec<Shard> {
-    let recipe = request.recipe.digest();
-    let name = |(shard, rows): (&u32, &Vec<Row>)| Shard {
-        run_id: request.run_id.clone(),
-        shard: *shard,
-        part: names::part_name(&recipe, rows),
-        recipe: recipe.clone(),
-        images: rows.len() as u64,
-        bytes: rows.iter().map(|row| row.size).sum(),
-        previous: Vec::new(),
+/// Writes each shard's rows of the listing, and names its work.
+async fn write_listing(
+    output: &dyn Store,
+    request: &Request<'_>,
+    rows_by_shard: BTreeMap<u32, Vec<Row>>,
+) -> Result<Vec<Shard>, Error> {
+    let (layout, recipe) = (RunLayout::new(request.run_id.as_str()), request.recipe.digest());
+    let write = |(shard, rows): (u32, Vec<Row>)| {
+        let (key, recipe) = (layout.listing(shard), recipe.clone());
+        async move {
+            let listing = listing::encode(&key, &rows)?;
+            let shard = Shard {
+                run_id: request.run_id.clone(),
+                shard,
+                part: names::part_name(&recipe, &rows),
+                recipe,
+                images: rows.len() as u64,
+                bytes: rows.iter().map(|row| row.size).sum(),
+                listing_sha256: names::digest(&listing),
+                previous: Vec::new(),
+            };
+            output.put(&key, listing).await?;
+            Ok::<_, Error>(shard)
+        }
     };
-    rows_by_shard.iter().map(name).collect()
+    stream::iter(rows_by_shard).map(write).buffered(CONCURRENCY).try_collect().await
 }
 
 async fn missing_shards(
     output: &dyn Store,
     request: &Request<'_>,
+    newest: Option<&RunId>,
     shard_bits: u32,
     shards: &[Shard],
 ) -> Result<Vec<Shard>, Error> {
@@ -264,10 +339,8 @@ async fn missing_shards(
     let exist: Vec<bool> = exist.try_collect().await?;
     let mut missing: Vec<Shard> =
         shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard.clone()).collect();
-    if missing.is_empty() {
-        return Ok(missing);
-    }
-    if let Some(previous) = PreviousRun::read(output, request.recipe).await? {
+    let Some(newest) = newest.filter(|_| !missing.is_empty()) else { return Ok(missing) };
+    if let Some(previous) = PreviousRun::read(output, newest, request.recipe).await? {
         for shard in &mut missing {
             shard.previous = previous.overlapping(shard.shard, shard_bits);
         }
@@ -282,14 +355,13 @@ struct PreviousRun {
 }
 
 impl PreviousRun {
-    async fn read(output: &dyn Store, recipe: &Recipe) -> Result<Option<Self>, Error> {
-        let Some(Latest { run_id, .. }) = latest::read(output).await? else { return Ok(None) };
-        let layout = RunLayout::new(run_id.as_str());
-        let Some(plan) = json::read_if_there::<Plan>(output, &layout.plan()).await? else {
+    async fn read(output: &dyn Store, run_id: &RunId, recipe: &Recipe) -> Result<Option<Self>, Error> {
+        let Some(plan) = of_earlier_run(read_plan(output, run_id).await)? else { return Ok(None) };
+        if plan.recipe != *recipe {
             return Ok(None);
-        };
-        let shards = json::read_if_there::<Vec<Shard>>(output, &layout.shards()).await?;
-        Ok(shards.filter(|_| plan.recipe == *recipe).map(|shards| Self { shard_bits: plan.shard_bits, shards }))
+        }
+        let shards = of_earlier_run(read_shards(output, &plan).await)?;
+        Ok(shards.map(|shards| Self { shard_bits: plan.shard_bits, shards }))
     }
 
     /// The earlier shards whose range of hashes overlaps that of `shard`, at most [`MOST_PREVIOUS`].
@@ -300,39 +372,22 @@ impl PreviousRun {
             run_id: earlier.run_id.clone(),
             shard: earlier.shard,
             part: earlier.part.clone(),
+            listing_sha256: earlier.listing_sha256.clone(),
         };
         self.shards.iter().filter(overlaps).map(part).take(MOST_PREVIOUS).collect()
     }
 }
 
-async fn write_listing(
-    output: &dyn Store,
-    layout: &RunLayout,
-    rows_by_shard: BTreeMap<u32, Vec<Row>>,
-) -> Result<(), Error> {
-    let write = |(shard, rows): (u32, Vec<Row>)| async move {
-        let key = layout.listing(shard);
-        Ok::<_, Error>(output.put(&key, listing::encode(&key, &rows)?).await?)
-    };
-    stream::iter(rows_by_shard).map(write).buffer_unordered(CONCURRENCY).try_collect().await
-}
-
-async fn write_classes(output: &dyn Store, layout: &RunLayout, classes: &[Class]) -> Result<(), Error> {
-    let key = layout.classes();
-    let mut table = CsvTable::new(&key, ["class_id", "class", "count"])?;
+fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
+    let mut table = CsvTable::new(key, ["class_id", "class", "count"])?;
     for (class_id, class) in classes.iter().enumerate() {
         table.row([&class_id.to_string(), &class.name, &class.count.to_string()])?;
     }
-    Ok(output.put(&key, table.finish()?).await?)
+    table.finish()
 }
 
-/// Nothing where there are none.
-async fn write_odd_folders(output: &dyn Store, layout: &RunLayout, folders: &[OddFolder]) -> Result<(), Error> {
-    if folders.is_empty() {
-        return Ok(());
-    }
-    let key = layout.odd_folders();
-    let mut table = CsvTable::new(&key, ["path", "label", "reason", "detail"])?;
+fn encode_odd_folders(key: &str, folders: &[OddFolder]) -> Result<Bytes, Error> {
+    let mut table = CsvTable::new(key, ["path", "label", "reason", "detail"])?;
     for OddFolder { path, is_broken_link } in folders {
         let (reason, detail) = match is_broken_link {
             true => (RejectReason::Unreadable, "a link that leads nowhere"),
@@ -340,31 +395,31 @@ async fn write_odd_folders(output: &dyn Store, layout: &RunLayout, folders: &[Od
         };
         table.row([path.as_str(), listing::label_of(path), reason.as_str(), detail])?;
     }
-    Ok(output.put(&key, table.finish()?).await?)
+    table.finish()
 }
 
 /// Reads the plan of a run.
 ///
 /// # Errors
-/// Those of the store, and [`Error::Inconsistent`] where the file is not a plan.
+/// Those of the store, and [`Error::Damaged`].
 pub async fn read_plan(output: &dyn Store, run_id: &RunId) -> Result<Plan, Error> {
-    json::read(output, &RunLayout::new(run_id.as_str()).plan()).await
+    digests::read_sealed(output, &RunLayout::new(run_id.as_str()).plan()).await
 }
 
 /// Reads every shard of a run.
 ///
 /// # Errors
 /// As [`read_plan`].
-pub async fn read_shards(output: &dyn Store, run_id: &RunId) -> Result<Vec<Shard>, Error> {
-    json::read(output, &RunLayout::new(run_id.as_str()).shards()).await
+pub async fn read_shards(output: &dyn Store, plan: &Plan) -> Result<Vec<Shard>, Error> {
+    plan.digests.read_json(output, &RunLayout::new(plan.run_id.as_str()).shards()).await
 }
 
 /// Reads the shards whose parts did not exist when the run was planned.
 ///
 /// # Errors
 /// As [`read_plan`].
-pub async fn read_missing(output: &dyn Store, run_id: &RunId) -> Result<Vec<Shard>, Error> {
-    json::read(output, &RunLayout::new(run_id.as_str()).missing()).await
+pub async fn read_missing(output: &dyn Store, plan: &Plan) -> Result<Vec<Shard>, Error> {
+    plan.digests.read_json(output, &RunLayout::new(plan.run_id.as_str()).missing()).await
 }
 
 /// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor under the one
@@ -378,7 +433,8 @@ pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Er
         let exists = part::exists(output, &shard.part).await? || part::exists(output, &own_name).await?;
         Ok::<_, Error>(u64::from(!exists))
     };
-    let each = stream::iter(read_missing(output, run_id).await?).map(is_missing).buffered(CONCURRENCY);
+    let missing = read_missing(output, &read_plan(output, run_id).await?).await?;
+    let each = stream::iter(missing).map(is_missing).buffered(CONCURRENCY);
     each.try_fold(0, |total, one| async move { Ok(total + one) }).await
 }
 
@@ -396,6 +452,7 @@ mod tests {
             recipe: String::new(),
             images: 1,
             bytes: 1,
+            listing_sha256: String::new(),
             previous: vec![],
         };
         let previous = PreviousRun { shard_bits: 2, shards: (0..4).map(shard).collect() };
@@ -417,6 +474,7 @@ mod tests {
             recipe: "f".repeat(64),
             images: u64::MAX,
             bytes: u64::MAX,
+            listing_sha256: "f".repeat(64),
             previous: vec![],
         };
         let previous = PreviousRun { shard_bits: 16, shards: (0..1 << 16).map(shard).collect() };

@@ -12,18 +12,20 @@ use pomona_vision::pixels::Reject;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::run_aside;
+use crate::digests::{self, Digests};
 use crate::error::{Error, Reasons};
-use crate::layout::{self, RunLayout};
+use crate::layout::RunLayout;
 use crate::listing::{self, Row};
-use crate::moments_file::{self, Kind, PartFiles};
-use crate::names;
+use crate::moments_file;
 use crate::options::{CsvTables, Options};
-use crate::part::{self, Features};
+use crate::part::{Features, StoredPart};
 use crate::plan::{self, Shard};
+use crate::provenance::{self, Entries};
+use crate::reduce;
 use crate::run_id::RunId;
 use crate::sample::{Point, Sampling};
 use crate::tables::{self, CsvTable, ParquetTable};
-use crate::{json, model_file};
+use crate::{json, model_file, refusal};
 
 /// What projecting one shard counted; the content of counters/&lt;shard&gt;.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,8 @@ pub struct Counters {
     pub bytes_written: u64,
     /// The shard's images in the report's scatter plot.
     pub points: Vec<Point>,
+    /// The shard's files.
+    pub files: Digests,
 }
 
 /// What every projection of a run shares.
@@ -63,6 +67,7 @@ struct Model {
     layout: RunLayout,
     options: Options,
     sampling: Sampling,
+    provenance: Entries,
     pca: Pca,
 }
 
@@ -70,50 +75,53 @@ impl<'a> Projection<'a> {
     /// Reads the plan and the model of a run.
     ///
     /// # Errors
-    /// Those of the store, and [`Error::Inconsistent`] where the files are not what they should be.
+    /// Those of the store, and [`Error::Damaged`] where the files are not what they should be.
     pub async fn open(output: &'a dyn Store, run_id: &RunId) -> Result<Self, Error> {
         let layout = RunLayout::new(run_id.as_str());
         let plan = plan::read_plan(output, run_id).await?;
         let sampling = Sampling::of(plan.images);
-        let model_key = layout.pca_model();
-        let pca = model_file::decode(&model_key, output.get(&model_key).await?.bytes)?;
-        Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, pca }) })
+        let provenance = provenance::of_components(&plan.recipe, &plan.options);
+        let pca = reduce::read_model(output, &layout).await?;
+        Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, provenance, pca }) })
     }
 
     /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can be projected at once.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] when the part does not fit the listing, and those of the store.
+    /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then), [`Error::Inconsistent`] when
+    /// they do not fit each other, and those of the store.
     pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
-        let part = self.read(shard).await?;
-        let (model, number, features_key) = (self.model.clone(), shard.shard, part.features_key.clone());
-        let (files, counters) = run_aside(move || model.tables(number, part)).await??;
+        let listing_key = self.model.layout.listing(shard.shard);
+        let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
+        let part = StoredPart::read(self.output, &shard.part, &shard.run_id).await?;
+        let (moments_key, features_key) = (part.moments_key.clone(), part.features_key.clone());
+        let (model, number) = (self.model.clone(), shard.shard);
+        let listing = (listing_key, listing);
+        let tables = run_aside(move || model.tables(number, listing, part)).await?;
+        let (files, counters) = moments_file::set_aside_if_damaged(self.output, &moments_key, tables).await?;
 
         let layout = &self.model.layout;
         self.output.copy(&features_key, &layout.features_parquet(number)).await?;
         try_join_all(files.into_iter().map(|(key, bytes)| async move { self.output.put(&key, bytes).await })).await?;
-        json::write(self.output, &layout.counters(number), &counters).await?;
+        let counters_key = layout.counters(number);
+        self.output.put(&counters_key, json::seal(&counters_key, &counters)?).await?;
         Ok(counters)
-    }
-
-    async fn read(&self, shard: &Shard) -> Result<ShardFiles, Error> {
-        let listing_key = self.model.layout.listing(shard.shard);
-        let listing = self.output.get(&listing_key).await?.bytes;
-        let (name, header) = moments_file::read_header(self.output, Kind::Part, &shard.part, &shard.run_id).await?;
-        let files = header.files.ok_or_else(|| {
-            Error::inconsistent(layout::part_moments(&name), "it does not name the part's other files")
-        })?;
-        let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
-        let features = self.output.get(&features_key).await?.bytes;
-        let rejects = self.output.get(&rejects_key).await?.bytes;
-        Ok(ShardFiles { listing_key, listing, features_key, features, rejects_key, rejects, checksums: files })
     }
 }
 
 impl Model {
     /// The files of a shard, but for the copy of its features, and what they count.
-    fn tables(&self, shard: u32, part: ShardFiles) -> Result<(Vec<(String, Bytes)>, Counters), Error> {
-        let table = part.decode(self.pca.dimensions())?;
+    fn tables(
+        &self,
+        shard: u32,
+        (listing_key, listing): (String, Bytes),
+        part: StoredPart,
+    ) -> Result<(Vec<(String, Bytes)>, Counters), Error> {
+        let mut digests = Digests::default();
+        digests.add_known(&self.layout.features_parquet(shard), part.checksums.features_sha256.clone());
+        let features_key = part.features_key.clone();
+        let (features, rejects) = part.decode(self.pca.dimensions())?;
+        let table = ShardTable::join(&features_key, listing::decode(&listing_key, listing)?, features, rejects)?;
         let projected = self.pca.project(table.features.values.view())?;
         let mut files = Vec::new();
         if self.options.csv == CsvTables::All {
@@ -126,7 +134,8 @@ impl Model {
         files.push(self.metadata_csv(shard, &table)?);
         files.push(self.errors_csv(shard, &table)?);
         let bytes_written = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        let counters = table.counters(shard, projected.view(), self.sampling, bytes_written);
+        files.iter().for_each(|(key, bytes)| digests.add(key, bytes));
+        let counters = table.counters(shard, projected.view(), self.sampling, bytes_written, digests);
         Ok((files, counters))
     }
 
@@ -152,7 +161,7 @@ impl Model {
         fields.push(tables::vector_field("pca_features"));
         let mut columns = table.id_columns();
         columns.push(tables::vectors(projected.view()));
-        let parquet = tables::to_parquet(&key, fields, columns, [])?;
+        let parquet = tables::to_parquet(&key, fields, columns, self.provenance.clone())?;
         check_reads_back(&key, parquet.clone(), projected)?;
         Ok((key, parquet))
     }
@@ -183,11 +192,8 @@ impl Model {
 
     fn errors_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
         let key = self.layout.errors(shard);
-        let mut csv = CsvTable::new(&key, ["path", "label", "reason", "detail"])?;
-        for (path, reject) in &table.rejects {
-            csv.row([path, listing::label_of(path), reject.reason.as_str(), &reject.detail])?;
-        }
-        Ok((key, csv.finish()?))
+        let csv = refusal::errors_csv(&key, &table.rejects)?;
+        Ok((key, csv))
     }
 }
 
@@ -202,36 +208,6 @@ fn check_reads_back(key: &str, parquet: Bytes, projected: &Array2<f32>) -> Resul
         return Ok(());
     }
     Err(Error::inconsistent(key, "it does not read back as it was written"))
-}
-
-/// A shard's rows of the listing and its part, as they are stored.
-struct ShardFiles {
-    listing_key: String,
-    listing: Bytes,
-    features_key: String,
-    features: Bytes,
-    rejects_key: String,
-    rejects: Bytes,
-    checksums: PartFiles,
-}
-
-impl ShardFiles {
-    fn decode(self, dimensions: usize) -> Result<ShardTable, Error> {
-        check_sha256(&self.features_key, &self.features, &self.checksums.features_sha256)?;
-        check_sha256(&self.rejects_key, &self.rejects, &self.checksums.rejects_sha256)?;
-        let listed = listing::decode(&self.listing_key, self.listing)?;
-        let features = Features::decode(&self.features_key, self.features, dimensions)?;
-        let rejects = part::decode_rejects(&self.rejects_key, self.rejects)?;
-        ShardTable::join(&self.features_key, listed, features, rejects)
-    }
-}
-
-fn check_sha256(key: &str, bytes: &[u8], sha256: &str) -> Result<(), Error> {
-    if names::digest(bytes) == sha256 {
-        return Ok(());
-    }
-    let problem = format!("its SHA-256 is not {sha256}, as its part says; delete the part's .moments to make it anew");
-    Err(Error::inconsistent(key, problem))
 }
 
 /// A shard's part beside its rows of the listing.
@@ -277,7 +253,14 @@ impl ShardTable {
         ]
     }
 
-    fn counters(&self, shard: u32, projected: ArrayView2<'_, f32>, sampling: Sampling, bytes_written: u64) -> Counters {
+    fn counters(
+        &self,
+        shard: u32,
+        projected: ArrayView2<'_, f32>,
+        sampling: Sampling,
+        bytes_written: u64,
+        files: Digests,
+    ) -> Counters {
         let mut reasons = Reasons::new();
         for (_, reject) in &self.rejects {
             *reasons.entry(reject.reason).or_default() += 1;
@@ -295,6 +278,7 @@ impl ShardTable {
             component_scatter,
             bytes_written,
             points: self.points(projected, sampling),
+            files,
         }
     }
 

@@ -4,13 +4,16 @@ use pomona_pca::Pca;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Reasons, describe_reasons};
+use crate::digests::Digests;
+use crate::error::{Error, Reasons};
 use crate::layout::RunLayout;
 use crate::merge;
 use crate::model_file;
 use crate::moments_file::Header;
 use crate::options::Options;
 use crate::plan::{self, Plan};
+use crate::provenance;
+use crate::refusal;
 use crate::run_id::RunId;
 
 /// What fitting came to.
@@ -31,21 +34,26 @@ pub struct Reduced {
 /// Fits the PCA of a run whose parts and nodes exist.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], those of fitting (fewer than two usable images, for instance) and those of the store.
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`Error::Damaged`] where moments are (they are set aside then),
+/// those of fitting and those of the store.
 pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan: Plan = plan::read_plan(output, run_id).await?;
-    let last_level = merge::read_level(output, run_id, plan.merge_levels).await?;
+    let last_level = merge::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
     let [group] = last_level.as_slice() else {
         return Err(Error::inconsistent(layout.merge_level(plan.merge_levels), "the last level must have one group"));
     };
     let (merged, _) = merge::merge_children(output, group).await?;
     check_counts(&layout, &plan, &merged.header)?;
-    check_rejects(&plan.options, &merged.header)?;
+    refusal::check(output, &plan, &merged.header).await?;
 
     let pca = Pca::fit(&merged.moments, &pca_options(&plan.options))?;
     let key = layout.pca_model();
-    output.put(&key, model_file::encode(&key, &pca)?).await?;
+    let model = model_file::encode(&key, &pca, provenance::of_components(&plan.recipe, &plan.options))?;
+    let mut digests = Digests::default();
+    digests.add(&key, &model);
+    output.put(&key, model).await?;
+    digests.write_record(output, &layout.reduce_digests()).await?;
     Ok(Reduced {
         images: merged.header.images,
         reasons: merged.header.reasons,
@@ -53,6 +61,13 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
         variance_explained: pca.explained_variance_ratio().sum(),
         notice: pca.notice,
     })
+}
+
+/// Reads the model of a run.
+pub(crate) async fn read_model(output: &dyn Store, layout: &RunLayout) -> Result<Pca, Error> {
+    let key = layout.pca_model();
+    let digests = Digests::read_record(output, &layout.reduce_digests()).await?;
+    model_file::decode(&key, digests.read(output, &key).await?)
 }
 
 fn pca_options(options: &Options) -> pomona_pca::Options {
@@ -65,17 +80,4 @@ fn check_counts(layout: &RunLayout, plan: &Plan, merged: &Header) -> Result<(), 
     }
     let problem = format!("it lists {} images, but the parts hold {}", plan.images, merged.images);
     Err(Error::inconsistent(layout.plan(), problem))
-}
-
-fn check_rejects(options: &Options, merged: &Header) -> Result<(), Error> {
-    let (rejects, images) = (merged.rejects(), merged.images);
-    if rejects as f64 <= options.max_reject_share * images as f64 {
-        return Ok(());
-    }
-    Err(Error::TooManyRejects {
-        rejects,
-        images,
-        reasons: describe_reasons(&merged.reasons),
-        allowed: options.max_reject_share,
-    })
 }

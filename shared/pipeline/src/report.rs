@@ -8,6 +8,7 @@ use pomona_pca::Pca;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::digests::{self, Digests};
 use crate::error::{Error, Reasons};
 use crate::html::{self, Page};
 use crate::layout::RunLayout;
@@ -20,7 +21,7 @@ use crate::sample::{self, Point};
 use crate::stage::Timing;
 use crate::tables::CsvTable;
 use crate::validation::{Totals, Validation};
-use crate::{inspect, json, latest, model_file};
+use crate::{inspect, json, latest, reduce};
 
 /// Requests to the output that a report has under way at once.
 const CONCURRENCY: usize = 32;
@@ -58,39 +59,69 @@ pub struct ModelInfo {
     pub options: Options,
 }
 
+/// What a reader must know of images among which nothing tells one from another.
+const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
+
+impl ModelInfo {
+    /// What a reader must know before anything else, if anything.
+    pub fn notices(&self) -> Vec<&'static str> {
+        let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);
+        self.recipe.notice().into_iter().chain(no_variance).collect()
+    }
+}
+
 /// Checks a run, writes its reports and marks it successful.
 ///
 /// # Errors
-/// [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
+/// [`Error::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = plan::read_plan(output, run_id).await?;
-    let shards = plan::read_shards(output, run_id).await?;
-    let model_key = layout.pca_model();
-    let pca = model_file::decode(&model_key, output.get(&model_key).await?.bytes)?;
+    let shards = plan::read_shards(output, &plan).await?;
+    let pca = reduce::read_model(output, &layout).await?;
     let (totals, points) = add_up(output, &layout, &shards).await?;
     let info = model_info(&plan, &pca, &totals);
 
     let validation = Validation::of(&plan, &shards, &pca, &totals);
-    json::write(output, &layout.validation(), &validation).await?;
-    let classes = inspect::read_csv(output, &layout.classes(), html::CLASSES_SHOWN).await?;
+    let mut written = Written::new(output);
+    written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
+    let classes = plan.digests.read(output, &layout.classes()).await?;
+    let classes = inspect::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
     let page = Page { plan: &plan, info: &info, validation: &validation, timings, classes: &classes, points: &points };
-    output.put(&layout.page(), page.render().into()).await?;
+    written.put(layout.page(), page.render().into()).await?;
     if !validation.passed {
         return Err(Error::Invalid { failed: validation.failed(), file: layout.validation() });
     }
-    output.put(&layout.variance(), variance_csv(&layout.variance(), &info)?).await?;
-    output.put(&layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
-    json::write(output, &layout.model_info(), &info).await?;
+    written.put(layout.variance(), variance_csv(&layout.variance(), &info)?).await?;
+    written.put(layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
+    written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
+    written.digests.write_record(output, &layout.report_digests()).await?;
     output.put(&layout.success(), Bytes::new()).await?;
-    latest::move_forward(output, run_id).await?;
+    latest::move_forward(output, run_id, plan.follows.as_ref()).await?;
     Ok(info)
+}
+
+/// Writes the reports and vouches for them.
+struct Written<'a> {
+    output: &'a dyn Store,
+    digests: Digests,
+}
+
+impl<'a> Written<'a> {
+    fn new(output: &'a dyn Store) -> Self {
+        Self { output, digests: Digests::default() }
+    }
+
+    async fn put(&mut self, key: String, bytes: Bytes) -> Result<(), Error> {
+        self.digests.add(&key, &bytes);
+        Ok(self.output.put(&key, bytes).await?)
+    }
 }
 
 async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Result<(Totals, Vec<Point>), Error> {
     let keys = shards.iter().map(|shard| layout.counters(shard.shard));
     let mut counters = stream::iter(keys.collect::<Vec<_>>())
-        .map(|key| async move { json::read::<Counters>(output, &key).await })
+        .map(|key| async move { digests::read_sealed::<Counters>(output, &key).await })
         .buffered(CONCURRENCY);
     let (mut totals, mut points) = (Totals::default(), Vec::new());
     while let Some(counters) = counters.try_next().await? {

@@ -3,12 +3,14 @@
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::digests;
 use crate::error::Error;
 use crate::layout::RunLayout;
 use crate::listing::label_of;
-use crate::model_file;
 use crate::plan;
+use crate::project::Counters;
 use crate::recipe::Recipe;
+use crate::reduce;
 use crate::run_id::RunId;
 use crate::tables::ParquetTable;
 
@@ -36,7 +38,8 @@ pub struct Hit {
 /// The `count` images of a run whose vectors are nearest to `features`, nearest first, ties by path. One shard is held at a time.
 ///
 /// # Errors
-/// [`Error::Option`] when `recipe` is not the run's own, [`Error::Inconsistent`] for files that do not fit, and those of the store.
+/// [`Error::Option`] when `recipe` is not the run's own or `features` are not finite, [`Error::Damaged`] for files that are not what they
+/// should be, and those of the store.
 pub async fn search(
     output: &dyn Store,
     run_id: &RunId,
@@ -45,7 +48,8 @@ pub async fn search(
     space: Space,
     count: usize,
 ) -> Result<Vec<Hit>, Error> {
-    if plan::read_plan(output, run_id).await?.recipe != *recipe {
+    let plan = plan::read_plan(output, run_id).await?;
+    if plan.recipe != *recipe {
         let problem = format!("run {run_id} was made with another model or preprocessing; give the same one");
         return Err(Error::Option { option: "model", problem });
     }
@@ -54,13 +58,19 @@ pub async fn search(
         Space::Features => features.to_vec(),
         Space::Components => components_of(output, &layout, features).await?,
     };
+    if !query.iter().all(|value| value.is_finite()) {
+        let problem = "its features are NaN or infinite, so that it is near to nothing; search with another image, or with another \
+                       model";
+        return Err(Error::Option { option: "image", problem: problem.to_owned() });
+    }
     let mut nearest = Vec::new();
-    for shard in plan::read_shards(output, run_id).await? {
+    for shard in plan::read_shards(output, &plan).await? {
         let (key, column) = match space {
             Space::Features => (layout.features_parquet(shard.shard), "features"),
             Space::Components => (layout.pca_parquet(shard.shard), "pca_features"),
         };
-        let table = ParquetTable::read(&key, output.get(&key).await?.bytes)?;
+        let counters: Counters = digests::read_sealed(output, &layout.counters(shard.shard)).await?;
+        let table = ParquetTable::read(&key, counters.files.read(output, &key).await?)?;
         nearest.extend(hits(&table, column, &query)?);
         nearest.sort_by(|a: &Hit, b: &Hit| a.distance.total_cmp(&b.distance).then_with(|| a.path.cmp(&b.path)));
         nearest.truncate(count);
@@ -69,8 +79,7 @@ pub async fn search(
 }
 
 async fn components_of(output: &dyn Store, layout: &RunLayout, features: &[f32]) -> Result<Vec<f32>, Error> {
-    let key = layout.pca_model();
-    let pca = model_file::decode(&key, output.get(&key).await?.bytes)?;
+    let pca = reduce::read_model(output, layout).await?;
     let row = ndarray::ArrayView2::from_shape((1, features.len()), features);
     let row = row.map_err(|error| Error::Internal(error.to_string()))?;
     Ok(pca.project(row)?.into_iter().collect())

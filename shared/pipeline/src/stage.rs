@@ -35,6 +35,17 @@ impl Stage {
             Self::Report => "report",
         }
     }
+
+    /// What the stage works on one by one, as a word for `count` of them; nothing where it works on the whole run at once.
+    pub fn unit(self, count: u64) -> Option<&'static str> {
+        let (one, many) = match self {
+            Self::Plan | Self::Reduce | Self::Report => return None,
+            Self::Extract => ("image", "images"),
+            Self::Combine => ("group", "groups"),
+            Self::Project => ("shard", "shards"),
+        };
+        Some(if count == 1 { one } else { many })
+    }
 }
 
 impl fmt::Display for Stage {

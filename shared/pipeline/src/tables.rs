@@ -3,7 +3,6 @@
 //! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader knows). List
 //! elements are named `element`, as Spark and the Parquet format name them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{
@@ -17,6 +16,7 @@ use ndarray::{Array2, ArrayView2};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
@@ -81,19 +81,22 @@ pub(crate) fn to_parquet(
     metadata: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Bytes, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
-    let metadata: HashMap<String, String> = metadata.into_iter().collect();
-    let schema: SchemaRef = Arc::new(Schema::new(fields).with_metadata(metadata));
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
     let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|error| failed(&error))?;
-    let rows = batch.num_rows().max(1);
+    let properties = writer_properties(&schema, batch.num_rows().max(1), metadata);
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), Some(writer_properties(&schema, rows)))
-        .map_err(|error| failed(&error))?;
+    let mut writer =
+        ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties)).map_err(|error| failed(&error))?;
     writer.write(&batch).map_err(|error| failed(&error))?;
     writer.close().map_err(|error| failed(&error))?;
     Ok(bytes.into())
 }
 
-fn writer_properties(schema: &Schema, rows: usize) -> WriterProperties {
+fn writer_properties(
+    schema: &Schema,
+    rows: usize,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> WriterProperties {
     let mut properties =
         WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(rows));
     for field in schema.fields() {
@@ -105,7 +108,9 @@ fn writer_properties(schema: &Schema, rows: usize) -> WriterProperties {
                 .set_column_statistics_enabled(column, EnabledStatistics::None);
         }
     }
-    properties.build()
+    // In the file's own metadata, in the order that is given: in Arrow's schema only Arrow's readers would find it.
+    let metadata: Vec<KeyValue> = metadata.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect();
+    properties.set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty())).build()
 }
 
 /// A Parquet file in memory.

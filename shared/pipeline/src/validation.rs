@@ -148,6 +148,7 @@ fn largest_variance_difference(pca: &Pca, totals: &Totals) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digests::Digests;
     use ndarray::{Array2, Axis};
     use pomona_pca::{Components, Moments, Options};
     use pomona_vision::pixels::RejectReason;
@@ -167,6 +168,7 @@ mod tests {
             component_scatter: scatter.to_vec(),
             bytes_written: 0,
             points: Vec::new(),
+            files: Digests::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pomona_pipeline::{ErrorName, Options, latest};
+use pomona_pipeline::{Error, Options, latest};
 use pomona_store::LocalStore;
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use proptest::prelude::*;
@@ -82,7 +82,10 @@ async fn empty(input: &Path, output: &Path, pool: &pomona_pipeline::compute::Com
     std::fs::remove_dir_all(input).unwrap();
     std::fs::create_dir(input).unwrap();
     let error = support::run(input, output, &options(), pool).await.unwrap_err();
-    assert_eq!(error.name(), ErrorName::NoImages);
+    assert!(matches!(error, Error::Emptied { .. }), "{error}");
+    let meant = Options { allow_empty: true, ..options() };
+    let error = support::run(input, output, &meant, pool).await.unwrap_err();
+    assert!(matches!(error, Error::NoImages { .. }), "{error}");
 }
 
 fn differing(a: &BTreeMap<String, Vec<u8>>, b: &BTreeMap<String, Vec<u8>>) -> Vec<String> {

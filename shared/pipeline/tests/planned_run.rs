@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use pomona_pipeline::plan::{self, Request};
+use pomona_pipeline::extract::Extraction;
+use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::plan::{self, Plan, Request, Shard};
 use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{Options, RunId, expiry, layout, names};
-use pomona_store::testing::{FailingStore, Operation};
+use pomona_pipeline::{Options, RunId, expiry, layout};
+use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 
 fn one_image_each() -> Options {
@@ -23,11 +25,10 @@ fn write_images(folder: &Path, count: u64) {
     (0..count).for_each(|image| support::write(folder, &format!("{image}.png"), &support::picture(image)));
 }
 
-async fn plan(input: &Path, output: &dyn Store) -> RunId {
+async fn plan(input: &Path, output: &dyn Store) -> Plan {
     let (run_id, recipe) = (RunId::now(), Recipe::of(support::pool(1).extractor()));
     let request = Request { run_id: &run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe };
-    plan::plan(&LocalStore::open(input).unwrap(), output, &request).await.unwrap();
-    run_id
+    plan::plan(&LocalStore::open(input).unwrap(), output, &request).await.unwrap()
 }
 
 #[tokio::test]
@@ -35,16 +36,29 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     let folder = tempfile::tempdir().unwrap();
     write_images(&folder.path().join("in"), 8);
     let output = LocalStore::create(folder.path().join("out")).unwrap();
-    let run_id = plan(&folder.path().join("in"), &output).await;
-    let missing = plan::read_missing(&output, &run_id).await.unwrap();
-    assert_eq!(plan::count_missing(&output, &run_id).await.unwrap(), missing.len() as u64);
+    let plan = plan(&folder.path().join("in"), &output).await;
+    let missing = plan::read_missing(&output, &plan).await.unwrap();
+    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64);
 
-    let own_name = names::name_of_this_run(&missing[0].part, run_id.as_str());
-    let of_another_run = names::name_of_this_run(&missing[1].part, RunId::now().as_str());
-    for name in [own_name, of_another_run, missing[2].part.clone()] {
-        output.put(&layout::part_moments(&name), "moments".into()).await.unwrap();
+    let readable: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().join("in")).unwrap());
+    let unreadable = FailingStore::new(readable.clone());
+    unreadable.on(Operation::GetIfMatch, |_| true, .., Fault::denied());
+    let pool = support::pool(1);
+    let of_another_run = Shard { run_id: RunId::now(), ..missing[1].clone() };
+    output
+        .copy(
+            &RunLayout::new(plan.run_id.as_str()).listing(missing[1].shard),
+            &RunLayout::new(of_another_run.run_id.as_str()).listing(missing[1].shard),
+        )
+        .await
+        .unwrap();
+    // Under a name that only this run uses, under one that only the other run uses, and under the shard's own.
+    for (input, shard) in
+        [(&unreadable as &dyn Store, &missing[0]), (&unreadable, &of_another_run), (readable.as_ref(), &missing[2])]
+    {
+        Extraction::new(input, &output, &pool).extract(shard, &|_| {}).await.unwrap();
     }
-    assert_eq!(plan::count_missing(&output, &run_id).await.unwrap(), missing.len() as u64 - 2);
+    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64 - 2);
 }
 
 #[tokio::test]
@@ -55,15 +69,15 @@ async fn the_parts_that_a_run_takes_over_are_refreshed_with_their_moments_last_a
     let store = Arc::new(LocalStore::create(folder.path().join("out")).unwrap());
     support::run_into(&input, store.as_ref(), &one_image_each(), &support::pool(2)).await.unwrap();
     support::write(&input, "0.png", &support::picture(4_000));
-    let run_id = plan(&input, store.as_ref()).await;
-    let missing = plan::read_missing(store.as_ref(), &run_id).await.unwrap();
+    let plan = plan(&input, store.as_ref()).await;
+    let missing = plan::read_missing(store.as_ref(), &plan).await.unwrap();
     assert_eq!(missing.len(), 1);
 
     let watched = FailingStore::new(store.clone());
-    expiry::refresh(&watched, &run_id, Duration::ZERO).await.unwrap();
+    expiry::refresh(&watched, &plan.run_id, Duration::ZERO).await.unwrap();
     let refreshed = watched.calls().into_iter().filter(|(operation, _)| *operation == Operation::Refresh);
     let order: HashMap<String, usize> = refreshed.enumerate().map(|(place, (_, key))| (key, place)).collect();
-    let shards = plan::read_shards(store.as_ref(), &run_id).await.unwrap();
+    let shards = plan::read_shards(store.as_ref(), &plan).await.unwrap();
     let nodes = order.keys().filter(|key| key.starts_with("nodes/")).count();
     assert_eq!((order.len(), nodes), ((shards.len() - 1) * 3 + 2, 2));
     for part in shards.iter().map(|shard| &shard.part).filter(|part| **part != missing[0].part) {

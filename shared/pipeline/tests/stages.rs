@@ -3,13 +3,17 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pomona_pca::Components;
-use pomona_pipeline::local::{self, Job};
+use pomona_pipeline::extract::Extraction;
+use pomona_pipeline::local::{self, Job, Observer};
 use pomona_pipeline::lock::{self, NoOtherHolders, UnknownHolders};
 use pomona_pipeline::plan::{self, Request};
+use pomona_pipeline::project::Projection;
 use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{Error, ErrorName, Options, RunId, latest, layout, names};
+use pomona_pipeline::stage::{Stage, Timing};
+use pomona_pipeline::{Error, ErrorName, Options, RunId, inspect, latest, layout, names, reduce, report};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 use tempfile::TempDir;
@@ -143,6 +147,50 @@ async fn an_image_that_changes_under_the_run_is_planned_anew() {
     assert_eq!(error.name(), ErrorName::InputChanged);
 }
 
+/// Counts what it is told.
+#[derive(Default)]
+struct Counting {
+    listed: AtomicU64,
+    computed: AtomicU64,
+    there: AtomicU64,
+}
+
+impl Observer for Counting {
+    fn stage_started(&self, _: Stage, _: u64) {}
+
+    fn file_listed(&self) {
+        self.listed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn item_done(&self, stage: Stage) {
+        self.computed.fetch_add(u64::from(stage == Stage::Extract), Ordering::Relaxed);
+    }
+
+    fn item_there(&self, _: Stage) {
+        self.there.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stage_finished(&self, _: &Timing) {}
+    fn notice(&self, _: &str) {}
+}
+
+#[tokio::test]
+async fn an_observer_learns_of_each_listed_file_and_of_what_was_computed_apart_from_what_was_there() {
+    let folder = dataset(12);
+    let (input_folder, output) = (folder.path().join("in"), LocalStore::create(folder.path().join("out")).unwrap());
+    let (options, pool) = (Options::default(), support::pool(1));
+    support::run_into(&input_folder, &output, &options, &pool).await.unwrap();
+    support::write(&input_folder, "class 1/new.png", &support::picture(7_000));
+    support::write(&input_folder, "no image.txt", b"");
+    let input = LocalStore::open(&input_folder).unwrap();
+    let job = Job { input: &input, output: &output, options: &options, pool: &pool, holder: "a test" };
+    let observer = Counting::default();
+    local::run(&job, &NoOtherHolders, &observer, std::future::pending()).await.unwrap().unwrap();
+    let [listed, computed, there] =
+        [observer.listed, observer.computed, observer.there].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!((listed, computed, there), (14, 1, 12));
+}
+
 #[tokio::test]
 async fn too_many_rejects_fail_the_run_and_say_which_reasons() {
     let folder = dataset(10);
@@ -154,23 +202,6 @@ async fn too_many_rejects_fail_the_run_and_say_which_reasons() {
     assert_eq!(error.name(), ErrorName::TooManyRejects);
     assert!(error.to_string().contains("1 empty, 1 unsupported"), "{error}");
     assert!(latest::read(&LocalStore::open(&output).unwrap()).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn a_part_whose_features_were_altered_is_noticed() {
-    let folder = dataset(10);
-    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    let pool = support::pool(1);
-    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
-    let store = LocalStore::open(&output).unwrap();
-    let features = store.list("parts/", &|entry| entry.key().ends_with(".features.parquet")).await.unwrap();
-    let mut bytes = store.get(&features[0].key).await.unwrap().bytes.to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    store.put(&features[0].key, bytes.into()).await.unwrap();
-    let error = support::run(&input, &output, &Options::default(), &pool).await.unwrap_err();
-    assert_eq!(error.name(), ErrorName::Inconsistent);
-    assert!(error.to_string().contains(&features[0].key), "{error}");
 }
 
 #[tokio::test]
@@ -199,7 +230,7 @@ async fn one_image_alone_is_too_few_for_a_pca() {
     let folder = dataset(1);
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     let error = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap_err();
-    assert!(error.to_string().contains('1'), "{error}");
+    assert!(error.to_string().contains("one image differs from no other"), "{error}");
     assert_eq!(error.name(), ErrorName::BadInput);
 }
 
@@ -239,21 +270,99 @@ async fn an_output_in_use_is_busy_until_its_lock_is_given_back_runs_out_or_its_h
 }
 
 #[tokio::test]
-async fn latest_only_moves_forward() {
-    let folder = dataset(10);
-    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    let pool = support::pool(1);
-    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
-    let store = LocalStore::open(&output).unwrap();
-    let future = RunId::new(chrono::Utc::now() + chrono::Duration::days(1), "later");
-    let newer = serde_json::json!({ "run_id": future, "folder": "elsewhere" });
-    store.put(layout::LATEST, newer.to_string().into()).await.unwrap();
-    support::run(&input, &output, &Options::default(), &pool).await.unwrap();
-    assert_eq!(latest::read(&store).await.unwrap().unwrap().run_id, future);
+async fn a_lock_that_nobody_can_read_or_that_would_last_for_years_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path()).unwrap();
+    let (run, minute) = (RunId::now(), std::time::Duration::from_secs(60));
+    let of_2050 = serde_json::json!({
+        "run_id": RunId::now(), "holder": "a clock", "since": "2050-01-01T00:00:00Z", "until": "2050-01-01T00:01:30Z",
+    });
+    for left_behind in ["", "{", "\0\0\0\0", &of_2050.to_string()] {
+        store.put(layout::LOCK, left_behind.to_owned().into()).await.unwrap();
+        lock::release(&store, &run).await.unwrap();
+        lock::acquire(&store, &run, "a test", minute, &UnknownHolders).await.unwrap();
+        lock::renew(&store, &run, minute).await.unwrap();
+        lock::release(&store, &run).await.unwrap();
+        assert!(!store.exists(layout::LOCK).await.unwrap());
+    }
+}
+
+/// Plans, and does all but reporting.
+async fn run_but_the_report(
+    input: &LocalStore,
+    output: &LocalStore,
+    run_id: &RunId,
+    started: chrono::DateTime<chrono::Utc>,
+) {
+    let (pool, options) = (support::pool(1), Options::default());
+    let recipe = Recipe::of(pool.extractor());
+    let plan =
+        plan::plan(input, output, &Request { run_id, started, options: &options, recipe: &recipe }).await.unwrap();
+    let extraction = Extraction::new(input, output, &pool);
+    for shard in plan::read_missing(output, &plan).await.unwrap() {
+        extraction.extract(&shard, &|_| {}).await.unwrap();
+    }
+    reduce::reduce(output, run_id).await.unwrap();
+    let projection = Projection::open(output, run_id).await.unwrap();
+    for shard in plan::read_shards(output, &plan).await.unwrap() {
+        projection.project(&shard).await.unwrap();
+    }
+}
+
+async fn newest(output: &LocalStore) -> RunId {
+    latest::read(output).await.unwrap().unwrap().run_id
 }
 
 #[tokio::test]
-async fn latest_points_at_nobody_once_the_newest_runs_images_are_all_deleted() {
+async fn the_newest_run_is_the_one_made_last_whatever_a_clock_said() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let (images, store) = (LocalStore::open(&input).unwrap(), LocalStore::create(&output).unwrap());
+    let in_2050 = "2050-01-01T00:00:00Z".parse().unwrap();
+    let of_2050 = RunId::new(in_2050, "a clock that ran ahead");
+    run_but_the_report(&images, &store, &of_2050, in_2050).await;
+    report::report(&store, &of_2050, &[]).await.unwrap();
+    assert_eq!(newest(&store).await, of_2050);
+
+    let now = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap();
+    assert_eq!(newest(&store).await, now.plan.run_id);
+    assert_eq!(now.extracted.computed, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_stood_still_while_another_was_made_is_not_the_newest() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let (images, store) = (LocalStore::open(&input).unwrap(), LocalStore::create(&output).unwrap());
+    let stalled = RunId::now();
+    run_but_the_report(&images, &store, &stalled, chrono::Utc::now()).await;
+    let other = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap().plan.run_id;
+    for _ in 0..2 {
+        report::report(&store, &stalled, &[]).await.unwrap();
+        assert_eq!(newest(&store).await, other);
+    }
+    report::report(&store, &other, &[]).await.unwrap();
+    assert_eq!(newest(&store).await, other);
+}
+
+#[tokio::test]
+async fn a_latest_json_that_names_no_run_is_replaced() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let store = LocalStore::create(&output).unwrap();
+    let gone = RunId::now();
+    let of_gone = serde_json::json!({ "run_id": gone, "folder": format!("runs/{gone}") }).to_string();
+    for damaged in ["", "null", &of_gone] {
+        store.put(layout::LATEST, damaged.to_owned().into()).await.unwrap();
+        let error = inspect::find_run(&store, None).await.unwrap_err();
+        assert!(error.name() == ErrorName::Damaged && error.to_string().contains(layout::LATEST), "{error}");
+        let run = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap();
+        assert_eq!(newest(&store).await, run.plan.run_id);
+    }
+}
+
+#[tokio::test]
+async fn latest_points_at_nobody_once_the_newest_runs_images_are_all_deleted_and_that_was_meant() {
     let folder = dataset(10);
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     let pool = support::pool(1);
@@ -274,8 +383,11 @@ async fn latest_points_at_nobody_once_the_newest_runs_images_are_all_deleted() {
 
     std::fs::remove_dir_all(&input).unwrap();
     std::fs::create_dir(&input).unwrap();
-    // By whatever options the emptiness is found.
-    assert!(!refused(&input, &Options::default()).await);
+    // A mount point without its disk looks the same.
+    assert!(refused(&input, &Options::default()).await);
+    // By whatever other options the emptiness is found.
+    let meant = Options { allow_empty: true, ..Options::default() };
+    assert!(!refused(&input, &meant).await);
     assert!(!refused(&input, &Options::default()).await);
     for image in 0..3 {
         support::write(&input, &format!("class 0/{image}.png"), &support::picture(image));
@@ -294,9 +406,9 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
     let run_id = RunId::now();
     let options = Options::default();
     let request = Request { run_id: &run_id, started: chrono::Utc::now(), options: &options, recipe: &recipe };
-    plan::plan(&input, &output, &request).await.unwrap();
-    let shard = plan::read_missing(&output, &run_id).await.unwrap().remove(0);
-    let extraction = pomona_pipeline::extract::Extraction::new(&input, &output, &pool);
-    let error = extraction.extract(&shard, &|| {}).await.unwrap_err();
+    let plan = plan::plan(&input, &output, &request).await.unwrap();
+    let shard = plan::read_missing(&output, &plan).await.unwrap().remove(0);
+    let extraction = Extraction::new(&input, &output, &pool);
+    let error = extraction.extract(&shard, &|_| {}).await.unwrap_err();
     assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
 }

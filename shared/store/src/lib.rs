@@ -92,6 +92,11 @@ pub enum Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// What an object called `key` is where keys are all that there is.
+    pub(crate) fn of_object(key: &'a str) -> Self {
+        if key.ends_with('/') { Self::Folder(key) } else { Self::File(key) }
+    }
+
     /// The entry's key.
     pub fn key(self) -> &'a str {
         match self {

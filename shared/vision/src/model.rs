@@ -11,9 +11,11 @@ mod error;
 mod graph;
 mod normalize;
 mod options;
+mod patience;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
@@ -24,6 +26,11 @@ pub(crate) use options::Affine;
 pub use options::{Engine, ModelOptions, Preprocess, UnknownValue, Weights};
 
 use crate::engine;
+use patience::Failure;
+
+/// How long a model may take to be read and prepared. The largest usual ones take a few seconds; a damaged one can keep tract's symbolic
+/// dimensions busy for ever, with more and more memory.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const NO_KERNELS: &str = "this CPU has neither AVX2 with FMA nor AVX-512 nor NEON: plain tract runs, about 2.5 times \
                           slower";
@@ -60,6 +67,20 @@ impl Model {
 
     /// Loads a model from the bytes of an ONNX file; `name` stands for it in messages.
     pub fn from_bytes(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Model, ModelError> {
+        let job = {
+            let (bytes, name, options) = (bytes.to_vec(), name.to_owned(), options.clone());
+            move || Model::prepare(&bytes, &name, &options)
+        };
+        patience::within(PATIENCE, job).unwrap_or_else(|failure| {
+            let model = name.to_owned();
+            Err(match failure {
+                Failure::Endless => ModelError::Endless { model, seconds: PATIENCE.as_secs() },
+                Failure::Panicked => ModelError::Panicked { model },
+            })
+        })
+    }
+
+    fn prepare(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Model, ModelError> {
         let graph::Graph { network, height, width, features, weights } = graph::read(bytes, name, options)?;
         let prepared = prepare(network, options.engine).map_err(|reason| ModelError::Unsupported {
             model: name.to_owned(),

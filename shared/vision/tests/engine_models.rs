@@ -151,7 +151,10 @@ fn an_image_whose_features_are_not_finite_is_a_reject() {
     let mut picture = |gray: u8| session.features(&bitmap(gray)).expect("the network runs").map(<[f32]>::to_vec);
     assert_eq!(picture(255), Ok(vec![1.0; 3]));
     let reject = picture(0).expect_err("no finite features");
-    assert_eq!((reject.reason, reject.detail.as_str()), (RejectReason::NotFinite, "the model's feature 0 of it is NaN"));
+    assert_eq!(
+        (reject.reason, reject.detail.as_str()),
+        (RejectReason::NotFinite, "the model's feature 0 of it is NaN")
+    );
     assert_eq!(picture(200), Ok(vec![1.0; 3]));
 }
 

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use pomona_vision::pixels::RejectReason;
+use pomona_vision::pixels::{Reject, RejectReason};
 use serde_json::Value;
 
 use super::Page;
 use super::text::{bytes, count, counted, duration, escape, label, moment, percent, share};
+use crate::error::Reasons;
+use crate::inspect::ClassCount;
 use crate::options::{CsvTables, Options};
+use crate::plan::Plan;
 use crate::stage::Stage;
 
 /// The few numbers that a reader looks for first.
@@ -30,8 +33,8 @@ fn figure(name: &str, value: &str, note: &str) -> String {
 }
 
 /// What ran, on what, with which options.
-pub(super) fn settings(page: &Page<'_>) -> String {
-    let (plan, options) = (page.plan, &page.plan.options);
+pub(super) fn settings(plan: &Plan) -> String {
+    let options = &plan.options;
     let recipe = &plan.recipe;
     let mut rows = String::new();
     let mut row = |name: &str, value: String| {
@@ -87,16 +90,15 @@ fn csv_tables(tables: CsvTables) -> &'static str {
 }
 
 /// The most frequent classes, and the others in a line.
-pub(super) fn classes(page: &Page<'_>) -> String {
-    let images = page.info.num_images_listed;
-    let most = page.classes.first().map_or(1, |class| class.count);
+pub(super) fn classes(shown: &[ClassCount], classes: u64, images: u64) -> String {
+    let most = shown.first().map_or(1, |class| class.count);
     let mut table = Bars::new(["class", "images", "share"]);
-    for class in page.classes {
+    for class in shown {
         table.count(&label(&class.class), class.count, most, images);
     }
-    let other_classes = page.info.num_classes.saturating_sub(page.classes.len() as u64);
+    let other_classes = classes.saturating_sub(shown.len() as u64);
     if other_classes > 0 {
-        let others = images.saturating_sub(page.classes.iter().map(|class| class.count).sum());
+        let others = images.saturating_sub(shown.iter().map(|class| class.count).sum());
         let name = format!("<i>{}</i>", counted(other_classes, "other class", "other classes"));
         // Together they may well be more than the largest class: a bar would need another scale.
         table.row(&name, 0.0, [count(others), percent(share(others, images))]);
@@ -105,24 +107,35 @@ pub(super) fn classes(page: &Page<'_>) -> String {
 }
 
 /// Unusable images by reason.
-pub(super) fn rejects(page: &Page<'_>) -> String {
-    let total: u64 = page.info.rejects.values().sum();
+pub(super) fn rejects(reasons: &Reasons, images: u64) -> String {
+    let total: u64 = reasons.values().sum();
     if total == 0 {
         return "<p>None: every image was used.</p>\n".to_owned();
     }
-    let most = page.info.rejects.values().copied().max().unwrap_or(1);
+    let most = reasons.values().copied().max().unwrap_or(1);
     let mut table = Bars::new(["reason", "images", "share"]);
-    for (&reason, &number) in &page.info.rejects {
+    for (&reason, &number) in reasons {
         let name = format!("{}<small>{}</small>", reason.as_str(), meaning(reason));
-        table.count(&name, number, most, page.info.num_images_listed);
+        table.count(&name, number, most, images);
     }
     format!("<p>Each one is listed with its reason in <code>errors/</code>.</p>\n{}", table.finish())
+}
+
+/// Some unusable images, each with its reason.
+pub(super) fn examples(examples: &[(String, Reject)]) -> String {
+    let mut rows = String::new();
+    for (path, Reject { reason, detail }) in examples {
+        let (path, detail) = (label(path), escape(detail));
+        let _ = writeln!(rows, "<tr><th scope=\"row\">{path}</th><td>{}</td><td>{detail}</td></tr>", reason.as_str());
+    }
+    let heads = "<th scope=\"col\">image</th><th scope=\"col\">reason</th><th scope=\"col\">detail</th>";
+    format!("<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n")
 }
 
 fn meaning(reason: RejectReason) -> &'static str {
     match reason {
         RejectReason::Empty => "the file has no bytes",
-        RejectReason::Unsupported => "of a kind that is not read, whatever its name",
+        RejectReason::Unsupported => "not JPEG, PNG, GIF, BMP, WebP or TIFF, whatever its name",
         RejectReason::Truncated => "the file ends before the image does",
         RejectReason::Corrupt => "the bytes contradict their format",
         RejectReason::TooLarge => "more pixels or bytes than are read",
@@ -144,12 +157,10 @@ pub(super) fn timings(page: &Page<'_>) -> String {
 }
 
 fn items(stage: Stage, items: u64) -> String {
-    match stage {
-        Stage::Plan | Stage::Reduce | Stage::Report => String::new(),
-        Stage::Extract if items == 0 => "nothing new".to_owned(),
-        Stage::Extract => counted(items, "image", "images"),
-        Stage::Combine => counted(items, "group", "groups"),
-        Stage::Project => counted(items, "shard", "shards"),
+    match stage.unit(items) {
+        None => String::new(),
+        Some(_) if stage == Stage::Extract && items == 0 => "nothing new".to_owned(),
+        Some(unit) => counted(items, unit, unit),
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::digests::Digests;
 use crate::options::Options;
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
@@ -45,6 +46,8 @@ fn run() -> Run {
         shards: 2,
         missing: 2,
         merge_levels: 1,
+        follows: None,
+        digests: Digests::default(),
     };
     let info = ModelInfo {
         timestamp: started,
@@ -253,6 +256,26 @@ fn a_run_whose_checks_failed_says_so_first() {
     let document = parse(&page);
     assert!(text(elements(&document, "header")[0]).contains("1 of 2 checks failed"));
     assert!(section_text(&document, "checks").contains("shards 2 null ✗ failed"));
+}
+
+#[test]
+fn a_run_that_failed_for_its_images_has_a_page_that_says_which() {
+    let Run { plan, info, classes, .. } = run();
+    let reject = Reject { reason: RejectReason::Empty, detail: "no <bytes>".to_owned() };
+    let page = RefusedPage {
+        plan: &plan,
+        reasons: &info.rejects,
+        verdict: "4 of 1234 images could not be used",
+        examples: &[("a/<b>.jpg".to_owned(), reject)],
+        classes: &classes,
+    }
+    .render();
+    let document = parse(&page);
+    let header = text(elements(&document, "header")[0]);
+    assert!(header.contains("/photos") && header.contains("The run failed: 4 of 1234 images"), "{header}");
+    let rejects = section_text(&document, "rejects");
+    assert!(rejects.contains("too_large") && rejects.contains("a/<b>.jpg empty no <bytes>"), "{rejects}");
+    assert!(section_text(&document, "settings").contains("/photos"));
 }
 
 #[test]

@@ -79,7 +79,9 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn stage_started(&self, _: Stage, _: u64) {}
+    fn file_listed(&self) {}
     fn item_done(&self, _: Stage) {}
+    fn item_there(&self, _: Stage) {}
     fn stage_finished(&self, _: &Timing) {}
     fn notice(&self, _: &str) {}
 }

@@ -7,10 +7,15 @@ use pomona_pipeline::latest;
 use pomona_pipeline::layout::RunLayout;
 use pomona_store::{LocalStore, Store};
 
-/// The result of the newest successful run: every file by its name inside the run's folder.
+/// As [`result_in`], of a folder.
+#[allow(dead_code, reason = "not every test needs it")]
 pub async fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
-    let store = LocalStore::open(output).unwrap();
-    let run_id = latest::read(&store).await.unwrap().expect("there is a successful run").run_id;
+    result_in(&LocalStore::open(output).unwrap()).await
+}
+
+/// The result of the newest successful run: every file by its name inside the run's folder.
+pub async fn result_in(store: &dyn Store) -> BTreeMap<String, Vec<u8>> {
+    let run_id = latest::read(store).await.unwrap().expect("there is a successful run").run_id;
     let root = format!("{}/", RunLayout::new(run_id.as_str()).root());
     let mut files = BTreeMap::new();
     for object in store.list(&root, &|_| true).await.unwrap() {

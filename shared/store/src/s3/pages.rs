@@ -58,7 +58,7 @@ impl Range {
         if let Some(last) = page.objects.last() {
             self.after.clone_from(&last.key);
         }
-        self.kept.extend(page.objects.into_iter().take(inside).filter(|object| keep(entry(&object.key))));
+        self.kept.extend(page.objects.into_iter().take(inside).filter(|object| keep(Entry::of_object(&object.key))));
         self.pages += 1;
         is_complete
     }
@@ -69,11 +69,6 @@ impl Range {
         let until = self.until.replace(middle.clone());
         Some(Range::after(middle, until))
     }
-}
-
-/// What the object called `key` is.
-fn entry(key: &str) -> Entry<'_> {
-    if key.ends_with('/') { Entry::Folder(key) } else { Entry::File(key) }
 }
 
 /// All objects that `keep` accepts. `fetch` gives the page that begins at a place; keys share their first `prefix` bytes.
@@ -218,7 +213,7 @@ mod tests {
         ) {
             let keys = Keys::new(keys.into_iter().filter(|key| !key.is_empty()).collect(), page);
             let keep = |entry: Entry<'_>| !entry.key().ends_with('7');
-            let expected: Vec<_> = keys.keys.iter().filter(|key| keep(entry(key))).cloned().collect();
+            let expected: Vec<_> = keys.keys.iter().filter(|key| keep(Entry::of_object(key))).cloned().collect();
             prop_assert_eq!(keys.list(cuts.into_iter().collect(), &keep), expected);
         }
     }

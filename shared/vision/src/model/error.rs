@@ -73,6 +73,27 @@ pub enum ModelError {
         reason: TractError,
     },
 
+    /// The network took too long to be read and prepared.
+    #[error(
+        "{model} was not ready after {seconds} s, so it is damaged or beyond what tract can prepare; check the file against its source, \
+         or export it with fixed dimensions"
+    )]
+    Endless {
+        /// The model.
+        model: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+
+    /// Reading or preparing the network ended in a panic.
+    #[error(
+        "{model} made its reader fail, so it is damaged or beyond what tract can prepare; check the file against its source"
+    )]
+    Panicked {
+        /// The model.
+        model: String,
+    },
+
     /// A buffer handed to [`Session::run`](super::Session::run) has the wrong length.
     #[error("{buffer} buffer has {found} elements, the model needs {expected}")]
     Buffer {

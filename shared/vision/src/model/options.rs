@@ -74,6 +74,17 @@ pub struct ModelOptions {
     pub output: Option<String>,
 }
 
+impl ModelOptions {
+    /// The options behind the name that [`Model::numerics`](super::Model::numerics) gives, if it is one.
+    pub fn of_numerics(numerics: &str) -> Option<Self> {
+        let mut parts = numerics.splitn(3, '/');
+        let engine = parts.next()?;
+        // A network that Pomona's kernels have no part in runs on tract alone, whichever engine was asked for.
+        let engine = if engine.starts_with("tract") { Engine::Tract } else { Engine::Pomona };
+        Some(Self { engine, preprocess: parts.next()?.parse().ok()?, output: parts.next().map(str::to_owned) })
+    }
+}
+
 /// A word that is not one of an option's values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {option} {value:?}: use one of {expected}")]

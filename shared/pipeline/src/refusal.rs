@@ -1,0 +1,105 @@
+//! What a run leaves behind that fails for its images: errors/ and a page, as a run that succeeds does.
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_store::Store;
+use pomona_vision::pixels::Reject;
+
+use crate::error::{Error, describe_reasons};
+use crate::html::{self, RefusedPage};
+use crate::inspect;
+use crate::layout::RunLayout;
+use crate::listing;
+use crate::moments_file::Header;
+use crate::part;
+use crate::plan::{self, Plan, Shard};
+use crate::tables::CsvTable;
+use crate::visible::visible;
+
+/// Requests to the output that are under way at once.
+const CONCURRENCY: usize = 32;
+
+/// Rejects that the message names.
+const NAMED: usize = 3;
+
+/// Rejects that the page names.
+const SHOWN: usize = 100;
+
+/// The fewest images that principal components can be made of.
+const FEWEST: u64 = 2;
+
+/// Refuses to go on where more images are unusable than the run allows, or too few are usable. Which ones and why stands in errors/ and on the
+/// run's page by then.
+///
+/// # Errors
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`] or [`Error::OneImage`], and those of the store.
+pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> Result<(), Error> {
+    let usable = merged.images - merged.rejects();
+    let allowed = plan.options.max_reject_share;
+    let is_within_share = merged.rejects() as f64 <= allowed * merged.images as f64;
+    if is_within_share && usable >= FEWEST {
+        return Ok(());
+    }
+    let layout = RunLayout::new(plan.run_id.as_str());
+    let examples = write_errors(output, &layout, plan).await?;
+    let (images, rejects, reasons) = (merged.images, merged.rejects(), describe_reasons(&merged.reasons));
+    let first = describe_first(&examples, rejects);
+    let run = format!("{}/{}", output.location().trim_end_matches('/'), layout.root());
+    let error = match usable {
+        0 => Error::NothingUsable { images, reasons, first, run },
+        _ if !is_within_share => Error::TooManyRejects { rejects, images, reasons, allowed, first, run },
+        _ if rejects > 0 => Error::OneImage { others: format!("; {rejects} of {images} could not be used: {first}") },
+        _ => Error::OneImage { others: String::new() },
+    };
+    let classes = plan.digests.read(output, &layout.classes()).await?;
+    let classes = inspect::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
+    let verdict = error.to_string();
+    let page =
+        RefusedPage { plan, reasons: &merged.reasons, verdict: &verdict, examples: &examples, classes: &classes };
+    output.put(&layout.page(), page.render().into()).await?;
+    Err(error)
+}
+
+/// The content of `file`, a shard's table of unusable images.
+pub(crate) fn errors_csv(file: &str, rejects: &[(String, Reject)]) -> Result<Bytes, Error> {
+    let mut csv = CsvTable::new(file, ["path", "label", "reason", "detail"])?;
+    for (path, reject) in rejects {
+        csv.row([path, listing::label_of(path), reject.reason.as_str(), &reject.detail])?;
+    }
+    csv.finish()
+}
+
+/// Writes every shard's unusable images, and gives the first ones by path.
+async fn write_errors(output: &dyn Store, layout: &RunLayout, plan: &Plan) -> Result<Vec<(String, Reject)>, Error> {
+    let write = |shard: Shard| async move {
+        let mut rejects = part::read_rejects(output, &shard.part, &shard.run_id).await?;
+        let file = layout.errors(shard.shard);
+        output.put(&file, errors_csv(&file, &rejects)?).await?;
+        // They are sorted by path.
+        rejects.truncate(SHOWN);
+        Ok::<_, Error>(rejects)
+    };
+    let shards = plan::read_shards(output, plan).await?;
+    let each = stream::iter(shards).map(write).buffered(CONCURRENCY);
+    let first = |mut all: Vec<(String, Reject)>, some: Vec<(String, Reject)>| async move {
+        all.extend(some);
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all.truncate(SHOWN);
+        Ok(all)
+    };
+    each.try_fold(Vec::new(), first).await
+}
+
+/// "a/1.jpg (truncated: ...), b/2.jpg (empty: ...) and 5 more".
+fn describe_first(examples: &[(String, Reject)], rejects: u64) -> String {
+    let named = examples.iter().take(NAMED);
+    let mut text: Vec<String> =
+        named.map(|(path, Reject { reason, detail })| format!("`{}` ({reason}: {detail})", visible(path))).collect();
+    match rejects.saturating_sub(text.len() as u64) {
+        0 => text.join(", "),
+        more => {
+            text.push(format!("and {more} more"));
+            text.join(", ")
+        }
+    }
+}
