@@ -370,7 +370,7 @@ proptest! {
         names.dedup();
         prop_assert_eq!(names.len(), state.runs.len(), "one run of a name, so one in each window");
         if lag == 0 {
-            for (before, run) in state.runs.iter().zip(&state.runs[1..]) {
+            for (before, run) in state.runs.iter().zip(state.runs.iter().skip(1)) {
                 let is_by_hand = run.name.starts_with("by hand");
                 prop_assert!(is_by_hand || run.start - before.start >= INTERVAL, "{before:?} {run:?}");
             }
