@@ -21,7 +21,7 @@ WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY 
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test suites lint unit reference static emulator benchmark browser spark arm64 clean
+.PHONY: build run test suites lint binaries unit reference static emulator benchmark browser spark arm64 clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -30,12 +30,16 @@ build: assembler
 run: build
 	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT),demo)
 
-# All that must hold before a change lands. The suites run one after the other, and the last lines say what ran and what did not.
+# All that must hold before a change lands; the last lines say what ran and what did not. The emulator is one Python process that keeps
+# half of two cores idle, so the suites run side by side, and each one's lines are shown when it is done.
 test: forget-logs
 	$(MAKE) --no-print-directory suites || { python3 tests/summary.py $(LOGS); echo 'not all suites ran to their end'; exit 1; }
 	python3 tests/summary.py $(LOGS)
 
-suites: lint unit reference static emulator
+suites: lint binaries
+	echo 'unit tests, static checks and the emulator run side by side: some six minutes'
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit static emulator
+	$(MAKE) --no-print-directory reference
 
 .PHONY: forget-logs
 forget-logs:
@@ -46,15 +50,18 @@ lint: assembler
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
-# The whole-system tests run the program, so it is built first, and with the tests' features, so that nothing is compiled twice.
-unit: assembler $(PYTHON_READY)
-	mkdir -p $(LOGS)
+# The whole-system tests and the emulator run the programs, which are built with the tests' features, so that nothing is compiled twice.
+binaries: assembler
 	cargo build --release --locked --workspace --all-targets
+
+unit: binaries $(PYTHON_READY)
+	mkdir -p $(LOGS)
 	$(WITHOUT_PROXIES) cargo test --release --locked --workspace 2>&1 | tee $(LOGS)/unit.txt
 
 # What only the published weights and real photographs can show.
-reference: unit
+reference: binaries $(PYTHON_READY)
 ifneq ($(wildcard $(REFERENCE)),)
+	mkdir -p $(LOGS)
 	$(WITHOUT_PROXIES) cargo test --release --locked --workspace --test reference -- --ignored 2>&1 | tee $(LOGS)/reference.txt
 endif
 
@@ -68,17 +75,15 @@ static:
 	mkdir -p $(LOGS)
 	tests/static/run.sh -rs 2>&1 | tee $(LOGS)/static.txt
 
-emulator:
+emulator: binaries
 	mkdir -p $(LOGS)
-	cargo build --release --locked --workspace --all-targets
 	tests/emulator/run.sh -rs 2>&1 | tee $(LOGS)/emulator.txt
 
 # What is too large or too slow for every change.
 
-benchmark: assembler
+benchmark: binaries
 	python3 -m venv .venv-benchmark
 	.venv-benchmark/bin/pip install --quiet --requirement tests/benchmarks/requirements.txt
-	cargo build --release --locked --workspace --all-targets
 	.venv-benchmark/bin/python tests/benchmarks/benchmark.py $(REFERENCE) $(POMONA) $(dir $(POMONA))examples/engines
 
 browser:
@@ -88,8 +93,7 @@ spark:
 	tests/spark/run.sh
 
 # The NEON kernels and the Lambdas for Graviton, under qemu.
-arm64:
-	cargo build --release --locked --workspace --all-targets
+arm64: binaries
 	tests/arm64/engine.sh
 	tests/arm64/lambdas.sh
 

@@ -18,6 +18,7 @@ NOT_SEEN_HERE = {
     "InputKey": "only with an existing bucket",
     "StartChildren": "the interpreter runs the children itself",
     "FollowChildren": "the interpreter runs the children itself; redriving is not emulated",
+    "RemoveFragmentsOfFinishedParts": "only where a shard takes longer than half a minute",
     "LogDelivery": "logs of state machines are not emulated",
 }
 # Lambda itself asks how long a queue is.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use clap::Args;
 use pomona_pipeline::error::describe_reasons;
 use pomona_pipeline::inspect::{self, Inspection, StageTime};
+use pomona_pipeline::label::LabelFrom;
 use pomona_pipeline::options::CsvTables;
 use pomona_pipeline::visible::visible;
 
@@ -55,6 +56,9 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     for notice in plan.left_out.notices() {
         writeln!(out, "skipped     {notice}")?;
     }
+    for notice in plan.odd_labels.notices() {
+        writeln!(out, "labels      {notice}")?;
+    }
     writeln!(out, "features    {} x {}", info.num_images_processed, info.original_dimensions)?;
     writeln!(
         out,
@@ -66,6 +70,9 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     write!(out, ", {}", if options.center { "centred" } else { "not centred" })?;
     write!(out, "{}", if options.standardize { ", standardised" } else { "" })?;
     write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {}", visible(filter))))?;
+    if options.label_from != LabelFrom::default() {
+        write!(out, ", labels from {}", options.label_from)?;
+    }
     writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
     writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
     for notice in info.notices() {

@@ -1,5 +1,6 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
 
+mod classes;
 mod console;
 mod cost;
 mod demo;

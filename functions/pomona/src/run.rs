@@ -6,13 +6,14 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use pomona_pca::Components;
 use pomona_pipeline::compute::ComputePool;
+use pomona_pipeline::label::LabelFrom;
 use pomona_pipeline::local::{self, Job, Summary};
 use pomona_pipeline::locations;
 use pomona_pipeline::options::{CsvTables, Options};
 use pomona_pipeline::output::Output;
 use pomona_vision::extractor::Extractor;
-use pomona_vision::pixels::Limits;
 
+use crate::classes::{self, Classes};
 use crate::model::{Fallback, ModelArgs};
 use crate::progress::Progress;
 use crate::{Ending, Error, console, summary};
@@ -20,7 +21,7 @@ use crate::{Ending, Error, console, summary};
 /// Turn a folder of images into features, principal components and validated tables
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label
+    /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label (see --label-from)
     input: String,
     /// The folder (or s3://bucket/prefix) for the results; made where it does not exist
     output: String,
@@ -57,9 +58,19 @@ pub(crate) struct OptionArgs {
     /// Also hidden files, and what systems keep beside a user's (__MACOSX, @eaDir ...)
     #[arg(long)]
     include_hidden: bool,
+    /// Which folder's name is an image's label: the one that it lies in (parent), the topmost below INPUT (top), the one of this level
+    /// (2 is the one below the topmost), or none
+    #[arg(long, value_name = "FOLDER", default_value_t = LabelFrom::default())]
+    label_from: LabelFrom,
+    /// A file of labels, one a line, or an earlier run's classes.csv: they have the class ids 0, 1 ... in this order, further ones come behind
+    #[arg(long, value_name = "FILE", value_parser = classes::read)]
+    classes: Option<Classes>,
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images come
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Reject pictures of more than N pixels (width x height); one may take N x 8 bytes of memory on each thread
+    #[arg(long, value_name = "N", default_value_t = Options::default().max_pixels)]
+    max_pixels: u64,
     /// Images per unit of work, at least, on average
     #[arg(long, value_name = "N", default_value_t = Options::default().shard_size)]
     shard_size: u64,
@@ -99,7 +110,7 @@ impl RunArgs {
 
 impl Default for OptionArgs {
     fn default() -> Self {
-        let Options { extensions, shard_size, max_reject_share, .. } = Options::default();
+        let Options { extensions, label_from, max_pixels, shard_size, max_reject_share, .. } = Options::default();
         Self {
             components: None,
             no_center: false,
@@ -108,7 +119,10 @@ impl Default for OptionArgs {
             filter: None,
             exclude: Vec::new(),
             include_hidden: false,
+            label_from,
+            classes: None,
             limit: None,
+            max_pixels,
             shard_size,
             max_reject_share,
             csv: Csv::Pca,
@@ -131,7 +145,10 @@ impl OptionArgs {
             filter: self.filter,
             exclude: self.exclude,
             include_hidden: self.include_hidden,
+            label_from: self.label_from,
+            classes: self.classes.map(Classes::into_labels).unwrap_or_default(),
             limit: self.limit,
+            max_pixels: self.max_pixels,
             shard_size: self.shard_size,
             max_reject_share: self.max_reject_share,
             csv: match self.csv {
@@ -155,7 +172,7 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
         progress.say(notice);
     }
     let threads = args.threads.map_or_else(available_threads, NonZeroUsize::get);
-    let pool = ComputePool::new(Extractor::new(model, Limits::default()), threads)?;
+    let pool = ComputePool::new(Extractor::new(model), threads)?;
     let output = Output::open(&args.output, &args.input).await?;
 
     let holder = format!("process {}", std::process::id());

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pomona_pipeline::plan;
+use pomona_pipeline::planned;
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::search::{self, Hit, Space};
 use pomona_pipeline::visible::visible;
 use pomona_vision::extractor::Extractor;
-use pomona_vision::pixels::Limits;
 
 use crate::model::ModelArgs;
 use crate::progress::Progress;
@@ -39,13 +38,14 @@ pub(crate) struct SearchArgs {
 pub(crate) async fn run(args: SearchArgs, quiet: bool) -> Result<Ending, Error> {
     let (store, run_id) = args.results.open().await?;
     let image = std::fs::read(&args.image).map_err(|source| Error::Image { path: args.image.clone(), source })?;
-    let Recipe { weights, numerics, .. } = plan::read_plan(store.as_ref(), &run_id).await?.recipe;
+    let Recipe { weights, numerics, limits, .. } = planned::read_plan(store.as_ref(), &run_id).await?.recipe;
     let model = args.model.load_for(weights, &numerics, &Progress::new(quiet))?;
-    let extractor = Extractor::new(model, Limits::default());
+    let extractor = Extractor::new(model);
     let mut session = extractor.session()?;
-    let features = session.features(&image)?.map_err(|reject| Error::Rejected { path: args.image.clone(), reject })?;
+    let features = session.features(&image, &limits)?;
+    let features = features.map_err(|reject| Error::Rejected { path: args.image.clone(), reject })?.values;
     let space = if args.pca { Space::Components } else { Space::Features };
-    let recipe = Recipe::of(&extractor);
+    let recipe = Recipe::of(extractor.model()).with_max_pixels(limits.max_pixels);
     let hits = search::search(store.as_ref(), &run_id, &recipe, features, space, args.count).await?;
     if args.json {
         console::print_json(&serde_json::to_string_pretty(&hits)?)?;

@@ -21,6 +21,9 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
     for notice in plan.left_out.notices() {
         line("skipped", notice);
     }
+    for notice in plan.odd_labels.notices() {
+        line("labels", notice);
+    }
     line("features", format!("{} x {}", info.num_images_processed, info.original_dimensions));
     line(
         "components",
@@ -34,7 +37,7 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
         timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds())).collect();
     line("time", stages.join(", "));
     for notice in info.notices() {
-        line("note", notice.to_owned());
+        line("note", notice);
     }
     line("results", run_folder(summary, output));
     text

@@ -99,14 +99,14 @@ fn plan(workload: &Workload, new: New) -> Work {
     let pages = workload.images.div_ceil(PAGE);
     // Listing in ranges asks each of them for one page too many, and for the folders to cut at.
     let lists = if pages == 1 { 1 } else { pages + LIST_AT_ONCE as u64 + 1 };
-    let written = shards + levels + 4;
+    let written = shards + levels + 5;
     let looked_up = shards + 3 * parts_there + nodes;
     let batches = (looked_up + written) as f64 / AT_ONCE;
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
-    // The lock, the newest run, whether this is a new plan of the same run, and what refreshing reads of the plan itself.
-    let requests = Requests { gets: looked_up + levels + 4, puts: written + 1, lists };
+    // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing reads of the plan itself.
+    let requests = Requests { gets: looked_up + levels + 5, puts: written + 1, lists };
     Work::once(Stage::Plan, Function::Plan, seconds, requests)
 }
 
@@ -116,9 +116,10 @@ fn extract(workload: &Workload, new: New) -> Work {
     let read = f64::max(LATENCY / READ_AHEAD, workload.mean_bytes as f64 / BYTES_PER_SECOND);
     let listed = workload.images as f64 / workload.shards() as f64;
     let features = FEATURES * listed;
-    let seconds = images * compute.max(read) + 5.0 * LATENCY + (features + MOMENTS) / BYTES_PER_SECOND;
+    let seconds = images * compute.max(read) + 6.0 * LATENCY + (features + MOMENTS) / BYTES_PER_SECOND;
     let puts = new.shards * (2 + puts_of(features));
-    let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: 0 };
+    // Beside the images: whether the part is there, the listing, and whether an earlier attempt left anything.
+    let requests = Requests { gets: new.images + 3 * new.shards, puts, lists: 0 };
     Work { image_gets: new.images, ..Work::map(Stage::Extract, Function::ListBatch, new.shards, seconds, requests) }
 }
 
@@ -243,10 +244,10 @@ mod tests {
         assert_eq!(
             requests,
             [
-                // One part looked for; its listing, classes, merge level, plan, missing and shards, and the lock.
-                (Stage::Plan, 6, 7, 1),
-                // The part looked for, its listing, 500 images; features, rejects, moments.
-                (Stage::Extract, 502, 3, 0),
+                // One part looked for; its listing, classes, merge level, plan, missing and shards, the last plan, and the lock.
+                (Stage::Plan, 7, 8, 1),
+                // The part looked for, its listing, its first fragment, 500 images; features, rejects, moments.
+                (Stage::Extract, 503, 3, 0),
                 (Stage::Extract, 3, 0, 0),
                 // The plan, the level, the only part's moments; the model and its digest.
                 (Stage::Reduce, 3, 2, 0),

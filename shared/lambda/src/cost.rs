@@ -12,7 +12,7 @@ use pomona_cost::workload::{Architecture, Children, New, Workload};
 use pomona_pipeline::RunId;
 use pomona_pipeline::extract::Extracted;
 use pomona_pipeline::layout::RunLayout;
-use pomona_pipeline::plan::{self, Plan};
+use pomona_pipeline::planned::{self, Plan};
 use pomona_pipeline::stage::{Stage, Timing};
 use pomona_store::{Object, Store};
 use serde::Deserialize;
@@ -86,7 +86,7 @@ pub(crate) async fn write(
     max_concurrency: NonZeroU32,
 ) -> Result<f64, CostError> {
     let layout = RunLayout::new(run_id.as_str());
-    let plan = plan::read_plan(output, run_id).await?;
+    let plan = planned::read_plan(output, run_id).await?;
     let files = output.list(&format!("{}/", layout.root()), &|_| true).await?;
     let (maps, new) = read_maps(output, &layout, &files).await?;
     let stage_seconds = |timing: &Timing| StageSeconds { stage: timing.stage, seconds: timing.seconds() };

@@ -2,7 +2,8 @@
 
 use pomona_pipeline::compute::ComputePool;
 use pomona_pipeline::extract::{Extracted, Extraction};
-use pomona_pipeline::plan::Shard;
+use pomona_pipeline::fragments::Fragments;
+use pomona_pipeline::planned::Shard;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -47,7 +48,8 @@ impl Function for ListBatch {
     async fn handle(&self, event: Value) -> Result<Extracted, Error> {
         let Event { input, output, shard } = parse("the event", event)?;
         let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
-        let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool);
+        let fragments = Fragments::new(output.as_ref());
+        let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool, &fragments);
         Ok(extraction.extract(&shard, &|_| {}).await?)
     }
 }

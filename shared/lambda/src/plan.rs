@@ -161,7 +161,7 @@ impl Plan {
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             stores: Stores::default(),
-            recipe: Recipe::of(&settings.extractor()?),
+            recipe: Recipe::of(settings.extractor()?.model()),
             input: settings.input.clone(),
             output: settings.output.clone(),
             refresh_age: settings.refresh_age,
@@ -198,7 +198,7 @@ impl Plan {
         from: &dyn Store,
         to: &dyn Store,
         wanted: &plan::Request<'_>,
-    ) -> Result<plan::Plan, Error> {
+    ) -> Result<pomona_pipeline::planned::Plan, Error> {
         let plan = plan::plan(from, to, wanted).await?;
         if let Some(age) = self.refresh_age {
             expiry::refresh(to, &plan.run_id, age).await?;
@@ -237,7 +237,12 @@ async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
     }
 }
 
-fn planned(input: Location, output: Location, plan: &plan::Plan, max_concurrency: NonZeroU32) -> Planned {
+fn planned(
+    input: Location,
+    output: Location,
+    plan: &pomona_pipeline::planned::Plan,
+    max_concurrency: NonZeroU32,
+) -> Planned {
     let layout = RunLayout::new(plan.run_id.as_str());
     Planned {
         run_id: plan.run_id.clone(),

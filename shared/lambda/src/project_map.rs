@@ -1,7 +1,7 @@
 //! The Lambda `project-map`: writes one shard of the final tables.
 
 use pomona_pipeline::error::Reasons;
-use pomona_pipeline::plan::Shard;
+use pomona_pipeline::planned::Shard;
 use pomona_pipeline::project::{Counters, Projection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use pomona_pipeline::region;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
-use pomona_vision::pixels::Limits;
 use serde_json::Value;
 
 use crate::Location;
@@ -63,7 +62,7 @@ impl Settings {
     /// Those of [`Model::load`].
     pub fn extractor(&self) -> Result<Extractor, Error> {
         let model = Model::load(&self.model, &ModelOptions::default()).map_err(pomona_pipeline::Error::from)?;
-        Ok(Extractor::new(model, Limits::default()))
+        Ok(Extractor::new(model))
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {

@@ -70,7 +70,7 @@ impl Cloud {
     fn plan(&self, holders: Box<dyn Holders>) -> Plan {
         Plan {
             stores: self.stores(),
-            recipe: Recipe::of(support::pool(1).extractor()),
+            recipe: Recipe::of(support::pool(1).extractor().model()),
             input: Some(INPUT.parse().unwrap()),
             output: Some(OUTPUT.parse().unwrap()),
             refresh_age: Some(Duration::ZERO),

@@ -9,7 +9,7 @@ use pomona_store::Store;
 use crate::error::Error;
 use crate::layout::{node_moments, part_features, part_moments, part_rejects};
 use crate::run_id::RunId;
-use crate::{merge, plan};
+use crate::{merge, planned};
 
 /// Requests to the output that are under way at once.
 const CONCURRENCY: usize = 32;
@@ -19,9 +19,9 @@ const CONCURRENCY: usize = 32;
 /// # Errors
 /// Those of the store.
 pub async fn refresh(output: &dyn Store, run_id: &RunId, age: Duration) -> Result<(), Error> {
-    let plan = plan::read_plan(output, run_id).await?;
-    let missing: HashSet<u32> = plan::read_missing(output, &plan).await?.iter().map(|shard| shard.shard).collect();
-    let shards = plan::read_shards(output, &plan).await?;
+    let plan = planned::read_plan(output, run_id).await?;
+    let missing: HashSet<u32> = planned::read_missing(output, &plan).await?.iter().map(|shard| shard.shard).collect();
+    let shards = planned::read_shards(output, &plan).await?;
     let parts = shards.iter().filter(|shard| !missing.contains(&shard.shard)).map(|shard| files_of_part(&shard.part));
     let mut groups_of_files: Vec<Vec<String>> = parts.collect();
     for level in 1..plan.merge_levels {

@@ -6,18 +6,20 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
-use pomona_vision::pixels::{Reject, RejectReason};
+use pomona_vision::pixels::{Limits, Reject, RejectReason};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::compute::ComputePool;
-use crate::error::{Error, tell_of_damage};
+use crate::earlier::{self, Earlier};
+use crate::error::Error;
+use crate::fragments::Fragments;
 use crate::layout::RunLayout;
-use crate::listing::{self, Row};
-use crate::moments_file;
-use crate::part::{self, Outcome, Part, StoredPart};
-use crate::plan::{PreviousPart, Shard};
+use crate::listing::{self, Identity, Row};
+use crate::part::{self, Outcome, Part, Usable};
+use crate::planned::Shard;
 use crate::recipe::Recipe;
+use crate::selection::BROKEN_LINK;
 use crate::{digests, names};
 
 /// Small images are read and computed in groups, because each change of threads costs as much as reading one.
@@ -38,7 +40,7 @@ pub struct Extraction<'a> {
     input: &'a dyn Store,
     output: &'a dyn Store,
     pool: &'a ComputePool,
-    recipe: Recipe,
+    fragments: &'a Fragments<'a>,
     /// Images that may be held at once, in the making and read ahead.
     images_at_once: usize,
     /// As many permits as images may be held at once.
@@ -86,14 +88,19 @@ impl Extracted {
 }
 
 impl<'a> Extraction<'a> {
-    /// Reads images from `input`, computes in `pool`, writes parts to `output`.
-    pub fn new(input: &'a dyn Store, output: &'a dyn Store, pool: &'a ComputePool) -> Self {
+    /// Reads images from `input`, computes in `pool`, writes parts to `output`, and to `fragments` what they come to meanwhile.
+    pub fn new(
+        input: &'a dyn Store,
+        output: &'a dyn Store,
+        pool: &'a ComputePool,
+        fragments: &'a Fragments<'a>,
+    ) -> Self {
         let images_at_once = pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES;
         Self {
             input,
             output,
             pool,
-            recipe: Recipe::of(pool.extractor()),
+            fragments,
             images_at_once,
             image_budget: Semaphore::new(images_at_once),
             byte_budget: Semaphore::new(PREFETCHED_BYTES as usize),
@@ -108,7 +115,7 @@ impl<'a> Extraction<'a> {
     /// that was planned, [`Error::Inconsistent`] when the plan was made for another model, and those of the stores. An unusable image is no error: it becomes a reject.
     pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn(Done) + Sync)) -> Result<Extracted, Error> {
         let layout = RunLayout::new(shard.run_id.as_str());
-        self.check_recipe(shard, &layout)?;
+        let recipe = self.recipe(shard, &layout)?;
         if part::exists(self.output, &shard.part).await? {
             (0..shard.images).for_each(|_| on_image(Done::Found));
             return Ok(Extracted { images: shard.images, reused: shard.images, ..Extracted::default() });
@@ -117,24 +124,29 @@ impl<'a> Extraction<'a> {
         let listing_key = layout.listing(shard.shard);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let rows = listing::decode(&listing_key, listing)?;
-        let earlier = self.earlier_outcomes(&shard.previous).await?;
+        let Earlier { outcomes: earlier, fragments } =
+            earlier::read(self.output, shard, &rows, recipe.feature_width).await?;
+        self.fragments.begin(&shard.part, fragments);
         let new = rows.iter().filter(|row| !earlier.contains_key(&Identity::of(row)));
         let (computed, bytes) = new.fold((0, 0), |(images, bytes), row| (images + 1, bytes + row.size));
-        let outcomes = self.outcomes(&rows, earlier, on_image).await?;
+        let outcomes = self.outcomes(shard, &rows, earlier, recipe.limits, on_image).await?;
 
         let images = rows.len() as u64;
-        let (name, recipe) = (shard.part.clone(), self.recipe.clone());
+        let name = shard.part.clone();
         let part = self.pool.run(move || Part::new(&name, &rows, outcomes, &recipe)).await??;
         let rejects = part.rejects();
         let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
         let name = if part.this_run_only { &own_name } else { &shard.part };
         part.write(self.output, name).await?;
+        self.fragments.remove(&shard.part).await?;
         Ok(Extracted { images, computed, reused: images - computed, rejects, bytes })
     }
 
-    fn check_recipe(&self, shard: &Shard, layout: &RunLayout) -> Result<(), Error> {
-        if shard.recipe == self.recipe.digest() {
-            return Ok(());
+    /// The recipe that the shard asks for, if it is one of this model.
+    fn recipe(&self, shard: &Shard, layout: &RunLayout) -> Result<Recipe, Error> {
+        let recipe = Recipe::of(self.pool.extractor().model()).with_max_pixels(shard.max_pixels);
+        if shard.recipe == recipe.digest() {
+            return Ok(recipe);
         }
         Err(Error::inconsistent(layout.plan(), "it was made for another model or another version of pomona"))
     }
@@ -142,8 +154,10 @@ impl<'a> Extraction<'a> {
     /// The outcome of each row, in order.
     async fn outcomes(
         &self,
+        shard: &Shard,
         rows: &[Row],
         mut earlier: HashMap<Identity, Outcome>,
+        limits: Limits,
         on_image: &(dyn Fn(Done) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
         let mut outcomes: Vec<_> = rows.iter().map(|row| earlier.remove(&Identity::of(row))).collect();
@@ -157,7 +171,8 @@ impl<'a> Extraction<'a> {
         let groups = std::iter::from_fn(move || groups.next().or_else(|| turn.take().and(None)));
         let computed: Vec<_> = stream::iter(groups)
             .map(|group| async move {
-                let outcomes = self.outcomes_of_group(group).await?;
+                let outcomes = self.outcomes_of_group(group, limits).await?;
+                self.fragments.add(&shard.part, finished(group, &outcomes)).await?;
                 group.iter().for_each(|_| on_image(Done::Computed));
                 Ok::<_, Error>(outcomes)
             })
@@ -170,14 +185,14 @@ impl<'a> Extraction<'a> {
         all.collect::<Option<_>>().ok_or_else(|| Error::Internal("an image has no outcome".to_owned()))
     }
 
-    async fn outcomes_of_group(&self, group: &[&Row]) -> Result<Vec<Outcome>, Error> {
+    async fn outcomes_of_group(&self, group: &[&Row], limits: Limits) -> Result<Vec<Outcome>, Error> {
         let bytes = group.iter().map(|row| row.size).sum::<u64>().clamp(1, PREFETCHED_BYTES) as u32;
         let _images_held = acquire(&self.image_budget, group.len() as u32).await?;
         let _bytes_held = acquire(&self.byte_budget, bytes).await?;
-        let images = self.read(group).await?;
+        let images = self.read(group, limits).await?;
         let outcomes = self.pool.run_with_session(move |session| {
             let outcome = |image: Result<Bytes, Reject>| match image {
-                Ok(bytes) => Ok(session.features(&bytes)?.map(Box::from)),
+                Ok(bytes) => Ok(session.features(&bytes, &limits)?.map(Usable::from)),
                 Err(reject) => Ok(Err(reject)),
             };
             images.into_iter().map(outcome).collect()
@@ -186,11 +201,11 @@ impl<'a> Extraction<'a> {
     }
 
     /// The images' bytes, or why they could not be read.
-    async fn read(&self, group: &[&Row]) -> Result<Vec<Result<Bytes, Reject>>, Error> {
+    async fn read(&self, group: &[&Row], limits: Limits) -> Result<Vec<Result<Bytes, Reject>>, Error> {
         let read = match group {
             // Refused by what the listing says, so that nobody's memory is filled with it.
-            [row] if let Err(reject) = self.recipe.limits.check_size(row.size) => return Ok(vec![Err(reject)]),
-            [row] if !could_be_opened(row) => vec![self.input.get(&row.key).await.map(|stored| stored.bytes)],
+            [row] if let Err(reject) = limits.check_size(row.size) => return Ok(vec![Err(reject)]),
+            [row] if !row.could_be_opened() => vec![self.input.get(&row.key).await.map(|stored| stored.bytes)],
             _ => {
                 let wanted: Vec<_> = group.iter().map(|row| (row.key.as_str(), row.etag.as_str())).collect();
                 self.input.get_all_if_match(&wanted).await?
@@ -202,8 +217,8 @@ impl<'a> Extraction<'a> {
     /// What was read, if the image is as it was when it was listed.
     fn unchanged(&self, row: &Row, read: Result<Bytes, StoreError>) -> Result<Result<Bytes, Reject>, Error> {
         match read {
-            Ok(bytes) if could_be_opened(row) => Ok(Ok(bytes)),
-            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if could_be_opened(row) => {
+            Ok(bytes) if row.could_be_opened() => Ok(Ok(bytes)),
+            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if row.could_be_opened() => {
                 Err(self.changed(row))
             }
             Ok(_) => Err(self.changed(row)),
@@ -215,50 +230,12 @@ impl<'a> Extraction<'a> {
     fn changed(&self, row: &Row) -> Error {
         Error::InputChanged { location: self.input.location().to_owned(), key: row.key.clone() }
     }
+}
 
-    /// What earlier parts say of images, as long as it depends on the images' bytes alone.
-    async fn earlier_outcomes(&self, previous: &[PreviousPart]) -> Result<HashMap<Identity, Outcome>, Error> {
-        let mut outcomes = HashMap::new();
-        for part in previous {
-            match self.read_previous(part, &mut outcomes).await {
-                // What has expired or is damaged is computed again.
-                Err(Error::Damaged { .. }) => {}
-                other => other?,
-            }
-        }
-        Ok(outcomes)
-    }
-
-    async fn read_previous(
-        &self,
-        previous: &PreviousPart,
-        outcomes: &mut HashMap<Identity, Outcome>,
-    ) -> Result<(), Error> {
-        let listing_key = RunLayout::new(previous.run_id.as_str()).listing(previous.shard);
-        let rows = digests::read(self.output, &listing_key, &previous.listing_sha256).await;
-        let rows =
-            rows.inspect_err(|error| tell_of_damage(error, "the features that it leads to are computed anew"))?;
-        let rows = listing::decode(&listing_key, rows)?;
-        let part = StoredPart::read(self.output, &previous.part, &previous.run_id).await?;
-        let moments_key = part.moments_key.clone();
-        let decoded = part.decode(self.recipe.feature_width);
-        let (features, rejects) = moments_file::set_aside_if_damaged(self.output, &moments_key, decoded).await?;
-
-        let identities: HashMap<&str, Identity> =
-            rows.iter().map(|row| (row.key.as_str(), Identity::of(row))).collect();
-        for (path, values) in features.paths.iter().zip(features.values.rows()) {
-            if let Some(identity) = identities.get(path.as_str()) {
-                outcomes.insert(identity.clone(), Ok(values.iter().copied().collect()));
-            }
-        }
-        for (path, reject) in rejects {
-            let by_bytes = reject.reason != RejectReason::Unreadable;
-            if let Some(identity) = identities.get(path.as_str()).filter(|_| by_bytes) {
-                outcomes.insert(identity.clone(), Err(reject));
-            }
-        }
-        Ok(())
-    }
+/// The images of a group that can be used.
+fn finished<'a>(group: &'a [&Row], outcomes: &'a [Outcome]) -> impl Iterator<Item = (Identity, Usable)> + 'a {
+    let usable = |(row, outcome): (&&Row, &Outcome)| Some((Identity::of(row), outcome.as_ref().ok()?.clone()));
+    group.iter().zip(outcomes).filter_map(usable)
 }
 
 async fn acquire(budget: &Semaphore, wanted: u32) -> Result<SemaphorePermit<'_>, Error> {
@@ -271,7 +248,7 @@ fn groups<'a, 'b>(mut rows: &'a [&'b Row]) -> impl Iterator<Item = &'a [&'b Row]
         let mut bytes = 0;
         let fits = |row: &&&Row| {
             bytes += row.size;
-            bytes <= GROUP_BYTES && could_be_opened(row)
+            bytes <= GROUP_BYTES && row.could_be_opened()
         };
         let length = rows.iter().take(GROUP_IMAGES).take_while(fits).count().max(1);
         let (group, rest) = rows.split_at_checked(length)?;
@@ -280,31 +257,16 @@ fn groups<'a, 'b>(mut rows: &'a [&'b Row]) -> impl Iterator<Item = &'a [&'b Row]
     })
 }
 
-/// Whether the listing has an etag of it.
-fn could_be_opened(row: &Row) -> bool {
-    !row.etag.is_empty()
-}
-
 fn unreadable(row: &Row, error: &StoreError) -> Reject {
     let detail = match error {
         // In a folder's listing only names that are not UTF-8 show this character.
         _ if row.key.contains(char::REPLACEMENT_CHARACTER) => "its name is not UTF-8; rename it",
         StoreError::Denied { .. } => "no permission to read it",
-        StoreError::NotFound { .. } => "a link that leads nowhere",
+        StoreError::NotFound { .. } => BROKEN_LINK,
         StoreError::Invalid { .. } => "its name cannot be used as a key",
         _ => "the system could not read it",
     };
     Reject { reason: RejectReason::Unreadable, detail: detail.to_owned() }
-}
-
-/// What makes an image the same image: key, etag and size.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Identity(String, String, u64);
-
-impl Identity {
-    fn of(row: &Row) -> Self {
-        Self(row.key.clone(), row.etag.clone(), row.size)
-    }
 }
 
 #[cfg(test)]
@@ -312,7 +274,7 @@ mod tests {
     use super::*;
 
     fn row(size: u64, etag: &str) -> Row {
-        Row { key: "a/b.jpg".into(), size, etag: etag.into(), class_id: 0, image_id: 0 }
+        Row { key: "a/b.jpg".into(), size, etag: etag.into(), label: "a".into(), class_id: 0, image_id: 0 }
     }
 
     #[test]

@@ -12,11 +12,11 @@ mod text;
 mod variance;
 
 use chrono::{DateTime, Utc};
-use pomona_vision::pixels::Reject;
 
 use crate::error::Reasons;
 use crate::inspect::ClassCount;
-use crate::plan::Plan;
+use crate::planned::Plan;
+use crate::rejects::Rejected;
 use crate::report::ModelInfo;
 use crate::sample::Point;
 use crate::stage::Timing;
@@ -35,7 +35,7 @@ pub(crate) struct Page<'a> {
     pub(crate) validation: &'a Validation,
     /// The stages before the report.
     pub(crate) timings: &'a [Timing],
-    /// The most frequent classes, [`CLASSES_SHOWN`] at most.
+    /// The first classes by their ids, [`CLASSES_SHOWN`] at most.
     pub(crate) classes: &'a [ClassCount],
     /// A sample of the images.
     pub(crate) points: &'a [Point],
@@ -67,8 +67,8 @@ pub(crate) struct RefusedPage<'a> {
     /// Why the run failed.
     pub(crate) verdict: &'a str,
     /// Some unusable images.
-    pub(crate) examples: &'a [(String, Reject)],
-    /// The most frequent classes, [`CLASSES_SHOWN`] at most.
+    pub(crate) examples: &'a [Rejected],
+    /// The first classes by their ids, [`CLASSES_SHOWN`] at most.
     pub(crate) classes: &'a [ClassCount],
 }
 
@@ -134,7 +134,7 @@ fn title(plan: &Plan) -> String {
 
 /// What a reader must know before anything else, if anything.
 fn notices(page: &Page<'_>) -> String {
-    page.info.notices().into_iter().map(|text| format!("<p class=\"notice\">{}</p>\n", escape(text))).collect()
+    page.info.notices().into_iter().map(|text| format!("<p class=\"notice\">{}</p>\n", escape(&text))).collect()
 }
 
 fn map_heading(page: &Page<'_>) -> &'static str {

@@ -9,7 +9,7 @@ use crate::digests::Digests;
 use crate::error::Error;
 use crate::latest;
 use crate::layout::RunLayout;
-use crate::plan::{self, Plan};
+use crate::planned::{self, Plan};
 use crate::report::ModelInfo;
 use crate::run_id::RunId;
 use crate::stage::Stage;
@@ -27,7 +27,7 @@ pub struct Inspection {
     pub info: ModelInfo,
     /// Every check.
     pub validation: Validation,
-    /// Labels with their listed images, most frequent first.
+    /// Labels with their listed images, in the order of their ids.
     pub classes: Vec<ClassCount>,
     /// Time per stage.
     pub timings: Vec<StageTime>,
@@ -110,7 +110,7 @@ fn describe_finished(runs: &[RunId]) -> String {
 /// [`Error::Damaged`] for files that are not what they should be, and those of the store.
 pub async fn inspect(output: &dyn Store, run_id: &RunId) -> Result<Inspection, Error> {
     let layout = RunLayout::new(run_id.as_str());
-    let plan = plan::read_plan(output, run_id).await?;
+    let plan = planned::read_plan(output, run_id).await?;
     let reported = Digests::read_record(output, &layout.report_digests()).await?;
     let classes = plan.digests.read(output, &layout.classes()).await?;
     let timings = reported.read(output, &layout.timings()).await?;

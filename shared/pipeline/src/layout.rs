@@ -2,6 +2,8 @@
 
 /// The newest successful run.
 pub const LATEST: &str = "latest.json";
+/// The run that was planned last, whether or not it came to an end.
+pub const PLANNED: &str = "runs/planned.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
 
@@ -18,6 +20,11 @@ pub fn part_rejects(part: &str) -> String {
 /// The moments of a part, written last: a part exists once they do.
 pub fn part_moments(part: &str) -> String {
     format!("parts/{part}.moments")
+}
+
+/// A part's images that were finished when the part was not.
+pub fn part_fragment(part: &str, number: u32) -> String {
+    format!("parts/{part}.fragment-{number}")
 }
 
 /// Merged moments of a group.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use pomona_store::Object;
 
 use crate::error::Error;
+use crate::label::LabelFrom;
 use crate::names;
 use crate::tables::{self, ParquetTable};
 
@@ -20,25 +21,33 @@ pub struct Row {
     pub size: u64,
     /// The store's change token; empty where the file could not even be opened.
     pub etag: String,
-    /// The number of the image's label, 0 for the most frequent.
+    /// The name of one of the folders that the image lies in, as the option `label_from` chose it.
+    pub label: Arc<str>,
+    /// The number of the label among the classes.
     pub class_id: i32,
     /// The image's index in the whole listing.
     pub image_id: i64,
 }
 
 impl Row {
-    /// The name of the folder that the image lies in, "" at the root.
-    pub fn label(&self) -> &str {
-        label_of(&self.key)
+    /// Whether the file could be opened when it was listed.
+    pub(crate) fn could_be_opened(&self) -> bool {
+        !self.etag.is_empty()
     }
 }
 
-/// The name of the folder that `key` lies in, "" at the root.
-pub fn label_of(key: &str) -> &str {
-    let Some((folders, _)) = key.rsplit_once('/') else {
-        return "";
-    };
-    folders.rsplit('/').next().unwrap_or(folders)
+/// What makes an image the same image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    pub(crate) key: String,
+    pub(crate) etag: String,
+    pub(crate) size: u64,
+}
+
+impl Identity {
+    pub(crate) fn of(row: &Row) -> Self {
+        Self { key: row.key.clone(), etag: row.etag.clone(), size: row.size }
+    }
 }
 
 /// A label with its number and how many listed images carry it.
@@ -55,28 +64,25 @@ pub struct Class {
 pub struct Listing {
     /// Every image.
     pub rows: Vec<Row>,
-    /// Classes in the order of their ids: most frequent first, ties by name.
+    /// Classes in the order of their ids: those that the run was given, then the others, most frequent first, ties by name.
     pub classes: Vec<Class>,
 }
 
 impl Listing {
-    /// Sorts and numbers the objects.
-    pub fn new(mut objects: Vec<Object>) -> Self {
+    /// Sorts, labels and numbers the objects. The labels that are `known` have the first ids, in their order.
+    pub fn new(mut objects: Vec<Object>, labels: LabelFrom, known: &[String]) -> Self {
         objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let classes = classes_by_frequency(&objects);
-        let class_ids: BTreeMap<&str, i32> =
-            classes.iter().zip(0..).map(|(class, class_id)| (class.name.as_str(), class_id)).collect();
-        let rows = objects
-            .into_iter()
+        let classes = number(count(objects.iter().map(|object| labels.label(&object.key))), known);
+        let numbered = classes
+            .iter()
             .zip(0..)
-            .map(|(object, image_id)| Row {
-                class_id: class_ids[label_of(&object.key)],
-                image_id,
-                key: object.key,
-                size: object.size,
-                etag: object.etag,
-            })
-            .collect();
+            .map(|(class, class_id)| (class.name.as_str(), (class_id, Arc::from(class.name.as_str()))));
+        let numbered: BTreeMap<&str, (i32, Arc<str>)> = numbered.collect();
+        let row = |(object, image_id): (Object, i64)| {
+            let (class_id, label) = numbered[labels.label(&object.key)].clone();
+            Row { key: object.key, size: object.size, etag: object.etag, label, class_id, image_id }
+        };
+        let rows = objects.into_iter().zip(0..).map(row).collect();
         Self { rows, classes }
     }
 
@@ -95,15 +101,21 @@ impl Listing {
     }
 }
 
-fn classes_by_frequency(objects: &[Object]) -> Vec<Class> {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for object in objects {
-        *counts.entry(label_of(&object.key)).or_default() += 1;
+fn count<'a>(labels: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, u64> {
+    let mut counts = BTreeMap::new();
+    for label in labels {
+        *counts.entry(label).or_default() += 1;
     }
-    let mut classes: Vec<Class> =
-        counts.into_iter().map(|(name, count)| Class { name: name.to_owned(), count }).collect();
+    counts
+}
+
+fn number(mut counts: BTreeMap<&str, u64>, known: &[String]) -> Vec<Class> {
+    let known = known.iter().map(|name| Class { name: name.clone(), count: counts.remove(name.as_str()).unwrap_or(0) });
+    let mut classes: Vec<Class> = known.collect();
+    let others = classes.len();
+    classes.extend(counts.into_iter().map(|(name, count)| Class { name: name.to_owned(), count }));
     // Stable, and the map is sorted: ties stay in the order of their names.
-    classes.sort_by_key(|class| std::cmp::Reverse(class.count));
+    classes[others..].sort_by_key(|class| std::cmp::Reverse(class.count));
     classes
 }
 
@@ -124,7 +136,7 @@ pub(crate) fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.key))),
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.size as i64))),
             Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.etag))),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(Row::label))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.label))),
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.class_id))),
             Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.image_id))),
         ],
@@ -136,11 +148,12 @@ pub(crate) fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
 pub(crate) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Row>, Error> {
     let table = ParquetTable::read(file, bytes)?;
     let (keys, sizes, etags) = (table.text("key")?, table.int64("size")?, table.text("etag")?);
-    let (class_ids, image_ids) = (table.int32("class_id")?, table.int64("image_id")?);
+    let (labels, class_ids, image_ids) = (table.text("label")?, table.int32("class_id")?, table.int64("image_id")?);
     let row = |index| Row {
         key: keys.value(index).to_owned(),
         size: sizes.value(index) as u64,
         etag: etags.value(index).to_owned(),
+        label: labels.value(index).into(),
         class_id: class_ids.value(index),
         image_id: image_ids.value(index),
     };
@@ -158,15 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_the_name_of_the_parent_folder() {
-        assert_eq!(label_of("a.jpg"), "");
-        assert_eq!(label_of("pear/a.jpg"), "pear");
-        assert_eq!(label_of("year=2024/month=1/pear, ripe/a.jpg"), "pear, ripe");
-    }
-
-    #[test]
     fn classes_are_numbered_by_frequency_and_ties_by_name() {
-        let listing = Listing::new(objects(&["b/1", "c/1", "c/2", "a/1", "x"]));
+        let listing = Listing::new(objects(&["b/1", "c/1", "c/2", "a/1", "x"]), LabelFrom::Parent, &[]);
         let names: Vec<&str> = listing.classes.iter().map(|class| class.name.as_str()).collect();
         assert_eq!(names, ["c", "", "a", "b"]);
         assert_eq!(listing.classes[0].count, 2);
@@ -175,11 +181,22 @@ mod tests {
         assert_eq!(ids, [("a/1", 2, 0), ("b/1", 3, 1), ("c/1", 0, 2), ("c/2", 0, 3), ("x", 1, 4)]);
     }
 
+    #[test]
+    fn classes_that_are_known_keep_their_numbers_whatever_the_images_are() {
+        let known = ["b", "none of these", "a"].map(str::to_owned);
+        let listing = Listing::new(objects(&["a/1", "c/1", "c/2", "d/1", "d/2", "d/3"]), LabelFrom::Parent, &known);
+        let classes: Vec<(&str, u64)> =
+            listing.classes.iter().map(|class| (class.name.as_str(), class.count)).collect();
+        assert_eq!(classes, [("b", 0), ("none of these", 0), ("a", 1), ("d", 3), ("c", 2)]);
+        let ids: Vec<i32> = listing.rows.iter().map(|row| row.class_id).collect();
+        assert_eq!(ids, [2, 4, 4, 3, 3, 3]);
+    }
+
     proptest! {
         #[test]
         fn rows_survive_parquet(keys in prop::collection::btree_set(".{1,20}", 0..20), size in 0u64..1 << 40) {
             let objects = keys.into_iter().map(|key| Object { key, size, etag: "\"é,".into() }).collect();
-            let rows = Listing::new(objects).rows;
+            let rows = Listing::new(objects, LabelFrom::Parent, &[]).rows;
             let bytes = encode("listing", &rows).unwrap();
             prop_assert_eq!(decode("listing", bytes).unwrap(), rows);
         }

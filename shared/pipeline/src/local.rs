@@ -11,9 +11,11 @@ use crate::compute::ComputePool;
 use crate::damages::Damages;
 use crate::error::Error;
 use crate::extract::{Done, Extracted, Extraction};
+use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::options::Options;
-use crate::plan::{self, Plan, Request, Shard};
+use crate::plan::{self, Request};
+use crate::planned::{self, Plan, Shard};
 use crate::project::Projection;
 use crate::recipe::Recipe;
 use crate::reduce::{self, Reduced};
@@ -95,14 +97,16 @@ pub async fn run(
     memory::check(job.pool.extractor().model().width())?;
     let run_id = RunId::now();
     lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
+    let fragments = Fragments::new(job.output);
     let outcome = tokio::select! {
-        summary = stages(job, &run_id, observer) => summary.map(Some),
+        summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
         error = keep_lock(job.output, &run_id) => Err(error),
         () = stopped => Ok(None),
     };
+    let kept = fragments.keep_all().await;
     let released = lock::release(job.output, &run_id).await;
     // The first failure is the one to mend; a lock that stays ends by itself.
-    outcome.and_then(|summary| released.map(|()| summary))
+    outcome.and_then(|summary| kept.and(released).map(|()| summary))
 }
 
 /// Renews the lock for as long as it can; the error tells why it cannot.
@@ -117,11 +121,16 @@ async fn keep_lock(output: &dyn Store, run_id: &RunId) -> Error {
     }
 }
 
-async fn stages(job: &Job<'_>, run_id: &RunId, observer: &dyn Observer) -> Result<Summary, Error> {
+async fn stages(
+    job: &Job<'_>,
+    run_id: &RunId,
+    fragments: &Fragments<'_>,
+    observer: &dyn Observer,
+) -> Result<Summary, Error> {
     let clock = Clock::new(observer);
     let (mut replans, mut mends) = (0, 0);
     loop {
-        match planned_stages(job, run_id, &clock).await {
+        match planned_stages(job, run_id, fragments, &clock).await {
             Err(Error::InputChanged { .. }) if replans < REPLANS => {
                 replans += 1;
                 observer.notice("an image changed while the run was going: planning again");
@@ -143,10 +152,11 @@ async fn stages(job: &Job<'_>, run_id: &RunId, observer: &dyn Observer) -> Resul
 async fn planned_stages(
     job: &Job<'_>,
     run_id: &RunId,
+    fragments: &Fragments<'_>,
     clock: &Clock<'_>,
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
     let plan = plan(job, run_id, clock).await?;
-    let extracted = extract(job, &plan, clock).await?;
+    let extracted = extract(job, &plan, fragments, clock).await?;
     combine(job.output, &plan, clock).await?;
     let reduced = reduce(job.output, run_id, clock).await?;
     if let Some(notice) = &reduced.notice {
@@ -159,21 +169,21 @@ async fn planned_stages(
 }
 
 async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
-    let recipe = Recipe::of(job.pool.extractor());
+    let recipe = Recipe::of(job.pool.extractor().model());
     let request = Request { run_id, started: clock.started, options: job.options, recipe: &recipe };
     let on_file = || clock.observer.file_listed();
     let input = Watched::new(job.input, &on_file);
     clock.time(Stage::Plan, 1, |_| plan::plan(&input, job.output, &request)).await
 }
 
-async fn extract(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<Extracted, Error> {
-    let missing = plan::read_missing(job.output, plan).await?;
+async fn extract(job: &Job<'_>, plan: &Plan, fragments: &Fragments<'_>, clock: &Clock<'_>) -> Result<Extracted, Error> {
+    let missing = planned::read_missing(job.output, plan).await?;
     let images = missing.iter().map(|shard| shard.images).sum();
     if images < plan.images {
         let there = plan.images - images;
         clock.observer.notice(&format!("{there} of {} images are in parts that exist already", plan.images));
     }
-    let extraction = Extraction::new(job.input, job.output, job.pool);
+    let extraction = Extraction::new(job.input, job.output, job.pool, fragments);
     let on_image = |done| match done {
         Done::Computed => clock.observer.item_done(Stage::Extract),
         Done::Found => clock.observer.item_there(Stage::Extract),
@@ -213,7 +223,7 @@ async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result
 }
 
 async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), Error> {
-    let shards = plan::read_shards(job.output, plan).await?;
+    let shards = planned::read_shards(job.output, plan).await?;
     let projection = Projection::open(job.output, &plan.run_id).await?;
     clock
         .time(Stage::Project, shards.len() as u64, |_| async {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::listing::Row;
 
 /// Version of the part format: any change to the bytes of a part's files needs a new one.
-const PART_FORMAT: &str = "pomona part 2";
+const PART_FORMAT: &str = "pomona part 3";
 
 /// Above this mean size of a shard's images the number of shards is doubled.
 const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
@@ -86,6 +86,7 @@ pub fn part_name(recipe: &str, rows: &[Row]) -> String {
         name.field(row.key.as_bytes());
         name.field(row.etag.as_bytes());
         name.field(&row.size.to_le_bytes());
+        name.field(row.label.as_bytes());
     }
     name.finish()
 }

@@ -1,10 +1,15 @@
 //! What a user may choose for a run.
 
+use std::collections::BTreeSet;
+
 use pomona_pca::Components;
+use pomona_vision::pixels::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::label::LabelFrom;
 use crate::selection::{self, Selection, Wanted};
+use crate::visible::visible;
 
 /// The options of a run; the command line, a state machine's input and plan.json share this one form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +29,14 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// With files that are hidden or that systems keep beside a user's, such as `__MACOSX`.
     pub include_hidden: bool,
+    /// Which folder's name is an image's label.
+    pub label_from: LabelFrom,
+    /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels come behind.
+    pub classes: Vec<String>,
     /// A sample of this many images: of each label in proportion, at least one where that is possible.
     pub limit: Option<u64>,
+    /// The largest pictures that are read, in pixels (width x height).
+    pub max_pixels: u64,
     /// At least so many images in each shard, on average.
     pub shard_size: u64,
     /// The run fails when more than this share of the images cannot be used.
@@ -61,7 +72,10 @@ impl Default for Options {
             filter: None,
             exclude: Vec::new(),
             include_hidden: false,
+            label_from: LabelFrom::default(),
+            classes: Vec::new(),
             limit: None,
+            max_pixels: Limits::DEFAULT.max_pixels,
             shard_size: 512,
             max_reject_share: 0.05,
             csv: CsvTables::default(),
@@ -89,6 +103,12 @@ impl Options {
         if self.limit == Some(0) {
             return refuse("limit", "0 images are no dataset; give 2 or more, or leave it out");
         }
+        if let Some(twice) = first_twice(&self.classes) {
+            return refuse("classes", &format!("`{}` stands there twice", visible(twice)));
+        }
+        if self.max_pixels == 0 {
+            return refuse("max-pixels", "must be at least 1 pixel");
+        }
         if self.shard_size == 0 {
             return refuse("shard-size", "must be at least 1 image");
         }
@@ -112,6 +132,11 @@ impl Options {
     }
 }
 
+fn first_twice(names: &[String]) -> Option<&String> {
+    let mut seen = BTreeSet::new();
+    names.iter().find(|name| !seen.insert(*name))
+}
+
 fn is_extension(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric())
 }
@@ -124,6 +149,8 @@ mod tests {
     fn impossible_options_are_refused_by_name() {
         let cases = [
             ("limit", Options { limit: Some(0), ..Options::default() }),
+            ("classes", Options { classes: ["a", "b", "a"].map(str::to_owned).to_vec(), ..Options::default() }),
+            ("max-pixels", Options { max_pixels: 0, ..Options::default() }),
             ("shard-size", Options { shard_size: 0, ..Options::default() }),
             ("max-reject-share", Options { max_reject_share: 1.5, ..Options::default() }),
             ("max-reject-share", Options { max_reject_share: f64::NAN, ..Options::default() }),

@@ -8,24 +8,35 @@ use futures::future::try_join;
 use ndarray::{Array2, ArrayView2};
 use pomona_pca::Moments;
 use pomona_store::Store;
-use pomona_vision::pixels::{Reject, RejectReason};
-
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::StrDeserializer;
+use pomona_vision::extractor;
+use pomona_vision::pixels::{Losses, Reject, RejectReason};
 
 use crate::error::Error;
 use crate::layout;
-use crate::listing::{Row, label_of};
+use crate::listing::Row;
 use crate::moments_file::{self, Header, Kind, MomentsFile, PartFiles};
 use crate::provenance;
 use crate::recipe::Recipe;
+use crate::rejects::{self, Rejected};
 use crate::run_id::RunId;
 use crate::tables::{self, ParquetTable};
-use crate::{digests, names};
+use crate::{digests, losses, names};
 
 /// What became of an image.
-pub(crate) type Outcome = Result<Box<[f32]>, Reject>;
+pub(crate) type Outcome = Result<Usable, Reject>;
+
+/// An image that could be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Usable {
+    pub(crate) features: Arc<[f32]>,
+    pub(crate) losses: Losses,
+}
+
+impl From<extractor::Features<'_>> for Usable {
+    fn from(features: extractor::Features<'_>) -> Self {
+        Self { features: features.values.into(), losses: features.losses }
+    }
+}
 
 /// Whether a part exists: it does once its moments do, which are written last.
 pub(crate) async fn exists(output: &dyn Store, name: &str) -> Result<bool, Error> {
@@ -46,27 +57,30 @@ impl Part {
     /// The part that `rows` make, whose outcomes stand in the same order.
     pub(crate) fn new(name: &str, rows: &[Row], outcomes: Vec<Outcome>, recipe: &Recipe) -> Result<Self, Error> {
         let width = recipe.feature_width;
-        let mut used = Vec::with_capacity(rows.len());
+        let (mut used, mut losses) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         let mut values = Vec::with_capacity(rows.len() * width);
         let mut rejected = Vec::new();
         for (row, outcome) in rows.iter().zip(outcomes) {
             match outcome {
-                Ok(features) => {
-                    used.push(row.key.as_str());
-                    values.extend_from_slice(&features);
+                Ok(usable) => {
+                    used.push(row);
+                    losses.push(usable.losses);
+                    values.extend_from_slice(&usable.features);
                 }
-                Err(reject) => rejected.push((row.key.as_str(), reject)),
+                Err(reject) => {
+                    rejected.push(Rejected { path: row.key.clone(), label: row.label.to_string(), reject });
+                }
             }
         }
         let values = Array2::from_shape_vec((used.len(), width), values)
             .map_err(|error| Error::Internal(format!("features of part {name}: {error}")))?;
         // An idle thread of the pool takes one half: after the last shard there is nothing else to do.
         let (features, moments) = rayon::join(
-            || encode_features(&layout::part_features(name), &used, values.view(), recipe),
+            || encode_features(&layout::part_features(name), &used, values.view(), &losses, recipe),
             || Moments::of(values.view()),
         );
         let features = features?;
-        let rejects = encode_rejects(&layout::part_rejects(name), &rejected)?;
+        let rejects = rejects::to_parquet(&layout::part_rejects(name), &rejected)?;
         let mut header = Header {
             images: rows.len() as u64,
             files: Some(PartFiles {
@@ -75,8 +89,8 @@ impl Part {
             }),
             ..Header::default()
         };
-        for (_, reject) in &rejected {
-            *header.reasons.entry(reject.reason).or_default() += 1;
+        for rejected in &rejected {
+            *header.reasons.entry(rejected.reject.reason).or_default() += 1;
         }
         Ok(Self {
             features,
@@ -101,31 +115,22 @@ impl Part {
     }
 }
 
-fn encode_features(file: &str, keys: &[&str], values: ArrayView2<'_, f32>, recipe: &Recipe) -> Result<Bytes, Error> {
+fn encode_features(
+    file: &str,
+    rows: &[&Row],
+    values: ArrayView2<'_, f32>,
+    losses: &[Losses],
+    recipe: &Recipe,
+) -> Result<Bytes, Error> {
     tables::to_parquet(
         file,
         vec![tables::text_field("path"), tables::text_field("label"), tables::vector_field("features")],
         vec![
-            Arc::new(StringArray::from_iter_values(keys)),
-            Arc::new(StringArray::from_iter_values(keys.iter().map(|key| label_of(key)))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.key))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.label))),
             tables::vectors(values),
         ],
-        provenance::of_features(recipe),
-    )
-}
-
-fn encode_rejects(file: &str, rejects: &[(&str, Reject)]) -> Result<Bytes, Error> {
-    let text = |cell: fn(&(&str, Reject)) -> String| Arc::new(StringArray::from_iter_values(rejects.iter().map(cell)));
-    tables::to_parquet(
-        file,
-        ["path", "label", "reason", "detail"].map(tables::text_field).to_vec(),
-        vec![
-            text(|(key, _)| (*key).to_owned()),
-            text(|(key, _)| label_of(key).to_owned()),
-            text(|(_, reject)| reject.reason.to_string()),
-            text(|(_, reject)| reject.detail.clone()),
-        ],
-        [],
+        provenance::of_features(recipe).into_iter().chain(losses::to_metadata(losses)),
     )
 }
 
@@ -156,11 +161,11 @@ impl StoredPart {
     }
 
     /// Features of `width` numbers and rejects, if their files are those that the moments vouch for.
-    pub(crate) fn decode(self, width: usize) -> Result<(Features, Vec<(String, Reject)>), Error> {
+    pub(crate) fn decode(self, width: usize) -> Result<(Features, Vec<Rejected>), Error> {
         digests::check(&self.features_key, &self.features, &self.checksums.features_sha256)?;
         digests::check(&self.rejects_key, &self.rejects, &self.checksums.rejects_sha256)?;
         let features = Features::decode(&self.features_key, self.features, width)?;
-        Ok((features, decode_rejects(&self.rejects_key, self.rejects)?))
+        Ok((features, rejects::from_parquet(&self.rejects_key, self.rejects)?))
     }
 }
 
@@ -172,21 +177,18 @@ fn checksums(header: Header, moments_key: &str) -> Result<PartFiles, Error> {
 ///
 /// # Errors
 /// [`Error::Damaged`] where the file is not the one that the moments vouch for; the part is set aside then.
-pub(crate) async fn read_rejects(
-    output: &dyn Store,
-    name: &str,
-    run_id: &RunId,
-) -> Result<Vec<(String, Reject)>, Error> {
+pub(crate) async fn read_rejects(output: &dyn Store, name: &str, run_id: &RunId) -> Result<Vec<Rejected>, Error> {
     let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
     let (moments_key, key) = (layout::part_moments(&name), layout::part_rejects(&name));
     let read = digests::read(output, &key, &checksums(header, &moments_key)?.rejects_sha256).await;
-    decode_rejects(&key, moments_file::set_aside_if_damaged(output, &moments_key, read).await?)
+    rejects::from_parquet(&key, moments_file::set_aside_if_damaged(output, &moments_key, read).await?)
 }
 
-/// A part's features: paths in order, and as many rows of numbers.
+/// A part's features: paths in order, and as many rows of numbers and losses.
 #[derive(Debug)]
 pub(crate) struct Features {
     pub(crate) paths: Vec<String>,
+    pub(crate) losses: Vec<Losses>,
     pub(crate) values: Array2<f32>,
 }
 
@@ -195,18 +197,12 @@ impl Features {
     fn decode(file: &str, bytes: Bytes, width: usize) -> Result<Self, Error> {
         let table = ParquetTable::read(file, bytes)?;
         let paths = table.text("path")?.iter().flatten().map(str::to_owned).collect();
-        Ok(Self { paths, values: table.vectors("features", width)? })
+        Ok(Self { paths, losses: losses::of_table(&table)?, values: table.vectors("features", width)? })
     }
-}
 
-/// Decodes a part's rejects: paths with their reasons, in order.
-fn decode_rejects(file: &str, bytes: Bytes) -> Result<Vec<(String, Reject)>, Error> {
-    let table = ParquetTable::read(file, bytes)?;
-    let (paths, reasons, details) = (table.text("path")?, table.text("reason")?, table.text("detail")?);
-    let reject = |row| {
-        let reason: StrDeserializer<'_, serde::de::value::Error> = reasons.value(row).into_deserializer();
-        let reason = RejectReason::deserialize(reason).map_err(|error| Error::inconsistent(file, error.to_string()))?;
-        Ok((paths.value(row).to_owned(), Reject { reason, detail: details.value(row).to_owned() }))
-    };
-    (0..table.rows()).map(reject).collect()
+    /// Each image by itself.
+    pub(crate) fn usable(&self) -> impl Iterator<Item = Usable> {
+        let rows = self.values.rows().into_iter().zip(&self.losses);
+        rows.map(|(values, &losses)| Usable { features: values.iter().copied().collect(), losses })
+    }
 }

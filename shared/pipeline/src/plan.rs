@@ -8,101 +8,26 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
 use pomona_store::{Entry, Object, Store};
-use pomona_vision::pixels::RejectReason;
-use serde::{Deserialize, Serialize};
 
-use crate::digests::{self, Digests};
-use crate::error::{Error, tell_of_damage};
+use crate::digests::Digests;
+use crate::error::Error;
+use crate::history::{self, History, of_earlier_run};
 use crate::latest::Latest;
 use crate::layout::{self, RunLayout};
 use crate::listing::{self, Class, Listing, Row};
 use crate::merge;
+use crate::odd_labels::OddLabels;
 use crate::options::Options;
+use crate::planned::{self, Plan, Shard};
 use crate::recipe::Recipe;
+use crate::rejects::Rejected;
 use crate::run_id::RunId;
-use crate::selection::{LeftOut, OddFolder, Remainder};
+use crate::selection::Remainder;
 use crate::tables::CsvTable;
-use crate::{json, latest, limit, locations, names, part};
+use crate::{json, latest, limit, locations, names, part, rejects};
 
 /// Requests to the output that a plan has under way at once.
 const CONCURRENCY: usize = 32;
-
-/// The content of plan.json.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Plan {
-    /// The run.
-    pub run_id: RunId,
-    /// When the run started.
-    pub started: DateTime<Utc>,
-    /// Where the images are.
-    pub input: String,
-    /// What the user chose.
-    pub options: Options,
-    /// How features are made.
-    pub recipe: Recipe,
-    /// Listed images.
-    pub images: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// Labels.
-    pub classes: u64,
-    /// What lies at the input beside these images.
-    #[serde(default)]
-    pub left_out: LeftOut,
-    /// Leading bits of a key's hash that name its shard.
-    pub shard_bits: u32,
-    /// Shards that hold any image.
-    pub shards: u64,
-    /// Shards whose parts did not exist when the plan was made.
-    pub missing: u64,
-    /// Merge levels, the last one (of a single group, merged by reduce) included.
-    pub merge_levels: u32,
-    /// The run that latest.json named when the plan was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follows: Option<RunId>,
-    /// The other files of the plan, but for the listings.
-    pub digests: Digests,
-}
-
-/// The work of one shard: an entry of shards.json, and of missing.json while its part does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// The run.
-    pub run_id: RunId,
-    /// The shard's number.
-    pub shard: u32,
-    /// The name of its part.
-    pub part: String,
-    /// The digest of the recipe that the part is made by.
-    pub recipe: String,
-    /// Listed images.
-    pub images: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// SHA-256 of its rows of the listing.
-    pub listing_sha256: String,
-    /// Parts of the newest successful run that may hold features of this shard's unchanged images.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub previous: Vec<PreviousPart>,
-}
-
-/// A part of an earlier run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreviousPart {
-    /// The earlier run, which keeps the listing.
-    pub run_id: RunId,
-    /// The shard's number in that run.
-    pub shard: u32,
-    /// The part's name.
-    pub part: String,
-    /// SHA-256 of the shard's rows of that run's listing.
-    pub listing_sha256: String,
-}
-
-/// Earlier parts that a shard is told of. Each takes some 230 bytes of the shard's entry in missing.json, which Step Functions hands to
-/// a child execution as its input, of at most 256 KiB. There are more only where shards have become many times larger; then the
-/// images of the others are computed again.
-const MOST_PREVIOUS: usize = 1_000;
 
 /// What to plan.
 #[derive(Debug)]
@@ -113,7 +38,7 @@ pub struct Request<'a> {
     pub started: DateTime<Utc>,
     /// What the user chose.
     pub options: &'a Options,
-    /// How features are made.
+    /// How features are made, but for what the options say of it.
     pub recipe: &'a Recipe,
 }
 
@@ -124,6 +49,8 @@ pub struct Request<'a> {
 /// [`Error::Option`], [`Error::NoImages`], [`Error::Emptied`], [`Error::OutputInsideInput`], and those of the stores.
 pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
+    let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
+    let request = &Request { recipe: &recipe, ..*request };
     locations::refuse_output_inside_input(input.location(), output.location())?;
     let (listing, remainder) = match list(input, request.options).await {
         Err(error @ Error::NoImages { .. }) => {
@@ -138,16 +65,25 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     let shard_bits = names::shard_bits(images, bytes, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
     let classes = listing.classes.clone();
+    let odd_labels = OddLabels::of(&listing.rows, &classes, request.options.label_from, &request.options.classes);
     remove_leftovers(output, &layout).await?;
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
     let shards = write_listing(output, request, listing.into_shards(shard_bits)).await?;
-    let missing = missing_shards(output, request, newest.as_ref(), shard_bits, &shards).await?;
+    let after = history::last_planned(output, request.run_id).await?;
+    let heads = after.iter().chain(&newest);
+    let missing = missing_shards(output, request, heads, shard_bits, &shards).await?;
     let merge_levels = merge::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
     let mut files = vec![(layout.classes(), encode_classes(&layout.classes(), &classes)?)];
-    if !remainder.odd_folders.is_empty() {
-        files.push((layout.odd_folders(), encode_odd_folders(&layout.odd_folders(), &remainder.odd_folders)?));
+    let labels = request.options.label_from;
+    let odd_folders: Vec<Rejected> = remainder
+        .odd_folders
+        .into_iter()
+        .map(|(path, reject)| Rejected { label: labels.label(&path).into(), path, reject })
+        .collect();
+    if !odd_folders.is_empty() {
+        files.push((layout.odd_folders(), rejects::to_csv(&layout.odd_folders(), &odd_folders)?));
     }
     for (level, groups) in (1..).zip(&merge_levels) {
         let key = layout.merge_level(level);
@@ -163,16 +99,18 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
         started: request.started,
         input: input.location().to_owned(),
         options: request.options.clone(),
-        recipe: request.recipe.clone(),
+        recipe: recipe.clone(),
         images,
         bytes,
         classes: classes.len() as u64,
         left_out: remainder.left_out,
+        odd_labels,
         shard_bits,
         shards: shards.len() as u64,
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
         follows: newest,
+        after,
         digests,
     };
     for (key, bytes) in files {
@@ -180,6 +118,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     }
     output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
     output.put(&layout.shards(), shards_json).await?;
+    history::note_planned(output, request.run_id).await?;
     Ok(plan)
 }
 
@@ -192,7 +131,7 @@ async fn list(input: &dyn Store, options: &Options) -> Result<(Listing, Remainde
     if objects.is_empty() {
         return Err(no_images(input, options, &remainder));
     }
-    Ok((Listing::new(objects), remainder))
+    Ok((Listing::new(objects, options.label_from, &options.classes), remainder))
 }
 
 async fn list_all(input: &dyn Store, options: &Options) -> Result<(Vec<Object>, Remainder), Error> {
@@ -216,7 +155,7 @@ async fn list_sample(input: &dyn Store, options: &Options, limit: u64) -> Result
     let mut keys = keys.into_inner().unwrap_or_else(PoisonError::into_inner);
     keys.sort_unstable();
     let remainder = selection.into_remainder(keys.iter().map(String::as_str));
-    let sample = limit::sample(keys, limit);
+    let sample = limit::sample(keys, options.label_from, limit);
     Ok((input.list("", &|entry| sample.contains(entry.key())).await?, remainder))
 }
 
@@ -236,7 +175,7 @@ fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Err
 /// request that finds none because it looks elsewhere, or for something else, changes nothing.
 async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
     let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
-    let Some(newest) = of_earlier_run(read_plan(output, &run_id).await)? else { return Ok(()) };
+    let Some(newest) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { return Ok(()) };
     if !locations::is_same(&newest.input, input.location()) {
         return Ok(());
     }
@@ -249,17 +188,6 @@ async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store, is_allowe
             Err(Error::Emptied { location: input.location().to_owned(), run_id, images: newest.images })
         }
         found => found.map(drop),
-    }
-}
-
-/// What was read of an earlier run; nothing where it is damaged, for that run is only a source of what need not be computed again.
-fn of_earlier_run<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
-    match read {
-        Err(error @ Error::Damaged { .. }) => {
-            tell_of_damage(&error, "nothing is taken over from its run");
-            Ok(None)
-        }
-        read => read.map(Some),
     }
 }
 
@@ -316,6 +244,7 @@ async fn write_listing(
                 shard,
                 part: names::part_name(&recipe, &rows),
                 recipe,
+                max_pixels: request.options.max_pixels,
                 images: rows.len() as u64,
                 bytes: rows.iter().map(|row| row.size).sum(),
                 listing_sha256: names::digest(&listing),
@@ -331,7 +260,7 @@ async fn write_listing(
 async fn missing_shards(
     output: &dyn Store,
     request: &Request<'_>,
-    newest: Option<&RunId>,
+    earlier: impl Iterator<Item = &RunId>,
     shard_bits: u32,
     shards: &[Shard],
 ) -> Result<Vec<Shard>, Error> {
@@ -339,43 +268,14 @@ async fn missing_shards(
     let exist: Vec<bool> = exist.try_collect().await?;
     let mut missing: Vec<Shard> =
         shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard.clone()).collect();
-    let Some(newest) = newest.filter(|_| !missing.is_empty()) else { return Ok(missing) };
-    if let Some(previous) = PreviousRun::read(output, newest, request.recipe).await? {
-        for shard in &mut missing {
-            shard.previous = previous.overlapping(shard.shard, shard_bits);
-        }
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let history = History::read(output, earlier, request.recipe).await?;
+    for shard in &mut missing {
+        shard.previous = history.overlapping(shard.shard, shard_bits);
     }
     Ok(missing)
-}
-
-/// The newest successful run, if its features were made by the same recipe.
-struct PreviousRun {
-    shard_bits: u32,
-    shards: Vec<Shard>,
-}
-
-impl PreviousRun {
-    async fn read(output: &dyn Store, run_id: &RunId, recipe: &Recipe) -> Result<Option<Self>, Error> {
-        let Some(plan) = of_earlier_run(read_plan(output, run_id).await)? else { return Ok(None) };
-        if plan.recipe != *recipe {
-            return Ok(None);
-        }
-        let shards = of_earlier_run(read_shards(output, &plan).await)?;
-        Ok(shards.map(|shards| Self { shard_bits: plan.shard_bits, shards }))
-    }
-
-    /// The earlier shards whose range of hashes overlaps that of `shard`, at most [`MOST_PREVIOUS`].
-    fn overlapping(&self, shard: u32, shard_bits: u32) -> Vec<PreviousPart> {
-        let bits = shard_bits.min(self.shard_bits);
-        let overlaps = |earlier: &&Shard| earlier.shard >> (self.shard_bits - bits) == shard >> (shard_bits - bits);
-        let part = |earlier: &Shard| PreviousPart {
-            run_id: earlier.run_id.clone(),
-            shard: earlier.shard,
-            part: earlier.part.clone(),
-            listing_sha256: earlier.listing_sha256.clone(),
-        };
-        self.shards.iter().filter(overlaps).map(part).take(MOST_PREVIOUS).collect()
-    }
 }
 
 fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
@@ -384,42 +284,6 @@ fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
         table.row([&class_id.to_string(), &class.name, &class.count.to_string()])?;
     }
     table.finish()
-}
-
-fn encode_odd_folders(key: &str, folders: &[OddFolder]) -> Result<Bytes, Error> {
-    let mut table = CsvTable::new(key, ["path", "label", "reason", "detail"])?;
-    for OddFolder { path, is_broken_link } in folders {
-        let (reason, detail) = match is_broken_link {
-            true => (RejectReason::Unreadable, "a link that leads nowhere"),
-            false => (RejectReason::Empty, "a folder that holds no image"),
-        };
-        table.row([path.as_str(), listing::label_of(path), reason.as_str(), detail])?;
-    }
-    table.finish()
-}
-
-/// Reads the plan of a run.
-///
-/// # Errors
-/// Those of the store, and [`Error::Damaged`].
-pub async fn read_plan(output: &dyn Store, run_id: &RunId) -> Result<Plan, Error> {
-    digests::read_sealed(output, &RunLayout::new(run_id.as_str()).plan()).await
-}
-
-/// Reads every shard of a run.
-///
-/// # Errors
-/// As [`read_plan`].
-pub async fn read_shards(output: &dyn Store, plan: &Plan) -> Result<Vec<Shard>, Error> {
-    plan.digests.read_json(output, &RunLayout::new(plan.run_id.as_str()).shards()).await
-}
-
-/// Reads the shards whose parts did not exist when the run was planned.
-///
-/// # Errors
-/// As [`read_plan`].
-pub async fn read_missing(output: &dyn Store, plan: &Plan) -> Result<Vec<Shard>, Error> {
-    plan.digests.read_json(output, &RunLayout::new(plan.run_id.as_str()).missing()).await
 }
 
 /// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor under the one
@@ -433,53 +297,7 @@ pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Er
         let exists = part::exists(output, &shard.part).await? || part::exists(output, &own_name).await?;
         Ok::<_, Error>(u64::from(!exists))
     };
-    let missing = read_missing(output, &read_plan(output, run_id).await?).await?;
+    let missing = planned::read_missing(output, &planned::read_plan(output, run_id).await?).await?;
     let each = stream::iter(missing).map(is_missing).buffered(CONCURRENCY);
     each.try_fold(0, |total, one| async move { Ok(total + one) }).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn earlier_shards_overlap_by_their_leading_bits() {
-        let run_id = RunId::now();
-        let shard = |shard| Shard {
-            run_id: run_id.clone(),
-            shard,
-            part: format!("part {shard}"),
-            recipe: String::new(),
-            images: 1,
-            bytes: 1,
-            listing_sha256: String::new(),
-            previous: vec![],
-        };
-        let previous = PreviousRun { shard_bits: 2, shards: (0..4).map(shard).collect() };
-        let overlapping =
-            |shard, bits| -> Vec<u32> { previous.overlapping(shard, bits).iter().map(|part| part.shard).collect() };
-        assert_eq!(overlapping(2, 2), [2]);
-        assert_eq!(overlapping(5, 3), [2]);
-        assert_eq!(overlapping(1, 1), [2, 3]);
-        assert_eq!(overlapping(0, 0), [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn an_entry_of_a_shard_fits_into_the_input_of_an_execution() {
-        let run_id = RunId::now();
-        let shard = |shard| Shard {
-            run_id: run_id.clone(),
-            shard,
-            part: "f".repeat(64),
-            recipe: "f".repeat(64),
-            images: u64::MAX,
-            bytes: u64::MAX,
-            listing_sha256: "f".repeat(64),
-            previous: vec![],
-        };
-        let previous = PreviousRun { shard_bits: 16, shards: (0..1 << 16).map(shard).collect() };
-        let entry = Shard { previous: previous.overlapping(0, 0), ..shard(0) };
-        assert_eq!(entry.previous.len(), MOST_PREVIOUS);
-        assert!(serde_json::to_vec(&entry).unwrap().len() < 240 << 10);
-    }
 }

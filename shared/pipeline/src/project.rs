@@ -8,7 +8,6 @@ use futures::future::try_join_all;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use pomona_pca::Pca;
 use pomona_store::Store;
-use pomona_vision::pixels::Reject;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::run_aside;
@@ -16,16 +15,18 @@ use crate::digests::{self, Digests};
 use crate::error::{Error, Reasons};
 use crate::layout::RunLayout;
 use crate::listing::{self, Row};
+use crate::losses::LossCounts;
 use crate::moments_file;
 use crate::options::{CsvTables, Options};
 use crate::part::{Features, StoredPart};
-use crate::plan::{self, Shard};
+use crate::planned::{self, Shard};
 use crate::provenance::{self, Entries};
 use crate::reduce;
+use crate::rejects::Rejected;
 use crate::run_id::RunId;
 use crate::sample::{Point, Sampling};
 use crate::tables::{self, CsvTable, ParquetTable};
-use crate::{json, model_file, refusal};
+use crate::{json, model_file, rejects};
 
 /// What projecting one shard counted; the content of counters/&lt;shard&gt;.json.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub struct Counters {
     pub features: u64,
     /// Unusable images by reason.
     pub reasons: Reasons,
+    /// Usable images that lost something.
+    pub losses: LossCounts,
     /// Features and components that are NaN or infinite.
     pub non_finite: u64,
     /// Numbers per row of components.
@@ -78,7 +81,7 @@ impl<'a> Projection<'a> {
     /// Those of the store, and [`Error::Damaged`] where the files are not what they should be.
     pub async fn open(output: &'a dyn Store, run_id: &RunId) -> Result<Self, Error> {
         let layout = RunLayout::new(run_id.as_str());
-        let plan = plan::read_plan(output, run_id).await?;
+        let plan = planned::read_plan(output, run_id).await?;
         let sampling = Sampling::of(plan.images);
         let provenance = provenance::of_components(&plan.recipe, &plan.options);
         let pca = reduce::read_model(output, &layout).await?;
@@ -144,7 +147,7 @@ impl Model {
         let mut csv = CsvTable::new(&key, ["path", "label", "features_string"])?;
         for (row, values) in table.used.iter().zip(table.features.values.rows()) {
             let values: Vec<String> = values.iter().map(f32::to_string).collect();
-            csv.row([&row.key, row.label(), &values.join(",")])?;
+            csv.row([&row.key, &*row.label, &values.join(",")])?;
         }
         Ok((key, csv.finish()?))
     }
@@ -192,13 +195,13 @@ impl Model {
 
     fn errors_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
         let key = self.layout.errors(shard);
-        let csv = refusal::errors_csv(&key, &table.rejects)?;
+        let csv = rejects::to_csv(&key, &table.rejects)?;
         Ok((key, csv))
     }
 }
 
 fn id_cells(row: &Row) -> [String; 4] {
-    [row.key.clone(), row.label().to_owned(), row.class_id.to_string(), row.image_id.to_string()]
+    [row.key.clone(), row.label.to_string(), row.class_id.to_string(), row.image_id.to_string()]
 }
 
 fn check_reads_back(key: &str, parquet: Bytes, projected: &Array2<f32>) -> Result<(), Error> {
@@ -216,20 +219,15 @@ struct ShardTable {
     /// The rows of the listing that have features, in the order of the features.
     used: Vec<Row>,
     features: Features,
-    rejects: Vec<(String, Reject)>,
+    rejects: Vec<Rejected>,
 }
 
 impl ShardTable {
     /// Every listed image must be either a row of features or a reject, in the order of the listing.
-    fn join(
-        features_key: &str,
-        listed: Vec<Row>,
-        features: Features,
-        rejects: Vec<(String, Reject)>,
-    ) -> Result<Self, Error> {
+    fn join(features_key: &str, listed: Vec<Row>, features: Features, rejects: Vec<Rejected>) -> Result<Self, Error> {
         let rows = listed.len() as u64;
         let (mut feature_paths, mut reject_paths) =
-            (features.paths.iter().peekable(), rejects.iter().map(|(path, _)| path).peekable());
+            (features.paths.iter().peekable(), rejects.iter().map(|rejected| &rejected.path).peekable());
         let mut used = Vec::with_capacity(features.paths.len());
         for row in listed {
             if feature_paths.next_if(|path| **path == row.key).is_some() {
@@ -247,7 +245,7 @@ impl ShardTable {
     fn id_columns(&self) -> Vec<ArrayRef> {
         vec![
             Arc::new(StringArray::from_iter_values(self.used.iter().map(|row| &row.key))),
-            Arc::new(StringArray::from_iter_values(self.used.iter().map(Row::label))),
+            Arc::new(StringArray::from_iter_values(self.used.iter().map(|row| &row.label))),
             Arc::new(Int32Array::from_iter_values(self.used.iter().map(|row| row.class_id))),
             Arc::new(Int64Array::from_iter_values(self.used.iter().map(|row| row.image_id))),
         ]
@@ -262,8 +260,8 @@ impl ShardTable {
         files: Digests,
     ) -> Counters {
         let mut reasons = Reasons::new();
-        for (_, reject) in &self.rejects {
-            *reasons.entry(reject.reason).or_default() += 1;
+        for rejected in &self.rejects {
+            *reasons.entry(rejected.reject.reason).or_default() += 1;
         }
         let non_finite = |rows: ArrayView2<'_, f32>| rows.iter().filter(|value| !value.is_finite()).count() as u64;
         let (component_means, component_scatter) = projected.columns().into_iter().map(mean_and_scatter).unzip();
@@ -272,6 +270,7 @@ impl ShardTable {
             listed: self.listed,
             features: self.used.len() as u64,
             reasons,
+            losses: LossCounts::of(&self.features.losses),
             non_finite: non_finite(self.features.values.view()) + non_finite(projected),
             components: projected.ncols() as u64,
             component_means,

@@ -1,7 +1,7 @@
 //! All that determines features beside the images.
 
-use pomona_vision::extractor::{Extractor, PIXELS_VERSION};
-use pomona_vision::model::Weights;
+use pomona_vision::extractor::PIXELS_VERSION;
+use pomona_vision::model::{Model, Weights};
 use pomona_vision::pixels::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -30,17 +30,21 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe of an extractor.
-    pub fn of(extractor: &Extractor) -> Self {
-        let model = extractor.model();
+    /// The recipe of features that `model` makes of pictures within the default limits.
+    pub fn of(model: &Model) -> Self {
         Self {
             model_digest: model.digest().to_owned(),
             weights: model.weights(),
             numerics: model.numerics().to_owned(),
             pixels: PIXELS_VERSION.to_owned(),
-            limits: extractor.limits(),
+            limits: Limits::DEFAULT,
             feature_width: model.width(),
         }
+    }
+
+    /// The same recipe of pictures that have at most so many pixels.
+    pub fn with_max_pixels(self, max_pixels: u64) -> Self {
+        Self { limits: Limits::of_pixels(max_pixels), ..self }
     }
 
     /// What a user must know about such features, if anything.

@@ -11,7 +11,7 @@ use crate::merge;
 use crate::model_file;
 use crate::moments_file::Header;
 use crate::options::Options;
-use crate::plan::{self, Plan};
+use crate::planned::{self, Plan};
 use crate::provenance;
 use crate::refusal;
 use crate::run_id::RunId;
@@ -38,7 +38,7 @@ pub struct Reduced {
 /// those of fitting and those of the store.
 pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
     let layout = RunLayout::new(run_id.as_str());
-    let plan: Plan = plan::read_plan(output, run_id).await?;
+    let plan: Plan = planned::read_plan(output, run_id).await?;
     let last_level = merge::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
     let [group] = last_level.as_slice() else {
         return Err(Error::inconsistent(layout.merge_level(plan.merge_levels), "the last level must have one group"));

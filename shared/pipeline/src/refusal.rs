@@ -1,6 +1,5 @@
 //! What a run leaves behind that fails for its images: errors/ and a page, as a run that succeeds does.
 
-use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_store::Store;
 use pomona_vision::pixels::Reject;
@@ -9,11 +8,10 @@ use crate::error::{Error, describe_reasons};
 use crate::html::{self, RefusedPage};
 use crate::inspect;
 use crate::layout::RunLayout;
-use crate::listing;
 use crate::moments_file::Header;
 use crate::part;
-use crate::plan::{self, Plan, Shard};
-use crate::tables::CsvTable;
+use crate::planned::{self, Plan, Shard};
+use crate::rejects::{self, Rejected};
 use crate::visible::visible;
 
 /// Requests to the output that are under way at once.
@@ -60,30 +58,21 @@ pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> R
     Err(error)
 }
 
-/// The content of `file`, a shard's table of unusable images.
-pub(crate) fn errors_csv(file: &str, rejects: &[(String, Reject)]) -> Result<Bytes, Error> {
-    let mut csv = CsvTable::new(file, ["path", "label", "reason", "detail"])?;
-    for (path, reject) in rejects {
-        csv.row([path, listing::label_of(path), reject.reason.as_str(), &reject.detail])?;
-    }
-    csv.finish()
-}
-
 /// Writes every shard's unusable images, and gives the first ones by path.
-async fn write_errors(output: &dyn Store, layout: &RunLayout, plan: &Plan) -> Result<Vec<(String, Reject)>, Error> {
+async fn write_errors(output: &dyn Store, layout: &RunLayout, plan: &Plan) -> Result<Vec<Rejected>, Error> {
     let write = |shard: Shard| async move {
         let mut rejects = part::read_rejects(output, &shard.part, &shard.run_id).await?;
         let file = layout.errors(shard.shard);
-        output.put(&file, errors_csv(&file, &rejects)?).await?;
+        output.put(&file, rejects::to_csv(&file, &rejects)?).await?;
         // They are sorted by path.
         rejects.truncate(SHOWN);
         Ok::<_, Error>(rejects)
     };
-    let shards = plan::read_shards(output, plan).await?;
+    let shards = planned::read_shards(output, plan).await?;
     let each = stream::iter(shards).map(write).buffered(CONCURRENCY);
-    let first = |mut all: Vec<(String, Reject)>, some: Vec<(String, Reject)>| async move {
+    let first = |mut all: Vec<Rejected>, some: Vec<Rejected>| async move {
         all.extend(some);
-        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all.sort_by(|a, b| a.path.cmp(&b.path));
         all.truncate(SHOWN);
         Ok(all)
     };
@@ -91,10 +80,11 @@ async fn write_errors(output: &dyn Store, layout: &RunLayout, plan: &Plan) -> Re
 }
 
 /// "a/1.jpg (truncated: ...), b/2.jpg (empty: ...) and 5 more".
-fn describe_first(examples: &[(String, Reject)], rejects: u64) -> String {
-    let named = examples.iter().take(NAMED);
-    let mut text: Vec<String> =
-        named.map(|(path, Reject { reason, detail })| format!("`{}` ({reason}: {detail})", visible(path))).collect();
+fn describe_first(examples: &[Rejected], rejects: u64) -> String {
+    let describe = |Rejected { path, reject: Reject { reason, detail }, .. }: &Rejected| {
+        format!("`{}` ({reason}: {detail})", visible(path))
+    };
+    let mut text: Vec<String> = examples.iter().take(NAMED).map(describe).collect();
     match rejects.saturating_sub(text.len() as u64) {
         0 => text.join(", "),
         more => {

@@ -12,8 +12,9 @@ use crate::digests::{self, Digests};
 use crate::error::{Error, Reasons};
 use crate::html::{self, Page};
 use crate::layout::RunLayout;
+use crate::losses::LossCounts;
 use crate::options::Options;
-use crate::plan::{self, Plan, Shard};
+use crate::planned::{self, Plan, Shard};
 use crate::project::Counters;
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
@@ -49,6 +50,9 @@ pub struct ModelInfo {
     pub num_images_listed: u64,
     /// Unusable images by reason.
     pub rejects: Reasons,
+    /// Usable images that lost something on their way to RGB.
+    #[serde(default)]
+    pub losses: LossCounts,
     /// Labels.
     pub num_classes: u64,
     /// The variance of all features together.
@@ -64,9 +68,10 @@ const NO_VARIANCE: &str = "the features of all images are the same: nothing tell
 
 impl ModelInfo {
     /// What a reader must know before anything else, if anything.
-    pub fn notices(&self) -> Vec<&'static str> {
+    pub fn notices(&self) -> Vec<String> {
         let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);
-        self.recipe.notice().into_iter().chain(no_variance).collect()
+        let general = self.recipe.notice().into_iter().chain(no_variance).map(str::to_owned);
+        general.chain(self.losses.notices()).collect()
     }
 }
 
@@ -76,8 +81,8 @@ impl ModelInfo {
 /// [`Error::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
     let layout = RunLayout::new(run_id.as_str());
-    let plan = plan::read_plan(output, run_id).await?;
-    let shards = plan::read_shards(output, &plan).await?;
+    let plan = planned::read_plan(output, run_id).await?;
+    let shards = planned::read_shards(output, &plan).await?;
     let pca = reduce::read_model(output, &layout).await?;
     let (totals, points) = add_up(output, &layout, &shards).await?;
     let info = model_info(&plan, &pca, &totals);
@@ -151,6 +156,7 @@ fn model_info(plan: &Plan, pca: &Pca, totals: &Totals) -> ModelInfo {
         num_images_processed: totals.features,
         num_images_listed: totals.listed,
         rejects: totals.reasons.clone(),
+        losses: totals.losses,
         num_classes: plan.classes,
         total_variance: pca.total_variance,
         recipe: plan.recipe.clone(),

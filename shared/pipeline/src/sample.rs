@@ -73,6 +73,7 @@ mod tests {
             key: format!("class {}/{image}.jpg", image % 3),
             size: 1,
             etag: String::new(),
+            label: "".into(),
             class_id: 0,
             image_id: image,
         }

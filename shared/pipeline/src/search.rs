@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::digests;
 use crate::error::Error;
 use crate::layout::RunLayout;
-use crate::listing::label_of;
-use crate::plan;
+use crate::planned;
 use crate::project::Counters;
 use crate::recipe::Recipe;
 use crate::reduce;
@@ -29,7 +28,7 @@ pub enum Space {
 pub struct Hit {
     /// Where the image is, relative to the input.
     pub path: String,
-    /// The name of its folder.
+    /// Its label.
     pub label: String,
     /// One minus the cosine of the angle between both images' vectors: 0 for the same direction, 2 for the opposite one.
     pub distance: f64,
@@ -48,7 +47,7 @@ pub async fn search(
     space: Space,
     count: usize,
 ) -> Result<Vec<Hit>, Error> {
-    let plan = plan::read_plan(output, run_id).await?;
+    let plan = planned::read_plan(output, run_id).await?;
     if plan.recipe != *recipe {
         let problem = format!("run {run_id} was made with another model or preprocessing; give the same one");
         return Err(Error::Option { option: "model", problem });
@@ -64,7 +63,7 @@ pub async fn search(
         return Err(Error::Option { option: "image", problem: problem.to_owned() });
     }
     let mut nearest = Vec::new();
-    for shard in plan::read_shards(output, &plan).await? {
+    for shard in planned::read_shards(output, &plan).await? {
         let (key, column) = match space {
             Space::Features => (layout.features_parquet(shard.shard), "features"),
             Space::Components => (layout.pca_parquet(shard.shard), "pca_features"),
@@ -87,12 +86,13 @@ async fn components_of(output: &dyn Store, layout: &RunLayout, features: &[f32])
 
 fn hits(table: &ParquetTable, column: &str, query: &[f32]) -> Result<Vec<Hit>, Error> {
     let vectors = table.vectors(column, query.len())?;
-    let paths = table.text("path")?;
-    let hit = |(path, vector): (Option<&str>, ndarray::ArrayView1<'_, f32>)| {
-        let path = path.unwrap_or_default();
-        Hit { path: path.to_owned(), label: label_of(path).to_owned(), distance: cosine_distance(query, vector.iter()) }
+    let (paths, labels) = (table.text("path")?, table.text("label")?);
+    let hit = |(row, vector): (usize, ndarray::ArrayView1<'_, f32>)| Hit {
+        path: paths.value(row).to_owned(),
+        label: labels.value(row).to_owned(),
+        distance: cosine_distance(query, vector.iter()),
     };
-    Ok(paths.iter().zip(vectors.rows()).map(hit).collect())
+    Ok(vectors.rows().into_iter().enumerate().map(hit).collect())
 }
 
 /// A vector of zeros has no direction: its distance to everything is 1.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use pomona_store::Entry;
+use pomona_vision::pixels::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -20,6 +21,9 @@ const READ_ENDINGS: [&str; 11] = ["bmp", "dib", "gif", "jfif", "jpe", "jpeg", "j
 
 /// Names that systems and programs give to what they keep beside a user's files; names that begin with a dot are hidden, too.
 const SYSTEM_NAMES: [&str; 6] = ["__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"];
+
+/// What a link is whose target is gone.
+pub(crate) const BROKEN_LINK: &str = "a link that leads nowhere";
 
 /// Whether a file name ending promises an image of a format that is not read, so that to ask for it cannot be meant.
 pub(crate) fn is_unread_format(extension: &str) -> bool {
@@ -70,8 +74,8 @@ impl LeftOut {
         );
         say(
             self.folders,
-            "folder without an image, or with a link that leads nowhere: see errors/folders.csv",
-            "folders without an image, or with links that lead nowhere: see errors/folders.csv",
+            "folder without an image, or link that leads nowhere: see errors/folders.csv",
+            "folders without an image, or links that lead nowhere: see errors/folders.csv",
         );
         notices
     }
@@ -81,15 +85,6 @@ fn of_type(ending: &str, count: u64) -> String {
     let files = if count == 1 { "file" } else { "files" };
     let advice = if is_unread_format(ending) { "a format that is not read" } else { "add them with --extensions" };
     format!("{count} .{ending} {files} skipped; {advice}")
-}
-
-/// A folder that would vanish without a word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OddFolder {
-    /// Its key, with a slash at its end.
-    pub(crate) path: String,
-    /// Whether it is a link that leads nowhere; else it holds nothing.
-    pub(crate) is_broken_link: bool,
 }
 
 /// What a user asks for, of the options of the same names.
@@ -116,7 +111,7 @@ struct Counts {
     left_out: LeftOut,
     files: u64,
     folders: Vec<String>,
-    broken_links: Vec<OddFolder>,
+    broken_links: Vec<String>,
 }
 
 /// What a listing left out.
@@ -125,7 +120,8 @@ pub(crate) struct Remainder {
     /// Files of any kind, the images included.
     pub(crate) files: u64,
     pub(crate) left_out: LeftOut,
-    pub(crate) odd_folders: Vec<OddFolder>,
+    /// Folders that would vanish without a word, by their keys with a slash at their ends, and why nothing of them is used.
+    pub(crate) odd_folders: Vec<(String, Reject)>,
 }
 
 impl Selection {
@@ -160,8 +156,7 @@ impl Selection {
             }
             Entry::Unreachable(_) if !file_name(key).contains('.') => {
                 if self.passes_filters(key) {
-                    let path = format!("{}/", key.trim_end_matches('/'));
-                    counts.broken_links.push(OddFolder { path, is_broken_link: true });
+                    counts.broken_links.push(format!("{}/", key.trim_end_matches('/')));
                 }
                 false
             }
@@ -202,9 +197,10 @@ impl Selection {
         // A filter leaves folders without images on purpose.
         let is_asked_for = |folder: &&str| self.filter.is_none() && !excludes(&self.exclude, folder);
         let empty = names.iter().copied().filter(is_empty).filter(is_asked_for);
-        let mut odd_folders: Vec<OddFolder> =
-            empty.map(|path| OddFolder { path: path.to_owned(), is_broken_link: false }).collect();
-        odd_folders.extend(broken_links);
+        let reject = |reason, detail: &str| Reject { reason, detail: detail.to_owned() };
+        let empty = empty.map(|path| (path.to_owned(), reject(RejectReason::Empty, "a folder that holds no image")));
+        let broken = broken_links.into_iter().map(|path| (path, reject(RejectReason::Unreadable, BROKEN_LINK)));
+        let odd_folders: Vec<(String, Reject)> = empty.chain(broken).collect();
         left_out.folders = odd_folders.len() as u64;
         Remainder { files, left_out, odd_folders }
     }
@@ -340,8 +336,9 @@ mod tests {
             entries.into_iter().filter(|entry| selection.keeps(*entry)).map(|entry| entry.key()).collect();
         assert_eq!(kept, ["cat/1.jpg"]);
         let remainder = selection.into_remainder(kept.into_iter());
-        let folder = |path: &str, is_broken_link| OddFolder { path: path.to_owned(), is_broken_link };
-        assert_eq!(remainder.odd_folders, [folder("dog/", false), folder("nest/inner/", false), folder("cow/", true)]);
+        let odd: Vec<_> = remainder.odd_folders.iter().map(|(path, reject)| (path.as_str(), reject.reason)).collect();
+        let (empty, unreadable) = (RejectReason::Empty, RejectReason::Unreadable);
+        assert_eq!(odd, [("dog/", empty), ("nest/inner/", empty), ("cow/", unreadable)]);
         let LeftOut { special, listed_folders, folders, other_files, hidden, .. } = remainder.left_out;
         assert_eq!((special, listed_folders, folders, other_files, hidden), (1, 1, 3, 2, 0));
     }

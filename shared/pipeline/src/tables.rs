@@ -137,8 +137,17 @@ impl ParquetTable {
 
     /// The value of a metadata entry.
     pub(crate) fn metadata(&self, key: &str) -> Result<&str, Error> {
-        let found = self.batch.schema_ref().metadata().get(key);
-        found.map(String::as_str).ok_or_else(|| self.wrong(&format!("metadata `{key}` is missing")))
+        self.metadata_if_any(key).ok_or_else(|| self.wrong(&format!("metadata `{key}` is missing")))
+    }
+
+    /// The value of a metadata entry that need not be there.
+    pub(crate) fn metadata_if_any(&self, key: &str) -> Option<&str> {
+        self.batch.schema_ref().metadata().get(key).map(String::as_str)
+    }
+
+    /// What the table was read from, for messages.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
     }
 
     pub(crate) fn text(&self, column: &str) -> Result<&StringArray, Error> {

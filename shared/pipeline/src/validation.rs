@@ -4,7 +4,8 @@ use pomona_pca::Pca;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Reasons;
-use crate::plan::{Plan, Shard};
+use crate::losses::LossCounts;
+use crate::planned::{Plan, Shard};
 use crate::project::Counters;
 
 /// Components are stored as 32-bit floats, so their variance agrees with the model's to this share of the total variance.
@@ -17,6 +18,7 @@ pub(crate) struct Totals {
     pub(crate) listed: u64,
     pub(crate) features: u64,
     pub(crate) reasons: Reasons,
+    pub(crate) losses: LossCounts,
     non_finite: u64,
     components: Option<u64>,
     shards_of_other_width: u64,
@@ -36,6 +38,7 @@ impl Totals {
         self.listed += shard.listed;
         self.features += shard.features;
         self.non_finite += shard.non_finite;
+        self.losses.add(shard.losses);
         for (reason, count) in &shard.reasons {
             *self.reasons.entry(*reason).or_default() += count;
         }
@@ -162,6 +165,7 @@ mod tests {
             listed: rows.nrows() as u64 + 1,
             features: rows.nrows() as u64,
             reasons: [(RejectReason::Empty, 1)].into(),
+            losses: LossCounts::default(),
             non_finite: 0,
             components: rows.ncols() as u64,
             component_means: mean.to_vec(),

@@ -104,7 +104,7 @@ impl World {
         let mut inspection = inspect::inspect(output, &run_id).await?;
         // The size of a file that nobody reads tells of nothing else.
         inspection.folders.clear();
-        let recipe = Recipe::of(self.pool.extractor());
+        let recipe = Recipe::of(self.pool.extractor().model());
         let features = search::search(output, &run_id, &recipe, &[0.1, 0.2, 0.9], Space::Features, 5).await?;
         let components = search::search(output, &run_id, &recipe, &[0.1, 0.2, 0.9], Space::Components, 5).await?;
         Ok((inspection, features, components))

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use chrono::Utc;
 use pomona_pipeline::extract::Extraction;
+use pomona_pipeline::fragments::Fragments;
 use pomona_pipeline::layout::RunLayout;
-use pomona_pipeline::plan::{self, Plan, Request, Shard};
+use pomona_pipeline::plan::{self, Request};
+use pomona_pipeline::planned::{self, Plan, Shard};
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::{Options, RunId, expiry, layout};
 use pomona_store::testing::{FailingStore, Fault, Operation};
@@ -26,7 +28,7 @@ fn write_images(folder: &Path, count: u64) {
 }
 
 async fn plan(input: &Path, output: &dyn Store) -> Plan {
-    let (run_id, recipe) = (RunId::now(), Recipe::of(support::pool(1).extractor()));
+    let (run_id, recipe) = (RunId::now(), Recipe::of(support::pool(1).extractor().model()));
     let request = Request { run_id: &run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe };
     plan::plan(&LocalStore::open(input).unwrap(), output, &request).await.unwrap()
 }
@@ -37,13 +39,14 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     write_images(&folder.path().join("in"), 8);
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let plan = plan(&folder.path().join("in"), &output).await;
-    let missing = plan::read_missing(&output, &plan).await.unwrap();
+    let missing = planned::read_missing(&output, &plan).await.unwrap();
     assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64);
 
     let readable: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().join("in")).unwrap());
     let unreadable = FailingStore::new(readable.clone());
     unreadable.on(Operation::GetIfMatch, |_| true, .., Fault::denied());
     let pool = support::pool(1);
+    let fragments = Fragments::new(&output);
     let of_another_run = Shard { run_id: RunId::now(), ..missing[1].clone() };
     output
         .copy(
@@ -56,7 +59,7 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     for (input, shard) in
         [(&unreadable as &dyn Store, &missing[0]), (&unreadable, &of_another_run), (readable.as_ref(), &missing[2])]
     {
-        Extraction::new(input, &output, &pool).extract(shard, &|_| {}).await.unwrap();
+        Extraction::new(input, &output, &pool, &fragments).extract(shard, &|_| {}).await.unwrap();
     }
     assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64 - 2);
 }
@@ -70,14 +73,14 @@ async fn the_parts_that_a_run_takes_over_are_refreshed_with_their_moments_last_a
     support::run_into(&input, store.as_ref(), &one_image_each(), &support::pool(2)).await.unwrap();
     support::write(&input, "0.png", &support::picture(4_000));
     let plan = plan(&input, store.as_ref()).await;
-    let missing = plan::read_missing(store.as_ref(), &plan).await.unwrap();
+    let missing = planned::read_missing(store.as_ref(), &plan).await.unwrap();
     assert_eq!(missing.len(), 1);
 
     let watched = FailingStore::new(store.clone());
     expiry::refresh(&watched, &plan.run_id, Duration::ZERO).await.unwrap();
     let refreshed = watched.calls().into_iter().filter(|(operation, _)| *operation == Operation::Refresh);
     let order: HashMap<String, usize> = refreshed.enumerate().map(|(place, (_, key))| (key, place)).collect();
-    let shards = plan::read_shards(store.as_ref(), &plan).await.unwrap();
+    let shards = planned::read_shards(store.as_ref(), &plan).await.unwrap();
     let nodes = order.keys().filter(|key| key.starts_with("nodes/")).count();
     assert_eq!((order.len(), nodes), ((shards.len() - 1) * 3 + 2, 2));
     for part in shards.iter().map(|shard| &shard.part).filter(|part| **part != missing[0].part) {

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pomona_pca::Components;
 use pomona_pipeline::extract::Extraction;
+use pomona_pipeline::fragments::Fragments;
 use pomona_pipeline::local::{self, Job, Observer};
 use pomona_pipeline::lock::{self, NoOtherHolders, UnknownHolders};
 use pomona_pipeline::plan::{self, Request};
+use pomona_pipeline::planned;
 use pomona_pipeline::project::Projection;
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::stage::{Stage, Timing};
@@ -295,16 +297,17 @@ async fn run_but_the_report(
     started: chrono::DateTime<chrono::Utc>,
 ) {
     let (pool, options) = (support::pool(1), Options::default());
-    let recipe = Recipe::of(pool.extractor());
+    let recipe = Recipe::of(pool.extractor().model());
     let plan =
         plan::plan(input, output, &Request { run_id, started, options: &options, recipe: &recipe }).await.unwrap();
-    let extraction = Extraction::new(input, output, &pool);
-    for shard in plan::read_missing(output, &plan).await.unwrap() {
+    let fragments = Fragments::new(output);
+    let extraction = Extraction::new(input, output, &pool, &fragments);
+    for shard in planned::read_missing(output, &plan).await.unwrap() {
         extraction.extract(&shard, &|_| {}).await.unwrap();
     }
     reduce::reduce(output, run_id).await.unwrap();
     let projection = Projection::open(output, run_id).await.unwrap();
-    for shard in plan::read_shards(output, &plan).await.unwrap() {
+    for shard in planned::read_shards(output, &plan).await.unwrap() {
         projection.project(&shard).await.unwrap();
     }
 }
@@ -402,13 +405,14 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
     let input = LocalStore::open(folder.path().join("in")).unwrap();
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let pool = support::pool(1);
-    let recipe = Recipe { model_digest: "another".into(), ..Recipe::of(pool.extractor()) };
+    let recipe = Recipe { model_digest: "another".into(), ..Recipe::of(pool.extractor().model()) };
     let run_id = RunId::now();
     let options = Options::default();
     let request = Request { run_id: &run_id, started: chrono::Utc::now(), options: &options, recipe: &recipe };
     let plan = plan::plan(&input, &output, &request).await.unwrap();
-    let shard = plan::read_missing(&output, &plan).await.unwrap().remove(0);
-    let extraction = Extraction::new(&input, &output, &pool);
+    let shard = planned::read_missing(&output, &plan).await.unwrap().remove(0);
+    let fragments = Fragments::new(&output);
+    let extraction = Extraction::new(&input, &output, &pool, &fragments);
     let error = extraction.extract(&shard, &|_| {}).await.unwrap_err();
     assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
 }

@@ -1,16 +1,15 @@
 //! One image file -> one feature vector: decoding, resizing and the network in one place.
 
 use crate::model::{self, Model, ModelError};
-use crate::pixels::{ImageReader, Limits, Reject, RejectReason};
+use crate::pixels::{ImageReader, Limits, Losses, Reject, RejectReason};
 
 /// Version of decoding and resizing. Raise it with any change that gives another pixel or another reject for some file.
 pub const PIXELS_VERSION: &str = "pillow-4";
 
-/// A model with the limits of decoding; shared by all threads.
+/// A model that takes image files; shared by all threads.
 #[derive(Debug)]
 pub struct Extractor {
     model: Model,
-    limits: Limits,
 }
 
 /// One thread's state: nothing is allocated for an image once the first ones have passed.
@@ -20,20 +19,24 @@ pub struct Session {
     features: Vec<f32>,
 }
 
+/// What an image file became.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    /// The network's output: `[width]`, all finite.
+    pub values: &'a [f32],
+    /// What the picture had lost before the network saw it.
+    pub losses: Losses,
+}
+
 impl Extractor {
-    /// Extracts with `model` what lies within `limits`.
-    pub fn new(model: Model, limits: Limits) -> Self {
-        Self { model, limits }
+    /// Extracts with `model`.
+    pub fn new(model: Model) -> Self {
+        Self { model }
     }
 
     /// The network.
     pub fn model(&self) -> &Model {
         &self.model
-    }
-
-    /// The limits of decoding.
-    pub fn limits(&self) -> Limits {
-        self.limits
     }
 
     /// State for one more thread.
@@ -43,7 +46,7 @@ impl Extractor {
     pub fn session(&self) -> Result<Session, ModelError> {
         let (width, height) = self.model.input_size();
         Ok(Session {
-            reader: ImageReader::new(width, height, self.limits),
+            reader: ImageReader::new(width, height),
             network: self.model.session()?,
             features: vec![0.0; self.model.width()],
         })
@@ -51,18 +54,18 @@ impl Extractor {
 }
 
 impl Session {
-    /// The features of an image file, valid until the next call; or why the image cannot be used.
+    /// The features of an image file within `limits`, valid until the next call; or why the image cannot be used.
     ///
     /// # Errors
     /// [`ModelError`] when the network itself fails, which no image's bytes can bring about.
-    pub fn features(&mut self, image: &[u8]) -> Result<Result<&[f32], Reject>, ModelError> {
-        let pixels = match self.reader.read(image) {
+    pub fn features(&mut self, image: &[u8], limits: &Limits) -> Result<Result<Features<'_>, Reject>, ModelError> {
+        let pixels = match self.reader.read(image, limits) {
             Ok(pixels) => pixels,
             Err(reject) => return Ok(Err(reject)),
         };
         self.network.run(pixels, &mut self.features)?;
         match self.features.iter().position(|value| !value.is_finite()) {
-            None => Ok(Ok(&self.features)),
+            None => Ok(Ok(Features { values: &self.features, losses: self.reader.losses() })),
             // Such a model divides by what is 0 for this image. One row of it would spoil every mean and component.
             Some(feature) => Ok(Err(Reject {
                 reason: RejectReason::NotFinite,

@@ -177,14 +177,21 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 178,956,970 pixels, where Pillow raises `DecompressionBombError` (2 x `Image.MAX_IMAGE_PIXELS`); a side of
-    /// 1,000,000; 256 MiB.
     fn default() -> Self {
-        Self { max_pixels: 178_956_970, max_side: 1_000_000, max_bytes: 256 << 20 }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// 178,956,970 pixels, where Pillow raises `DecompressionBombError` (2 x `Image.MAX_IMAGE_PIXELS`); a side of
+    /// 1,000,000; 256 MiB.
+    pub const DEFAULT: Self = Self { max_pixels: 178_956_970, max_side: 1_000_000, max_bytes: 256 << 20 };
+
+    /// The default limits, but for the largest number of pixels.
+    pub fn of_pixels(max_pixels: u64) -> Self {
+        Self { max_pixels, ..Self::DEFAULT }
+    }
+
     /// Refuses a file by its size in bytes.
     ///
     /// # Errors
@@ -212,7 +219,7 @@ impl Limits {
 }
 
 /// What a picture lost on its way to RGB, as it does in Pillow's `convert("RGB")`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// A pixel is not opaque: its alpha is below the highest, or it has the transparent colour. RGB shows the colour that
     /// is stored behind it.
@@ -223,7 +230,6 @@ pub struct Losses {
 
 /// Reads image files into pixels of one size. Keep one per thread: its buffers and resampling coefficients are reused.
 pub struct ImageReader {
-    limits: Limits,
     canvas: Canvas,
 }
 
@@ -232,20 +238,20 @@ impl ImageReader {
     ///
     /// # Panics
     /// If `width` or `height` is 0.
-    pub fn new(width: usize, height: usize, limits: Limits) -> Self {
+    pub fn new(width: usize, height: usize) -> Self {
         assert!(width > 0 && height > 0, "the target size must not be empty");
-        Self { limits, canvas: Canvas::new(width, height) }
+        Self { canvas: Canvas::new(width, height) }
     }
 
     /// The pixels of an image file: `[height, width, 3]`, RGB, valid until the next call.
     ///
     /// # Errors
     /// A [`Reject`] when the bytes are not a whole image of a known format within the limits.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<&[u8], Reject> {
+    pub fn read(&mut self, bytes: &[u8], limits: &Limits) -> Result<&[u8], Reject> {
         self.canvas.losses = Losses::default();
         let decode = decoder(bytes)?;
-        self.limits.check_size(bytes.len() as u64)?;
-        let Self { limits, canvas } = self;
+        limits.check_size(bytes.len() as u64)?;
+        let canvas = &mut self.canvas;
         // The bindings report libjpeg's errors by unwinding, past the panic hook. A panic proper is a decoder's bug:
         // the hook reports it, and the image is a reject all the same. Every decode starts by resetting the buffers,
         // so none is left torn.

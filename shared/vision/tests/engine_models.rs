@@ -146,9 +146,12 @@ fn an_image_whose_features_are_not_finite_is_a_reject() {
     network.node("Div", &["mean", "mean"], "features", &[]);
     network.output("features");
     let model = Model::from_bytes(&network.encode(), "divides.onnx", &ModelOptions::default()).expect("a model");
-    let mut session = Extractor::new(model, Limits::default()).session().expect("a session");
+    let mut session = Extractor::new(model).session().expect("a session");
 
-    let mut picture = |gray: u8| session.features(&bitmap(gray)).expect("the network runs").map(<[f32]>::to_vec);
+    let mut picture = |gray: u8| {
+        let features = session.features(&bitmap(gray), &Limits::DEFAULT).expect("the network runs");
+        features.map(|features| features.values.to_vec())
+    };
     assert_eq!(picture(255), Ok(vec![1.0; 3]));
     let reject = picture(0).expect_err("no finite features");
     assert_eq!(

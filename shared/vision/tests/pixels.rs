@@ -90,11 +90,11 @@ fn rejects_say_what_a_file_is() {
         (b"BM\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0", "a BMP header of 16 bytes"),
     ];
     for (file, detail) in files {
-        let reject = reader(MODEL_SIZE).read(file).expect_err(detail);
+        let reject = reader(MODEL_SIZE).read(file, &Limits::DEFAULT).expect_err(detail);
         assert_eq!(reject.reason, RejectReason::Unsupported, "{reject}");
         assert!(reject.detail.contains(detail), "{reject}");
     }
-    let empty = reader(MODEL_SIZE).read(b"").unwrap_err();
+    let empty = reader(MODEL_SIZE).read(b"", &Limits::DEFAULT).unwrap_err();
     assert_eq!((empty.reason, empty.detail.as_str()), (RejectReason::Empty, "no bytes"));
 }
 
@@ -107,7 +107,7 @@ fn losses_are_told_where_pixels_lose_their_meaning() {
     for file in fs::read_dir(folder.path()).unwrap() {
         let path = file.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
-        reader.read(&fs::read(&path).unwrap()).unwrap();
+        reader.read(&fs::read(&path).unwrap(), &Limits::DEFAULT).unwrap();
         let expected = Losses { alpha_dropped: name.starts_with("alpha"), saturated: name.starts_with("saturated") };
         assert_eq!(reader.losses(), expected, "{}", path.display());
         count += 1;
@@ -128,7 +128,7 @@ fn pictures_that_claim_to_be_large_are_refused_before_room_is_made_for_them() {
     let tags = [(256, 1), (257, 1), (258, 8), (322, 65_535), (323, 65_535)].map(|(tag, value)| entry(tag, value));
     let tiff = [b"II*\0\x08\0\0\0\x05\0", tags.concat().as_slice()].concat();
     for file in [gif.as_slice(), &bmp, webp, &tiff] {
-        let reject = reader(MODEL_SIZE).read(file).expect_err("too large");
+        let reject = reader(MODEL_SIZE).read(file, &Limits::DEFAULT).expect_err("too large");
         assert_eq!(reject.reason, RejectReason::TooLarge, "{}: {reject}", file.escape_ascii());
     }
 }
@@ -137,7 +137,7 @@ fn pictures_that_claim_to_be_large_are_refused_before_room_is_made_for_them() {
 fn limits_are_checked_and_inclusive() {
     let bytes = jpeg_of_101_by_67();
     let exact = Limits { max_pixels: 101 * 67, max_side: 101, max_bytes: bytes.len() as u64 };
-    let reason = |limits| ImageReader::new(8, 8, limits).read(&bytes).map_err(|reject| reject.reason).err();
+    let reason = |limits| ImageReader::new(8, 8).read(&bytes, &limits).map_err(|reject| reject.reason).err();
     assert_eq!(reason(exact), None);
     assert_eq!(reason(Limits { max_pixels: exact.max_pixels - 1, ..exact }), Some(RejectReason::TooLarge));
     assert_eq!(reason(Limits { max_side: 100, ..exact }), Some(RejectReason::TooLarge));
@@ -148,11 +148,11 @@ fn limits_are_checked_and_inclusive() {
 fn a_reject_leaves_nothing_behind_for_the_next_image() {
     let good = jpeg_of_101_by_67();
     let bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\x01\0\0\0\x01\0\0\x08\x02\0\0\0\xd8\x9c\xe9\xd3";
-    let expected = reader(MODEL_SIZE).read(&good).unwrap().to_vec();
+    let expected = reader(MODEL_SIZE).read(&good, &Limits::DEFAULT).unwrap().to_vec();
     let mut reader = reader(MODEL_SIZE);
     for bad in [&good[..good.len() / 2], &good[..20], bomb, b""] {
-        reader.read(bad).unwrap_err();
-        assert_eq!(reader.read(&good).unwrap(), expected);
+        reader.read(bad, &Limits::DEFAULT).unwrap_err();
+        assert_eq!(reader.read(&good, &Limits::DEFAULT).unwrap(), expected);
     }
 }
 

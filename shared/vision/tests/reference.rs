@@ -7,7 +7,7 @@ use std::fs;
 
 use pillow::*;
 use pomona_tests::reference;
-use pomona_vision::pixels::RejectReason;
+use pomona_vision::pixels::{Limits, RejectReason};
 
 #[test]
 #[ignore = "needs the reference data in ../shared"]
@@ -30,7 +30,7 @@ fn bad_files_are_rejected_with_their_reasons() {
     assert_eq!(reasons.len(), 6);
     for (name, reason) in reasons {
         let bytes = fs::read(shared.join("reference/tricky").join(&name)).unwrap();
-        let reject = reader(MODEL_SIZE).read(&bytes).expect_err(&name);
+        let reject = reader(MODEL_SIZE).read(&bytes, &Limits::DEFAULT).expect_err(&name);
         assert_eq!(reject.reason, reason, "{name}: {reject}");
     }
 }

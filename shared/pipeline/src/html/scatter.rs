@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::axis::Axis;
 use super::text::{count, counted, escape, label, percent};
 use super::{CLASSES_SHOWN, Page};
-use crate::listing;
+use crate::label::LabelFrom;
 use crate::sample::Point;
 
 /// Classes with a colour of their own in style.css; the others are grey.
@@ -43,7 +43,7 @@ pub(super) fn section(page: &Page<'_>) -> String {
         choice(page),
         frame.aspect,
         frame.grid(),
-        frame.points(page.points),
+        frame.points(page.points, page.info.options.label_from),
         axis_titles(page)
     )
 }
@@ -55,7 +55,7 @@ fn caption(page: &Page<'_>) -> String {
         all => format!("A random sample of {} of {}", count(shown), counted(all, "image", "images")),
     };
     let colours = if page.info.num_classes > COLOURS as u64 {
-        format!(" The {COLOURS} most frequent classes have colours, the others are grey.")
+        format!(" The first {COLOURS} classes have colours, the others are grey.")
     } else {
         String::new()
     };
@@ -163,14 +163,14 @@ impl Frame {
     }
 
     /// Grey points first, so that they hide none with a colour; within both, in the order of the sample, which is random.
-    fn points(&self, points: &[Point]) -> String {
+    fn points(&self, points: &[Point], labels: LabelFrom) -> String {
         let (coloured, grey): (Vec<_>, Vec<_>) =
             points.iter().enumerate().partition(|(_, point)| has_colour(point.class_id));
         let mut circles = String::new();
         for (index, point) in grey.into_iter().chain(coloured) {
             let height = if self.two_dimensional { f64::from(point.y) } else { index as f64 };
             let (x, y) = (self.x.at(f64::from(point.x)), 100.0 - self.y.at(height));
-            let (class, title) = (class_name(point.class_id), title(&point.path));
+            let (class, title) = (class_name(point.class_id), title(&point.path, labels));
             let _ = writeln!(
                 circles,
                 "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"3.5\"><title>{title}</title></circle>"
@@ -188,8 +188,8 @@ fn grid_line(value: f64) -> &'static str {
     if value == 0.0 { "grid zero" } else { "grid" }
 }
 
-fn title(path: &str) -> String {
-    match listing::label_of(path) {
+fn title(path: &str, labels: LabelFrom) -> String {
+    match labels.label(path) {
         "" => escape(path),
         label => format!("{}\n{}", escape(label), escape(path)),
     }

@@ -9,8 +9,10 @@ use super::Page;
 use super::text::{bytes, count, counted, duration, escape, label, moment, percent, share};
 use crate::error::Reasons;
 use crate::inspect::ClassCount;
+use crate::label::LabelFrom;
 use crate::options::{CsvTables, Options};
-use crate::plan::Plan;
+use crate::planned::Plan;
+use crate::rejects::Rejected;
 use crate::stage::Stage;
 
 /// The few numbers that a reader looks for first.
@@ -21,7 +23,7 @@ pub(super) fn figures(page: &Page<'_>) -> String {
     let mut figures = figure("images", &count(info.num_images_listed), &bytes(page.plan.bytes));
     figures += &figure("used", &count(used), &of_all(used));
     figures += &figure("rejects", &count(rejects), &of_all(rejects));
-    figures += &figure("classes", &count(info.num_classes), "by folder");
+    figures += &figure("classes", &count(info.num_classes), label_source(info.options.label_from));
     figures += &figure("features", &count(info.original_dimensions), "per image");
     let explained = format!("explain {}", percent(info.total_variance_explained));
     figures += &figure("components", &count(info.pca_components), &explained);
@@ -49,13 +51,25 @@ pub(super) fn settings(plan: &Plan) -> String {
     row("components", escape(&options.components.to_string()));
     row("PCA", centring(options).to_owned());
     row("images", selection(options));
+    row("labels from", escape(&options.label_from.to_string()));
     row("rejects allowed", percent(options.max_reject_share));
     for notice in plan.left_out.notices() {
         row("skipped", escape(&notice));
     }
+    for notice in plan.odd_labels.notices() {
+        row("labels", escape(&notice));
+    }
     row("CSV tables", csv_tables(options.csv).to_owned());
     row("shards", format!("{} (shard size {})", count(plan.shards), count(options.shard_size)));
     format!("<dl class=\"settings\">\n{rows}</dl>\n")
+}
+
+fn label_source(labels: LabelFrom) -> &'static str {
+    match labels {
+        LabelFrom::Parent => "by folder",
+        LabelFrom::Level(_) => "by folder of a level",
+        LabelFrom::None => "no labels",
+    }
 }
 
 fn centring(options: &Options) -> &'static str {
@@ -89,9 +103,9 @@ fn csv_tables(tables: CsvTables) -> &'static str {
     }
 }
 
-/// The most frequent classes, and the others in a line.
+/// The first classes, and the others in a line.
 pub(super) fn classes(shown: &[ClassCount], classes: u64, images: u64) -> String {
-    let most = shown.first().map_or(1, |class| class.count);
+    let most = shown.iter().map(|class| class.count).max().unwrap_or(1).max(1);
     let mut table = Bars::new(["class", "images", "share"]);
     for class in shown {
         table.count(&label(&class.class), class.count, most, images);
@@ -122,9 +136,9 @@ pub(super) fn rejects(reasons: &Reasons, images: u64) -> String {
 }
 
 /// Some unusable images, each with its reason.
-pub(super) fn examples(examples: &[(String, Reject)]) -> String {
+pub(super) fn examples(examples: &[Rejected]) -> String {
     let mut rows = String::new();
-    for (path, Reject { reason, detail }) in examples {
+    for Rejected { path, reject: Reject { reason, detail }, .. } in examples {
         let (path, detail) = (label(path), escape(detail));
         let _ = writeln!(rows, "<tr><th scope=\"row\">{path}</th><td>{}</td><td>{detail}</td></tr>", reason.as_str());
     }

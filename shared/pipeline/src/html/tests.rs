@@ -1,5 +1,7 @@
 use super::*;
 use crate::digests::Digests;
+use crate::losses::LossCounts;
+use crate::odd_labels::OddLabels;
 use crate::options::Options;
 use crate::recipe::Recipe;
 use crate::run_id::RunId;
@@ -8,7 +10,7 @@ use crate::stage::Stage;
 use crate::validation::Check;
 use chrono::{DateTime, TimeDelta, Utc};
 use pomona_vision::model::Weights;
-use pomona_vision::pixels::{Limits, RejectReason};
+use pomona_vision::pixels::{Limits, Reject, RejectReason};
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// Everything that a page shows, to be changed by a test.
@@ -42,11 +44,13 @@ fn run() -> Run {
         bytes: 5 << 20,
         classes: 30,
         left_out: LeftOut { other_images: [("webp".to_owned(), 5)].into(), ..LeftOut::default() },
+        odd_labels: OddLabels::default(),
         shard_bits: 1,
         shards: 2,
         missing: 2,
         merge_levels: 1,
         follows: None,
+        after: None,
         digests: Digests::default(),
     };
     let info = ModelInfo {
@@ -60,6 +64,7 @@ fn run() -> Run {
         num_images_processed: 1_230,
         num_images_listed: 1_234,
         rejects: [(RejectReason::Empty, 1), (RejectReason::TooLarge, 3)].into(),
+        losses: LossCounts::default(),
         num_classes: 30,
         total_variance: 17.0,
         recipe,
@@ -266,7 +271,7 @@ fn a_run_that_failed_for_its_images_has_a_page_that_says_which() {
         plan: &plan,
         reasons: &info.rejects,
         verdict: "4 of 1234 images could not be used",
-        examples: &[("a/<b>.jpg".to_owned(), reject)],
+        examples: &[Rejected { path: "a/<b>.jpg".to_owned(), label: "a".to_owned(), reject }],
         classes: &classes,
     }
     .render();

@@ -10,7 +10,6 @@ use pomona_pipeline::{Error, Options};
 use pomona_store::{LocalStore, Store};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
-use pomona_vision::pixels::Limits;
 
 /// The mean of each colour of an image scaled to 8 x 8: an ONNX model small enough to write by hand.
 fn mean_colour_model() -> Vec<u8> {
@@ -47,7 +46,7 @@ fn mean_colour_model() -> Vec<u8> {
 /// Threads with the small model.
 pub fn pool(threads: usize) -> ComputePool {
     let model = Model::from_bytes(&mean_colour_model(), "mean colour", &ModelOptions::default()).unwrap();
-    ComputePool::new(Extractor::new(model, Limits::default()), threads).unwrap()
+    ComputePool::new(Extractor::new(model), threads).unwrap()
 }
 
 /// A PNG of 3 x 2 pixels whose colours `seed` decides.

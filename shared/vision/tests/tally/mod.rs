@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use pomona_vision::pixels::Limits;
+
 use crate::pillow::{Size, digests_by_pillow, hex_digest, reader};
 
 /// How reading files ended, here and in Pillow.
@@ -35,7 +37,7 @@ pub fn compare(folder: &Path, target: Size) -> BTreeMap<String, Tally> {
     for (name, expected) in digests_by_pillow(folder, target) {
         let bytes = fs::read(folder.join(&name)).unwrap();
         let tally = tallies.entry(name.rsplit('.').next().unwrap_or_default().to_owned()).or_default();
-        match (reader.read(&bytes).map(hex_digest), expected) {
+        match (reader.read(&bytes, &Limits::DEFAULT).map(hex_digest), expected) {
             (Ok(pixels), Some(expected)) if pixels == expected => tally.equal += 1,
             (Ok(_), Some(_)) => tally.departures.push(format!("{name} has other pixels")),
             (Ok(_), None) => tally.departures.push(format!("{name} is refused by Pillow")),

@@ -1,0 +1,210 @@
+//! Labels that may not be what was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use serde::{Deserialize, Serialize};
+
+use crate::label::LabelFrom;
+use crate::listing::{Class, Row};
+use crate::visible::visible;
+
+/// Names of folders that part a dataset and do not say what is in its pictures.
+const SPLITS: [&str; 7] = ["train", "training", "test", "testing", "val", "valid", "validation"];
+
+/// Names in a notice.
+const NAMED: usize = 3;
+
+/// Names that have something in common: how many there are, and the first few.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// All of them.
+    pub count: u64,
+    /// Some.
+    pub first: Vec<String>,
+}
+
+impl Names {
+    fn of(names: impl IntoIterator<Item = String>) -> Self {
+        let mut found = Self::default();
+        for name in names {
+            found.count += 1;
+            if found.first.len() < NAMED {
+                found.first.push(name);
+            }
+        }
+        found
+    }
+}
+
+/// What about a run's labels may not be what was meant, by why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OddLabels {
+    /// Images that lie less deep than the level that labels come from.
+    pub unlabelled: u64,
+    /// Labels that are named like parts of a dataset, such as `train`.
+    pub splits: Names,
+    /// Labels of several folders that differ in more than the part of the dataset, such as `bottle/good` and `cable/good`; each with two
+    /// of these folders.
+    pub shared: Names,
+    /// Labels that are written in several ways that look the same: Unicode's composed and decomposed forms.
+    pub alike: Names,
+    /// Labels that the list of classes lacks.
+    pub added: Names,
+}
+
+impl OddLabels {
+    /// Looks through the labels of a listing, whose classes are those that `known` names and others.
+    pub(crate) fn of(rows: &[Row], classes: &[Class], from: LabelFrom, known: &[String]) -> Self {
+        let unlabelled = match from {
+            LabelFrom::Level(_) => rows.iter().filter(|row| row.label.is_empty()).count() as u64,
+            LabelFrom::Parent | LabelFrom::None => 0,
+        };
+        let used: Vec<&str> = classes.iter().filter(|class| class.count > 0).map(|class| class.name.as_str()).collect();
+        let is_split = |label: &&&str| SPLITS.contains(&label.to_lowercase().as_str());
+        let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
+        let added = used.iter().filter(|label| !known.is_empty() && !known.contains(**label));
+        Self {
+            unlabelled,
+            splits: Names::of(used.iter().filter(is_split).map(|label| (*label).to_owned())),
+            shared: shared(rows, from),
+            alike: alike(&used),
+            added: Names::of(added.map(|label| (*label).to_owned())),
+        }
+    }
+
+    /// A sentence about each kind that there is.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.unlabelled > 0 {
+            notices.push(format!(
+                "{} with an empty label, in fewer folders than --label-from counts",
+                counted(self.unlabelled, "image", "images")
+            ));
+        }
+        let mut say = |names: &Names, one: &str, many: &str, consequence: &str| {
+            if names.count > 0 {
+                let (count, first) = (counted(names.count, one, many), first(names));
+                notices.push(format!("{count} {consequence}: {first}"));
+            }
+        };
+        let advice = "--label-from takes the name of another folder";
+        say(&self.splits, "label", "labels", &format!("named like a part of a dataset ({advice})"));
+        say(&self.shared, "label", "labels", &format!("shared by folders that may be different classes ({advice})"));
+        say(
+            &self.alike,
+            "label",
+            "labels",
+            "that look the same in Unicode (composed and decomposed) are classes of their own",
+        );
+        say(&self.added, "label", "labels", "not in the list of classes, numbered behind it");
+        notices
+    }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn first(names: &Names) -> String {
+    let mut text: Vec<String> = names.first.iter().map(|name| visible(name).to_string()).collect();
+    if names.count > text.len() as u64 {
+        text.push("...".to_owned());
+    }
+    text.join(", ")
+}
+
+/// Labels that several folders share. Only of parents: who names a level knows what lies below it.
+fn shared(rows: &[Row], from: LabelFrom) -> Names {
+    if from != LabelFrom::Parent {
+        return Names::default();
+    }
+    let mut folders: BTreeMap<&str, BTreeMap<String, &str>> = BTreeMap::new();
+    let mut last = "";
+    for row in rows {
+        let folder = row.key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Rows are sorted by key: those of a folder stand together, but for its subfolders.
+        if folder != last {
+            last = folder;
+            folders.entry(&row.label).or_default().entry(without_splits(folder)).or_insert(folder);
+        }
+    }
+    let two = |folders: &BTreeMap<String, &str>| folders.values().take(2).copied().collect::<Vec<_>>().join(" and ");
+    let several = folders.iter().filter(|(_, folders)| folders.len() > 1);
+    Names::of(several.map(|(label, folders)| format!("{label} ({})", two(folders))))
+}
+
+fn without_splits(folder: &str) -> String {
+    let names: Vec<&str> = folder.split('/').filter(|name| !SPLITS.contains(&name.to_lowercase().as_str())).collect();
+    names.join("/")
+}
+
+fn alike(labels: &[&str]) -> Names {
+    let composed = ComposingNormalizerBorrowed::new_nfc();
+    let mut by_form: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for label in labels.iter().filter(|label| !label.is_ascii()) {
+        by_form.entry(composed.normalize(label).into_owned()).or_default().push(label);
+    }
+    let several = by_form.into_values().filter(|labels| labels.len() > 1);
+    Names::of(several.flatten().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::Listing;
+    use pomona_store::Object;
+
+    fn notices(keys: &[&str], from: &str, known: &[&str]) -> Vec<String> {
+        let object = |key: &&str| Object { key: (*key).to_owned(), size: 1, etag: "e".to_owned() };
+        let known: Vec<String> = known.iter().map(|&label| label.to_owned()).collect();
+        let from = from.parse().unwrap();
+        let Listing { rows, classes } = Listing::new(keys.iter().map(object).collect(), from, &known);
+        OddLabels::of(&rows, &classes, from, &known).notices()
+    }
+
+    #[test]
+    fn usual_folders_earn_no_notice() {
+        let keys = ["a/1.jpg", "b/1.jpg", "x.jpg", "train/cat/1.jpg", "test/cat/1.jpg", "Test/dog/2.jpg"];
+        assert_eq!(notices(&keys, "parent", &[]), [""; 0]);
+        assert_eq!(notices(&keys, "none", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_label_of_several_folders_is_said_with_two_of_them() {
+        let keys = ["bottle/train/good/1.jpg", "cable/test/good/1.jpg", "cable/train/good/1.jpg", "pear/1.jpg"];
+        let shared = &notices(&keys, "parent", &[])[0];
+        assert!(shared.starts_with("1 label shared by folders"), "{shared}");
+        assert!(shared.ends_with("good (bottle/train/good and cable/test/good)"), "{shared}");
+        assert_eq!(notices(&keys, "top", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_part_of_a_dataset_that_became_a_class_is_said() {
+        let notices = notices(&["train/1.jpg", "Test/2.jpg", "cat/3.jpg"], "parent", &[]);
+        assert_eq!(notices.len(), 1);
+        assert!(notices[0].starts_with("2 labels named like a part of a dataset"), "{}", notices[0]);
+        assert!(notices[0].ends_with(": Test, train"), "{}", notices[0]);
+    }
+
+    #[test]
+    fn labels_that_look_the_same_are_said() {
+        let notices = notices(&["caf\u{e9}/1.jpg", "cafe\u{301}/1.jpg", "cafe/1.jpg", "th\u{e9}/1.jpg"], "parent", &[]);
+        assert_eq!(notices.len(), 1);
+        assert!(notices[0].starts_with("2 labels that look the same"), "{}", notices[0]);
+    }
+
+    #[test]
+    fn labels_beyond_the_list_of_classes_and_images_without_one_are_counted() {
+        let keys = ["a/x/1.jpg", "b/x/1.jpg", "c/x/1.jpg", "d/x/1.jpg", "e/x/1.jpg", "f.jpg"];
+        let notices = notices(&keys, "top", &["b", "z", ""]);
+        assert_eq!(
+            notices,
+            [
+                "1 image with an empty label, in fewer folders than --label-from counts",
+                "4 labels not in the list of classes, numbered behind it: a, c, d, ..."
+            ]
+        );
+    }
+}
