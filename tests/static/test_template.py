@@ -93,8 +93,9 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
             places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             deleted |= {(name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places}
     damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {("ReduceRole", "nodes/*")}
+    finished = {("ListBatchRole", "parts/*.fragment-*")}
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in ("features", "pca", "metadata", "errors", "counters")}
-    assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")} | damaged | left_over
+    assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")} | damaged | left_over | finished
 
 
 def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resources):

@@ -68,7 +68,7 @@ pub(crate) struct OptionArgs {
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images come
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Reject pictures of more than N pixels (width x height); one may take N x 8 bytes of memory on each thread
+    /// Reject pictures of more than N pixels (width x height); one may take N x 11 bytes of memory on each thread
     #[arg(long, value_name = "N", default_value_t = Options::default().max_pixels)]
     max_pixels: u64,
     /// Images per unit of work, at least, on average

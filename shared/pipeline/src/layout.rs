@@ -3,7 +3,7 @@
 /// The newest successful run.
 pub const LATEST: &str = "latest.json";
 /// The run that was planned last, whether or not it came to an end.
-pub const PLANNED: &str = "runs/planned.json";
+pub const PLANNED: &str = "planned.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
 
