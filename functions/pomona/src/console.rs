@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use pomona_pipeline::visible::visible_lines;
+use pomona_run::visible::visible_lines;
 
 use crate::Error;
 

@@ -8,8 +8,8 @@ use pomona_cost::estimate::{self, Estimate, Row, TABLE_IMAGES};
 use pomona_cost::prices::PriceTable;
 use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
-use pomona_pipeline::layout::RunLayout;
-use pomona_pipeline::{inspect, locations};
+use pomona_pipeline::{inspect, open};
+use pomona_run::layout::RunLayout;
 
 use crate::{Ending, Error, console};
 
@@ -69,7 +69,7 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
 
 /// What a measured run says of other numbers of images.
 async fn from_run(results: &str, args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
-    let store = locations::open(results).await?;
+    let store = open::open(results).await?;
     let run_id = inspect::find_run(store.as_ref(), None).await?;
     let file = RunLayout::new(run_id.as_str()).cost();
     let cost: RunCost = serde_json::from_slice(&store.get(&file).await?.bytes)

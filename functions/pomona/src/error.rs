@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use pomona_pipeline::RunId;
+use pomona_run::RunId;
 use pomona_vision::pixels::Reject;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    #[error(transparent)]
+    Request(#[from] pomona_run::Error),
     #[error(transparent)]
     Pipeline(#[from] pomona_pipeline::Error),
     #[error(transparent)]

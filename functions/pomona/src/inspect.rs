@@ -5,9 +5,9 @@ use std::fmt::Write;
 use clap::Args;
 use pomona_pipeline::error::describe_reasons;
 use pomona_pipeline::inspect::{self, Inspection, StageTime};
-use pomona_pipeline::label::LabelFrom;
-use pomona_pipeline::options::CsvTables;
-use pomona_pipeline::visible::visible;
+use pomona_run::label::LabelFrom;
+use pomona_run::options::CsvTables;
+use pomona_run::visible::visible;
 
 use crate::results::ResultsArgs;
 use crate::{Ending, Error, console};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use pomona_pipeline::local::Observer;
-use pomona_pipeline::stage::{Stage, Timing};
+use pomona_run::stage::{Stage, Timing};
 
 use crate::console;
 use crate::pace::Pace;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use pomona_pipeline::{RunId, inspect, locations};
+use pomona_pipeline::{inspect, open};
+use pomona_run::RunId;
 use pomona_store::Store;
 
 use crate::Error;
@@ -30,7 +31,7 @@ impl ResultsArgs {
         {
             return Err(Error::TwoRuns { path: self.results.clone(), run: asked.clone() });
         }
-        let store = locations::open(output).await?;
+        let store = open::open(output).await?;
         let run_id = inspect::find_run(store.as_ref(), run.or(self.run.clone()).as_ref()).await?;
         Ok((store, run_id))
     }

@@ -6,11 +6,11 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use pomona_pca::Components;
 use pomona_pipeline::compute::ComputePool;
-use pomona_pipeline::label::LabelFrom;
 use pomona_pipeline::local::{self, Job, Summary};
-use pomona_pipeline::locations;
-use pomona_pipeline::options::{CsvTables, Options};
+use pomona_pipeline::open;
 use pomona_pipeline::output::Output;
+use pomona_run::label::LabelFrom;
+use pomona_run::options::{CsvTables, Options};
 use pomona_vision::extractor::Extractor;
 
 use crate::classes::{self, Classes};
@@ -165,7 +165,7 @@ impl OptionArgs {
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let options = args.options.into_options();
     options.validate()?;
-    let input = locations::open(&absolute(&args.input)).await?;
+    let input = open::open(&absolute(&args.input)).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load(fallback, &progress)?;
     if let Some(notice) = model.notice() {

@@ -6,7 +6,7 @@ use clap::Args;
 use pomona_pipeline::planned;
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::search::{self, Hit, Space};
-use pomona_pipeline::visible::visible;
+use pomona_run::visible::visible;
 use pomona_vision::extractor::Extractor;
 
 use crate::model::ModelArgs;

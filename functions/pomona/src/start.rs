@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use pomona_aws::Request;
-use pomona_pipeline::Location;
+use pomona_run::Location;
 
 use crate::run::OptionArgs;
 use crate::stack::{self, StackArgs};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use pomona_aws::{Failure, MapRun, State, Status};
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 
 use crate::stack::ExecutionArgs;
 use crate::{Ending, Error, console};

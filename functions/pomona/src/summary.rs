@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use pomona_pipeline::error::describe_reasons;
-use pomona_pipeline::layout::RunLayout;
 use pomona_pipeline::local::Summary;
+use pomona_run::layout::RunLayout;
 
 /// The lines that `pomona run` ends with.
 pub(crate) fn of(summary: &Summary, output: &str) -> String {

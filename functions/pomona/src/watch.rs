@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use pomona_aws::{MapRun, Stack, State, Status};
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 
 use crate::progress::{Bar, Progress};
 use crate::stack::{self, ExecutionArgs};

@@ -1,7 +1,7 @@
 //! What the credentials at hand reach in one region.
 
 use aws_config::SdkConfig;
-use pomona_pipeline::region;
+use pomona_run::region;
 use serde::Serialize;
 
 use crate::error::Error;

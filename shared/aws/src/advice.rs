@@ -34,7 +34,7 @@ fn is_among(error: &str, names: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_pipeline::ErrorName;
+    use pomona_run::ErrorName;
 
     #[test]
     fn there_is_advice_on_every_error_of_ours() {

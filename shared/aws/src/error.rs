@@ -12,7 +12,7 @@ pub enum Error {
     NoRegion,
     /// The region is not one of the allowed ones.
     #[error(transparent)]
-    Region(#[from] pomona_pipeline::Error),
+    Region(#[from] pomona_run::Error),
     /// There are no credentials, or AWS does not accept them.
     #[error(
         "no AWS credentials that work: {reason}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again (with single sign-on: eval \"$(aws configure export-credentials --format env)\")"

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pomona_pipeline::{Error, Location, Options, locations};
+use pomona_run::{Error, Location, Options, location};
 use serde::Serialize;
 
 /// The state machine's input, as `statemachine/README.md` documents it. What is left out is the stack's own.
@@ -29,7 +29,7 @@ impl Request {
     pub fn validate(&self) -> Result<(), Error> {
         self.options.validate()?;
         if let (Some(input), Some(output)) = (&self.input, &self.output) {
-            locations::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+            location::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use pomona_pipeline::RunId;
+use pomona_run::RunId;
 
 use crate::account::Account;
 use crate::error::Error;

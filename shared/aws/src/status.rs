@@ -5,9 +5,9 @@ use aws_sdk_sfn::operation::describe_map_run::DescribeMapRunOutput;
 use aws_sdk_sfn::primitives;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use chrono::{DateTime, Utc};
-use pomona_pipeline::layout::RunLayout;
-use pomona_pipeline::stage::Stage;
-use pomona_pipeline::{Location, RunId};
+use pomona_run::layout::RunLayout;
+use pomona_run::stage::Stage;
+use pomona_run::{Location, RunId};
 use serde::Serialize;
 use serde_json::Value;
 

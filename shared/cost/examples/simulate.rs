@@ -7,7 +7,7 @@ use pomona_cost::estimate::Estimate;
 use pomona_cost::prices::PriceTable;
 use pomona_cost::simulation::{Flag, Simulation};
 use pomona_cost::workload::{Children, Workload};
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 
 const IMAGES: [u64; 3] = [67_000, 1_000_000, 10_000_000];
 const CONCURRENCIES: [u32; 4] = [16, 64, 256, 1_000];

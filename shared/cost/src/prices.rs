@@ -101,7 +101,7 @@ impl Prices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_pipeline::region;
+    use pomona_run::region;
 
     #[test]
     fn the_table_has_the_regions_that_are_allowed_by_default() {

@@ -4,7 +4,7 @@
 //! besides that the call's way, retries and what they wait, so what it says of Lambda is an upper bound. Requests to S3 and KMS
 //! are counted by nobody, so they stay modelled, from the numbers of shards and images that were worked on.
 
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 use serde::{Deserialize, Serialize};
 
 use crate::bill::Bill;

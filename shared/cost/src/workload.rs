@@ -1,7 +1,7 @@
 //! What a run is going to work on, and with what.
 
-use pomona_pipeline::merge::GROUP_SIZE;
-use pomona_pipeline::{Options, names};
+use pomona_run::tree::GROUP_SIZE;
+use pomona_run::{Options, names};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;

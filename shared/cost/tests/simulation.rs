@@ -5,7 +5,7 @@ use pomona_cost::prices::PriceTable;
 use pomona_cost::simulation::{Flag, OPEN_MAP_RUNS, simulate};
 use pomona_cost::usage::Function;
 use pomona_cost::workload::{Children, Workload};
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 use proptest::prelude::*;
 
 /// So many partitions that S3 refuses nothing.

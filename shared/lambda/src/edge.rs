@@ -144,8 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_function_that_could_not_be_made_answers_with_the_reason() {
-        let reason =
-            pomona_pipeline::Error::RegionNotAllowed { region: "us-east-1".into(), allowed: "eu-west-1".into() };
+        let reason = pomona_run::Error::RegionNotAllowed { region: "us-east-1".into(), allowed: "eu-west-1".into() };
         let diagnostic = answer(Err(reason.into()), json!({})).await.unwrap_err();
         assert_eq!(diagnostic.error_type, "Pomona.RegionNotAllowed");
         assert!(diagnostic.error_message.contains("us-east-1"), "{}", diagnostic.error_message);

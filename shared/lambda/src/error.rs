@@ -1,7 +1,7 @@
 //! What can go wrong in a Lambda, and the name under which it leaves.
 
 use lambda_runtime::Diagnostic;
-use pomona_pipeline::ErrorName;
+use pomona_run::ErrorName;
 
 /// Why an event could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,12 @@ impl Error {
     }
 }
 
+impl From<pomona_run::Error> for Error {
+    fn from(error: pomona_run::Error) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
 impl From<pomona_store::Error> for Error {
     fn from(error: pomona_store::Error) -> Self {
         Self::Pipeline(error.into())
@@ -77,8 +83,9 @@ impl From<Error> for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_pipeline::Error as PipelineError;
     use pomona_pipeline::error::Damage;
-    use pomona_pipeline::{Error as PipelineError, RunId};
+    use pomona_run::{Error as RunError, RunId};
 
     fn store_error(is_retryable: bool) -> PipelineError {
         let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
@@ -96,8 +103,8 @@ mod tests {
     #[test]
     fn each_error_of_the_pipeline_leaves_under_its_name_with_its_message() {
         let cases = [
-            ("Pomona.BadInput", PipelineError::Option { option: "limit", problem: text() }),
-            ("Pomona.BadInput", PipelineError::OutputInsideInput { input: text(), output: text() }),
+            ("Pomona.BadInput", RunError::option("limit", text()).into()),
+            ("Pomona.BadInput", RunError::OutputInsideInput { input: text(), output: text() }.into()),
             ("Pomona.BadInput", store_error(false)),
             ("Pomona.Retryable", store_error(true)),
             (
@@ -123,7 +130,7 @@ mod tests {
                 },
             ),
             ("Pomona.Busy", PipelineError::Busy { location: text(), holder: text() }),
-            ("Pomona.RegionNotAllowed", PipelineError::RegionNotAllowed { region: text(), allowed: text() }),
+            ("Pomona.RegionNotAllowed", RunError::RegionNotAllowed { region: text(), allowed: text() }.into()),
             ("Pomona.NoImages", PipelineError::Emptied { location: text(), run_id: RunId::now(), images: 3 }),
             ("Pomona.Damaged", PipelineError::Damaged { file: text(), damage: Damage::Altered }),
             ("Pomona.Inconsistent", PipelineError::Inconsistent { file: text(), problem: text() }),

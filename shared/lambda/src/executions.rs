@@ -42,7 +42,7 @@ fn has_ended(status: &ExecutionStatus) -> bool {
 mod tests {
     use super::*;
     use chrono::Utc;
-    use pomona_pipeline::RunId;
+    use pomona_run::RunId;
 
     #[test]
     fn only_an_execution_that_does_no_more_has_ended() {

@@ -38,6 +38,6 @@ pub use error::Error;
 pub use executions::Executions;
 pub use logging::start_logging;
 pub use metrics::{RunFigures, Work};
-pub use pomona_pipeline::Location;
+pub use pomona_run::Location;
 pub use settings::Settings;
 pub use stores::Stores;

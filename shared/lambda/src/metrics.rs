@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::stage::{Stage, Timing};
+use pomona_run::stage::{Stage, Timing};
 use serde_json::{Map, Value, json};
 
 const NAMESPACE: &str = "Pomona";

@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::layout::RunLayout;
 use pomona_pipeline::lock::{self, Holders};
 use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{Options, RunId, expiry, locations, plan};
+use pomona_pipeline::{expiry, plan};
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId, location};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -173,7 +174,7 @@ impl Plan {
         let input = location("input", request.input, self.input.as_ref())?;
         let output = location("output", request.output, self.output.as_ref())?;
         request.options.validate()?;
-        locations::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+        location::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
         let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
 
         let run_id = RunId::new(execution.started, &execution.name);

@@ -1,8 +1,9 @@
 //! The Lambda `reduce`: merges one group of moments, or the last ones and fits the PCA.
 
-use pomona_pipeline::RunId;
-use pomona_pipeline::merge::{self, Group};
+use pomona_pipeline::merge;
 use pomona_pipeline::reduce::{self, Reduced};
+use pomona_run::RunId;
+use pomona_run::tree::Group;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::layout::RunLayout;
+use pomona_pipeline::lock;
 use pomona_pipeline::report::{self, ModelInfo};
-use pomona_pipeline::stage::{Stage, Timing};
-use pomona_pipeline::{RunId, lock};
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_run::stage::{Stage, Timing};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

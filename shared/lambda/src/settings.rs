@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pomona_pipeline::region;
+use pomona_run::region;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 use serde_json::Value;

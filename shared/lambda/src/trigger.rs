@@ -20,7 +20,7 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::Options;
+use pomona_run::Options;
 use pomona_store::sdk_config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -21,9 +21,9 @@ use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::{Error, Function, Location, Stack, Stores};
-use pomona_pipeline::Options;
 use pomona_pipeline::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_pipeline::recipe::Recipe;
+use pomona_run::Options;
 use pomona_store::{LocalStore, Store};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use asl::StateMachine;
 use pomona_lambda::plan;
-use pomona_pipeline::ErrorName;
+use pomona_run::ErrorName;
 use serde_json::Value;
 
 /// All strings below `value` that stand in lists or fields called `field`.

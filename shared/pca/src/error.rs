@@ -1,3 +1,5 @@
+use pomona_terms::NoComponents;
+
 /// What can be wrong with moments, options or rows.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -42,11 +44,9 @@ pub enum Error {
         /// min(count - 1, dimensions).
         limit: usize,
     },
-    /// Text or a number that no `components` option can be.
-    #[error(
-        "components {0}: give a whole number from 1, a share of variance between 0 and 1 (as 0.95), or \"default\""
-    )]
-    ComponentsInvalid(String),
+    /// A share of variance that is none.
+    #[error(transparent)]
+    Components(NoComponents),
     /// The eigensolver gave up.
     #[error("the eigenvalues of the {dimensions} x {dimensions} covariance did not converge; check the features")]
     NoConvergence {

@@ -41,8 +41,8 @@ mod projection;
 mod rank_update;
 mod triangle;
 
-pub use components::Components;
 pub use error::Error;
 pub use merger::Merger;
 pub use moments::Moments;
 pub use pca::{Options, Pca};
+pub use pomona_terms::Components;

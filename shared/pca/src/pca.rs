@@ -2,7 +2,9 @@ use nalgebra::{DMatrix, DVector};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::components::{Components, Spectrum};
+use pomona_terms::Components;
+
+use crate::components::{self, Spectrum};
 use crate::eigen::SymmetricEigen;
 use crate::projection::Projection;
 use crate::{Error, Moments};
@@ -78,7 +80,7 @@ impl Pca {
         // A covariance has no negative eigenvalues; below zero is rounding.
         let variances = eigen.values.map(|variance| variance.max(0.0));
         let spectrum = Spectrum { count: moments.count(), variances: variances.as_slice(), total_variance };
-        let (components, notice) = options.components.resolve(&spectrum)?;
+        let (components, notice) = components::resolve(options.components, &spectrum)?;
 
         let mut loadings = eigen.vectors(components);
         fix_signs(&mut loadings);

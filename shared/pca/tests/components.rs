@@ -89,7 +89,7 @@ fn a_share_keeps_the_fewest_components_that_reach_it() -> Result<(), Error> {
         assert!(pca.explained_variance_ratio().sum() >= share);
     }
     for invalid in [0.0, 1.0, f64::NAN] {
-        assert!(matches!(fit(&moments, Components::VarianceShare(invalid)), Err(Error::ComponentsInvalid(_))));
+        assert!(matches!(fit(&moments, Components::VarianceShare(invalid)), Err(Error::Components(_))));
     }
     Ok(())
 }

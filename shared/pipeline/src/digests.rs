@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use pomona_run::names;
 use pomona_store::{Error as StoreError, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Damage, Error};
-use crate::{json, names};
+use crate::json;
 
 /// SHA-256 of files by their keys at the output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

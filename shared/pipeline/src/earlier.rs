@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use pomona_run::layout::RunLayout;
 use pomona_store::Store;
 use pomona_vision::pixels::RejectReason;
 
 use crate::error::{Damage, Error, tell_of_damage};
-use crate::layout::RunLayout;
 use crate::listing::{self, Identity, Row};
 use crate::part::{Outcome, StoredPart};
 use crate::planned::{PreviousPart, Shard};

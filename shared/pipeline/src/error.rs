@@ -1,32 +1,16 @@
-//! What can go wrong in a stage, and the closed set of names that a state machine's `Retry` matches.
+//! What can go wrong in a stage.
 
 use std::collections::BTreeMap;
 
+use pomona_run::{ErrorName, RunId};
 use pomona_vision::pixels::RejectReason;
-
-use crate::run_id::RunId;
 
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An option that no run could honour.
-    #[error("option `{option}`: {problem}")]
-    Option {
-        /// The option's name, as on the command line.
-        option: &'static str,
-        /// What is wrong and what would be right.
-        problem: String,
-    },
-    /// The output lies inside the input, or is the same place.
-    #[error(
-        "the output `{output}` lies inside the input `{input}`: a run never writes below its input; choose an output elsewhere"
-    )]
-    OutputInsideInput {
-        /// Where images are read from.
-        input: String,
-        /// Where results would have gone.
-        output: String,
-    },
+    /// What was asked for cannot be done, wherever it was tried.
+    #[error(transparent)]
+    Request(#[from] pomona_run::Error),
     /// The listing is empty.
     #[error(
         "no images at `{location}`: of {files} files none has one of the extensions {extensions}{filter}{skipped}; check the location, `--extensions` and `--filter`"
@@ -111,14 +95,6 @@ pub enum Error {
         /// The run, who runs it, since when and until when.
         holder: String,
     },
-    /// The region is not one that the run may use.
-    #[error("region `{region}` is not allowed: pomona works in {allowed} only")]
-    RegionNotAllowed {
-        /// The region asked for.
-        region: String,
-        /// The regions that would do.
-        allowed: String,
-    },
     /// The dataset of the newest run is gone.
     #[error(
         "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or share, see that it is mounted; if they were deleted for good, say so with `--allow-empty`"
@@ -194,81 +170,26 @@ pub enum Damage {
     NamesNoRun,
 }
 
-/// The closed set of names under which errors leave a Lambda; the state machine matches these and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorName {
-    /// Trying the same again may succeed.
-    Retryable,
-    /// The input changed: plan anew.
-    InputChanged,
-    /// The request cannot work as it is.
-    BadInput,
-    /// The region is refused.
-    RegionNotAllowed,
-    /// There is nothing to do.
-    NoImages,
-    /// Too many images were unusable.
-    TooManyRejects,
-    /// Another run holds the output.
-    Busy,
-    /// A file is not as it was written: plan anew.
-    Damaged,
-    /// Files of the run contradict each other.
-    Inconsistent,
-    /// A defect of this program.
-    Internal,
-}
-
-impl ErrorName {
-    /// Every name, for the tests that hold the state machine to this set.
-    pub const ALL: [Self; 10] = [
-        Self::Retryable,
-        Self::InputChanged,
-        Self::BadInput,
-        Self::RegionNotAllowed,
-        Self::NoImages,
-        Self::TooManyRejects,
-        Self::Busy,
-        Self::Damaged,
-        Self::Inconsistent,
-        Self::Internal,
-    ];
-
-    /// The name as it stands in the state machine, for instance `Pomona.Busy`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retryable => "Pomona.Retryable",
-            Self::InputChanged => "Pomona.InputChanged",
-            Self::BadInput => "Pomona.BadInput",
-            Self::RegionNotAllowed => "Pomona.RegionNotAllowed",
-            Self::NoImages => "Pomona.NoImages",
-            Self::TooManyRejects => "Pomona.TooManyRejects",
-            Self::Busy => "Pomona.Busy",
-            Self::Damaged => "Pomona.Damaged",
-            Self::Inconsistent => "Pomona.Inconsistent",
-            Self::Internal => "Pomona.Internal",
-        }
-    }
-}
-
 impl Error {
     /// The name that this error has for a state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Option { .. } | Self::OutputInsideInput { .. } | Self::OneImage { .. } | Self::TooWide { .. } => {
-                ErrorName::BadInput
-            }
+            Self::Request(error) => error.name(),
+            Self::OneImage { .. } | Self::TooWide { .. } => ErrorName::BadInput,
             Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::InputChanged { .. } => ErrorName::InputChanged,
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,
-            Self::RegionNotAllowed { .. } => ErrorName::RegionNotAllowed,
             Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Invalid { .. } | Self::Table { .. } => ErrorName::Inconsistent,
             Self::Store(error) if error.is_retryable() => ErrorName::Retryable,
             Self::Store(_) | Self::Model(_) | Self::Pca(_) => ErrorName::BadInput,
             Self::Internal(_) => ErrorName::Internal,
         }
+    }
+
+    pub(crate) fn option(option: &'static str, problem: impl Into<String>) -> Self {
+        pomona_run::Error::option(option, problem).into()
     }
 
     pub(crate) fn damaged(file: impl Into<String>, damage: Damage) -> Self {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_run::RunId;
+use pomona_run::layout::{node_moments, part_features, part_moments, part_rejects};
 use pomona_store::Store;
 
 use crate::error::Error;
-use crate::layout::{node_moments, part_features, part_moments, part_rejects};
-use crate::run_id::RunId;
 use crate::{merge, planned};
 
 /// Requests to the output that are under way at once.

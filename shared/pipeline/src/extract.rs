@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_run::layout::RunLayout;
+use pomona_run::names;
 use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Limits, Reject, RejectReason};
@@ -11,16 +13,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::compute::ComputePool;
+use crate::digests;
 use crate::earlier::{self, Earlier};
 use crate::error::Error;
 use crate::fragments::Fragments;
-use crate::layout::RunLayout;
 use crate::listing::{self, Identity, Row};
 use crate::part::{self, Outcome, Part, Usable};
 use crate::planned::Shard;
 use crate::recipe::Recipe;
 use crate::selection::BROKEN_LINK;
-use crate::{digests, names};
 
 /// Small images are read and computed in groups, because each change of threads costs as much as reading one.
 const GROUP_IMAGES: usize = 4;

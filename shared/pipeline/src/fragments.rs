@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use arrow_array::{Int64Array, StringArray};
 use bytes::Bytes;
 use ndarray::Array2;
+use pomona_run::{layout, names};
 use pomona_store::{Error as StoreError, Store};
 
 use crate::error::{Damage, Error, tell_of_damage};
-use crate::layout;
 use crate::listing::Identity;
+use crate::losses;
 use crate::part::{Outcome, Usable};
 use crate::tables::{self, ParquetTable};
-use crate::{losses, names};
 
 /// How often the finished images of a part are kept.
 const INTERVAL: Duration = Duration::from_secs(30);

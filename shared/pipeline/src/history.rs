@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
+use pomona_run::RunId;
+use pomona_run::layout::PLANNED;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, tell_of_damage};
 use crate::json;
-use crate::layout::PLANNED;
 use crate::planned::{self, PreviousPart, Shard};
 use crate::recipe::Recipe;
-use crate::run_id::RunId;
 
 /// Earlier runs that are looked through. Each costs a plan two requests, and a shard that has images which none of them knows one.
 const MOST_RUNS: usize = 32;

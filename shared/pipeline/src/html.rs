@@ -12,6 +12,7 @@ mod text;
 mod variance;
 
 use chrono::{DateTime, Utc};
+use pomona_run::stage::Timing;
 
 use crate::error::Reasons;
 use crate::inspect::ClassCount;
@@ -19,7 +20,6 @@ use crate::planned::Plan;
 use crate::rejects::Rejected;
 use crate::report::ModelInfo;
 use crate::sample::Point;
-use crate::stage::Timing;
 use crate::validation::Validation;
 use text::{escape, moment};
 

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_run::stage::Stage;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::digests::Digests;
 use crate::error::Error;
 use crate::latest;
-use crate::layout::RunLayout;
 use crate::planned::{self, Plan};
 use crate::report::ModelInfo;
-use crate::run_id::RunId;
-use crate::stage::Stage;
 use crate::validation::Validation;
 
 /// Finished runs that a message names.
@@ -80,7 +80,7 @@ pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId
         },
     };
     let finished = finished_runs(output).await?;
-    Err(Error::Option { option: "run", problem: format!("{problem}; {}", describe_finished(&finished)) })
+    Err(Error::option("run", format!("{problem}; {}", describe_finished(&finished))))
 }
 
 /// The runs that were successful, newest first, whether or not latest.json knows of any.

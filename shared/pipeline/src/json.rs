@@ -1,11 +1,11 @@
 //! JSON objects in a store.
 
 use bytes::Bytes;
+use pomona_run::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Damage, Error};
-use crate::names;
 
 /// What stands before and behind the digest of sealed JSON.
 const SEAL: (&str, &str) = (",\n  \"sha256\": \"", "\"\n}\n");

@@ -5,7 +5,7 @@
 //! again, and what is made again is the same, byte for byte. [`local`] runs them in one process; on AWS a state machine calls the same
 //! functions.
 //!
-//! [`layout`] knows where every file lies and [`names`] what it is called: names are contents, so they answer the question whether work
+//! [`pomona_run::layout`] knows where every file lies and [`pomona_run::names`] what it is called: names are contents, so they answer the question whether work
 //! was done already.
 
 pub mod compute;
@@ -20,23 +20,18 @@ mod history;
 mod html;
 pub mod inspect;
 mod json;
-pub mod label;
 pub mod latest;
-pub mod layout;
 mod limit;
 pub mod listing;
 pub mod local;
-mod location;
-pub mod locations;
 pub mod lock;
 pub mod losses;
 mod memory;
 pub mod merge;
 mod model_file;
 mod moments_file;
-pub mod names;
 pub mod odd_labels;
-pub mod options;
+pub mod open;
 pub mod output;
 mod part;
 pub mod plan;
@@ -46,20 +41,13 @@ mod provenance;
 pub mod recipe;
 pub mod reduce;
 mod refusal;
-pub mod region;
 mod rejects;
 pub mod report;
-pub mod run_id;
 pub mod sample;
 pub mod search;
 pub mod selection;
-pub mod stage;
 mod tables;
 pub mod validation;
-pub mod visible;
 mod watched;
 
-pub use error::{Error, ErrorName};
-pub use location::Location;
-pub use options::Options;
-pub use run_id::RunId;
+pub use error::Error;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow_array::{Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
+use pomona_run::label::LabelFrom;
+use pomona_run::names;
 use pomona_store::Object;
 
 use crate::error::Error;
-use crate::label::LabelFrom;
-use crate::names;
 use crate::tables::{self, ParquetTable};
 
 /// One image of the dataset.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_run::stage::{Stage, Timing};
+use pomona_run::{Options, RunId};
 use pomona_store::Store;
 
 use crate::compute::ComputePool;
@@ -13,15 +15,12 @@ use crate::error::Error;
 use crate::extract::{Done, Extracted, Extraction};
 use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
-use crate::options::Options;
 use crate::plan::{self, Request};
 use crate::planned::{self, Plan, Shard};
 use crate::project::Projection;
 use crate::recipe::Recipe;
 use crate::reduce::{self, Reduced};
 use crate::report::{self, ModelInfo};
-use crate::run_id::RunId;
-use crate::stage::{Stage, Timing};
 use crate::watched::Watched;
 use crate::{memory, merge};
 

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use pomona_run::RunId;
+use pomona_run::layout::LOCK;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Damage, Error, tell_of_damage};
 use crate::json;
-use crate::layout::LOCK;
-use crate::run_id::RunId;
 
 /// Longer than any lock lasts: an execution's, which is the longest, is a day.
 const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);

@@ -13,13 +13,14 @@
 
 use bytes::Bytes;
 use pomona_pca::Moments;
+use pomona_run::tree::Kind;
+use pomona_run::{RunId, names};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::compute::run_aside;
 use crate::error::{Damage, Error, Reasons, tell_of_damage};
-use crate::run_id::RunId;
-use crate::{json, layout, names};
+use crate::json;
 
 const MAGIC: &[u8; 8] = b"POMONAM2";
 
@@ -62,26 +63,6 @@ impl Header {
         self.images += other.images;
         for (reason, count) in &other.reasons {
             *self.reasons.entry(*reason).or_default() += count;
-        }
-    }
-}
-
-/// What the moments are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// One shard.
-    Part,
-    /// A merged group.
-    Node,
-}
-
-impl Kind {
-    /// The key of the moments called `name`.
-    pub fn key(self, name: &str) -> String {
-        match self {
-            Self::Part => layout::part_moments(name),
-            Self::Node => layout::node_moments(name),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
+use pomona_run::label::LabelFrom;
+use pomona_run::visible::visible;
 use serde::{Deserialize, Serialize};
 
-use crate::label::LabelFrom;
 use crate::listing::{Class, Row};
-use crate::visible::visible;
 
 /// Names of folders that part a dataset and do not say what is in its pictures.
 const SPLITS: [&str; 7] = ["train", "training", "test", "testing", "val", "valid", "validation"];

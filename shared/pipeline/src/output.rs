@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use pomona_run::location;
 use pomona_store::{FolderLock, LocalStore, Store};
 
 use crate::error::Error;
-use crate::locations;
 use crate::lock::{self, Holders, NoOtherHolders, UnknownHolders};
+use crate::open;
 
 /// An opened output. A folder is held by a lock of the operating system as well, which ends with the process however it
 /// ends: so a lock.json that a killed run left behind is known to be void at once, and need not run out first.
@@ -22,9 +23,9 @@ impl Output {
     /// # Errors
     /// [`Error::Busy`] when another process holds the folder, [`Error::OutputInsideInput`], and those of the store.
     pub async fn open(location: &str, input: &str) -> Result<Self, Error> {
-        locations::refuse_output_inside_input(input, location)?;
+        location::refuse_output_inside_input(input, location)?;
         if location.starts_with("s3://") {
-            return Ok(Self { store: locations::open(location).await?, folder_lock: None });
+            return Ok(Self { store: open::open(location).await?, folder_lock: None });
         }
         let folder = LocalStore::create(location)?;
         let folder_lock = folder.try_lock()?;

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use futures::future::try_join;
 use ndarray::{Array2, ArrayView2};
 use pomona_pca::Moments;
+use pomona_run::tree::Kind;
+use pomona_run::{RunId, layout, names};
 use pomona_store::Store;
 use pomona_vision::extractor;
 use pomona_vision::pixels::{Losses, Reject, RejectReason};
 
 use crate::error::Error;
-use crate::layout;
 use crate::listing::Row;
-use crate::moments_file::{self, Header, Kind, MomentsFile, PartFiles};
+use crate::moments_file::{self, Header, MomentsFile, PartFiles};
 use crate::provenance;
 use crate::recipe::Recipe;
 use crate::rejects::{self, Rejected};
-use crate::run_id::RunId;
 use crate::tables::{self, ParquetTable};
-use crate::{digests, losses, names};
+use crate::{digests, losses};
 
 /// What became of an image.
 pub(crate) type Outcome = Result<Usable, Reject>;
@@ -36,6 +36,22 @@ impl From<extractor::Features<'_>> for Usable {
     fn from(features: extractor::Features<'_>) -> Self {
         Self { features: features.values.into(), losses: features.losses }
     }
+}
+
+/// Version of the part format: any change to the bytes of a part's files needs a new one.
+const PART_FORMAT: &str = "pomona part 3";
+
+/// The name of the part that extraction by `recipe` makes of `rows`.
+pub(crate) fn name_of(recipe: &str, rows: &[Row]) -> String {
+    let mut name = names::NameHasher::new(PART_FORMAT);
+    name.field(recipe.as_bytes());
+    for row in rows {
+        name.field(row.key.as_bytes());
+        name.field(row.etag.as_bytes());
+        name.field(&row.size.to_le_bytes());
+        name.field(row.label.as_bytes());
+    }
+    name.finish()
 }
 
 /// Whether a part exists: it does once its moments do, which are written last.

@@ -7,24 +7,23 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::tree;
+use pomona_run::{Options, RunId, location, names};
 use pomona_store::{Entry, Object, Store};
 
 use crate::digests::Digests;
 use crate::error::Error;
 use crate::history::{self, History, of_earlier_run};
 use crate::latest::Latest;
-use crate::layout::{self, RunLayout};
 use crate::listing::{self, Class, Listing, Row};
-use crate::merge;
 use crate::odd_labels::OddLabels;
-use crate::options::Options;
 use crate::planned::{self, Plan, Shard};
 use crate::recipe::Recipe;
 use crate::rejects::Rejected;
-use crate::run_id::RunId;
-use crate::selection::Remainder;
+use crate::selection::{Remainder, Selection};
 use crate::tables::CsvTable;
-use crate::{json, latest, limit, locations, names, part, rejects};
+use crate::{json, latest, limit, part, rejects};
 
 /// Requests to the output that a plan has under way at once.
 const CONCURRENCY: usize = 32;
@@ -51,7 +50,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
     let request = &Request { recipe: &recipe, ..*request };
-    locations::refuse_output_inside_input(input.location(), output.location())?;
+    location::refuse_output_inside_input(input.location(), output.location())?;
     let (listing, remainder) = match list(input, request.options).await {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output, request.options.allow_empty).await?;
@@ -74,7 +73,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     let after = history::last_planned(output, request.run_id).await?;
     let heads = after.iter().chain(&newest);
     let missing = missing_shards(output, request, heads, shard_bits, &shards).await?;
-    let merge_levels = merge::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
+    let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
     let mut files = vec![(layout.classes(), encode_classes(&layout.classes(), &classes)?)];
     let labels = request.options.label_from;
     let odd_folders: Vec<Rejected> = remainder
@@ -135,7 +134,7 @@ async fn list(input: &dyn Store, options: &Options) -> Result<(Listing, Remainde
 }
 
 async fn list_all(input: &dyn Store, options: &Options) -> Result<(Vec<Object>, Remainder), Error> {
-    let selection = options.selection()?;
+    let selection = Selection::new(options)?;
     let objects = input.list("", &|entry| selection.keeps(entry)).await?;
     let remainder = selection.into_remainder(objects.iter().map(|object| object.key.as_str()));
     Ok((objects, remainder))
@@ -143,7 +142,7 @@ async fn list_all(input: &dyn Store, options: &Options) -> Result<(Vec<Object>, 
 
 /// Lists twice: names first, so that of a folder no more files are opened than the sample takes.
 async fn list_sample(input: &dyn Store, options: &Options, limit: u64) -> Result<(Vec<Object>, Remainder), Error> {
-    let selection = options.selection()?;
+    let selection = Selection::new(options)?;
     let keys = Mutex::new(Vec::new());
     let note = |entry: Entry<'_>| {
         if selection.keeps(entry) {
@@ -176,7 +175,7 @@ fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Err
 async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
     let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
     let Some(newest) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { return Ok(()) };
-    if !locations::is_same(&newest.input, input.location()) {
+    if !location::is_same(&newest.input, input.location()) {
         return Ok(());
     }
     match list(input, &newest.options).await {
@@ -217,13 +216,13 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
 fn refuse_impossible_components(request: &Request<'_>, images: usize) -> Result<(), Error> {
     let most = request.recipe.feature_width.min(images.saturating_sub(1));
     match request.options.components {
-        Components::Count(wanted) if wanted > most => Err(Error::Option {
-            option: "components",
-            problem: format!(
+        Components::Count(wanted) if wanted > most => Err(Error::option(
+            "components",
+            format!(
                 "{images} images with {} features each have at most {most} components, not {wanted}",
                 request.recipe.feature_width
             ),
-        }),
+        )),
         _ => Ok(()),
     }
 }
@@ -242,7 +241,7 @@ async fn write_listing(
             let shard = Shard {
                 run_id: request.run_id.clone(),
                 shard,
-                part: names::part_name(&recipe, &rows),
+                part: part::name_of(&recipe, &rows),
                 recipe,
                 max_pixels: request.options.max_pixels,
                 images: rows.len() as u64,

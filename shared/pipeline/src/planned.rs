@@ -1,16 +1,15 @@
 //! What a plan decided: plan.json and shards.json, which every later stage reads.
 
 use chrono::{DateTime, Utc};
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::digests::{self, Digests};
 use crate::error::Error;
-use crate::layout::RunLayout;
 use crate::odd_labels::OddLabels;
-use crate::options::Options;
 use crate::recipe::Recipe;
-use crate::run_id::RunId;
 use crate::selection::LeftOut;
 
 /// The content of plan.json.

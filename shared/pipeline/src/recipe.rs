@@ -1,11 +1,10 @@
 //! All that determines features beside the images.
 
+use pomona_run::names::NameHasher;
 use pomona_vision::extractor::PIXELS_VERSION;
 use pomona_vision::model::{Model, Weights};
 use pomona_vision::pixels::Limits;
 use serde::{Deserialize, Serialize};
-
-use crate::names::NameHasher;
 
 /// What a user must know about features of untrained weights.
 pub const UNTRAINED_NOTICE: &str = "untrained weights: their features tell colours, edges and textures apart, and know nothing of \

@@ -1,20 +1,19 @@
 //! The stage `reduce`: merges the last group of moments, checks the share of rejects, fits the PCA, writes the model.
 
 use pomona_pca::Pca;
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::digests::Digests;
 use crate::error::{Error, Reasons};
-use crate::layout::RunLayout;
 use crate::merge;
 use crate::model_file;
 use crate::moments_file::Header;
-use crate::options::Options;
 use crate::planned::{self, Plan};
 use crate::provenance;
 use crate::refusal;
-use crate::run_id::RunId;
 
 /// What fitting came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

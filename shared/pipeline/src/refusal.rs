@@ -1,18 +1,18 @@
 //! What a run leaves behind that fails for its images: errors/ and a page, as a run that succeeds does.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_run::layout::RunLayout;
+use pomona_run::visible::visible;
 use pomona_store::Store;
 use pomona_vision::pixels::Reject;
 
 use crate::error::{Error, describe_reasons};
 use crate::html::{self, RefusedPage};
 use crate::inspect;
-use crate::layout::RunLayout;
 use crate::moments_file::Header;
 use crate::part;
 use crate::planned::{self, Plan, Shard};
 use crate::rejects::{self, Rejected};
-use crate::visible::visible;
 
 /// Requests to the output that are under way at once.
 const CONCURRENCY: usize = 32;

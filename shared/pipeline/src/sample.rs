@@ -1,10 +1,10 @@
 //! A sample of the images for the report's scatter plot: the same one however the dataset is cut into shards.
 
 use ndarray::ArrayView1;
+use pomona_run::names;
 use serde::{Deserialize, Serialize};
 
 use crate::listing::Row;
-use crate::names;
 
 /// Points in a scatter plot.
 pub(crate) const MOST_POINTS: usize = 5_000;

@@ -1,16 +1,16 @@
 //! The images of a run that are most like a given one.
 
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::digests;
 use crate::error::Error;
-use crate::layout::RunLayout;
 use crate::planned;
 use crate::project::Counters;
 use crate::recipe::Recipe;
 use crate::reduce;
-use crate::run_id::RunId;
 use crate::tables::ParquetTable;
 
 /// What images are compared by.
@@ -50,7 +50,7 @@ pub async fn search(
     let plan = planned::read_plan(output, run_id).await?;
     if plan.recipe != *recipe {
         let problem = format!("run {run_id} was made with another model or preprocessing; give the same one");
-        return Err(Error::Option { option: "model", problem });
+        return Err(Error::option("model", problem));
     }
     let layout = RunLayout::new(run_id.as_str());
     let query = match space {
@@ -60,7 +60,7 @@ pub async fn search(
     if !query.iter().all(|value| value.is_finite()) {
         let problem = "its features are NaN or infinite, so that it is near to nothing; search with another image, or with another \
                        model";
-        return Err(Error::Option { option: "image", problem: problem.to_owned() });
+        return Err(Error::option("image", problem));
     }
     let mut nearest = Vec::new();
     for shard in planned::read_shards(output, &plan).await? {

@@ -3,33 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
+use pomona_run::endings::{IMAGE_ENDINGS, is_unread_format};
+use pomona_run::globs::globs;
+use pomona_run::{Error, Options};
 use pomona_store::Entry;
 use pomona_vision::pixels::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
-
-use crate::error::Error;
-
-/// File name endings of images, read here or not: a file that has one and is not asked for may have been forgotten.
-const IMAGE_ENDINGS: [&str; 22] = [
-    "avif", "bmp", "dib", "dng", "gif", "heic", "heif", "jfif", "jp2", "jpe", "jpeg", "jpg", "jxl", "nef", "pgm",
-    "png", "ppm", "psd", "svg", "tif", "tiff", "webp",
-];
-
-/// Of these, the ones that the formats which are read here use.
-const READ_ENDINGS: [&str; 11] = ["bmp", "dib", "gif", "jfif", "jpe", "jpeg", "jpg", "png", "tif", "tiff", "webp"];
 
 /// Names that systems and programs give to what they keep beside a user's files; names that begin with a dot are hidden, too.
 const SYSTEM_NAMES: [&str; 6] = ["__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"];
 
 /// What a link is whose target is gone.
 pub(crate) const BROKEN_LINK: &str = "a link that leads nowhere";
-
-/// Whether a file name ending promises an image of a format that is not read, so that to ask for it cannot be meant.
-pub(crate) fn is_unread_format(extension: &str) -> bool {
-    let extension = extension.to_lowercase();
-    IMAGE_ENDINGS.contains(&extension.as_str()) && !READ_ENDINGS.contains(&extension.as_str())
-}
 
 /// Entries at the input that are no images of the dataset, by why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,15 +73,6 @@ fn of_type(ending: &str, count: u64) -> String {
     format!("{count} .{ending} {files} skipped; {advice}")
 }
 
-/// What a user asks for, of the options of the same names.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) extensions: &'a [String],
-    pub(crate) filter: Option<&'a str>,
-    pub(crate) exclude: &'a [String],
-    pub(crate) include_hidden: bool,
-}
-
 /// Decides about each entry of a listing and keeps count; may be asked from several threads.
 #[derive(Debug)]
 pub(crate) struct Selection {
@@ -129,11 +106,11 @@ impl Selection {
     ///
     /// # Errors
     /// [`Error::Option`] when `filter` or `exclude` is not a glob.
-    pub(crate) fn new(wanted: &Wanted<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(wanted: &Options) -> Result<Self, Error> {
         Ok(Self {
             extensions: wanted.extensions.iter().map(|extension| extension.to_lowercase()).collect(),
-            filter: wanted.filter.map(|glob| globs("filter", [glob])).transpose()?,
-            exclude: globs("exclude", wanted.exclude)?,
+            filter: wanted.filter.as_ref().map(|glob| globs("filter", [glob])).transpose()?,
+            exclude: globs("exclude", &wanted.exclude)?,
             include_hidden: wanted.include_hidden,
             counts: Mutex::default(),
         })
@@ -232,25 +209,13 @@ fn extension(key: &str) -> Option<String> {
     file_name(key).rsplit_once('.').map(|(_, extension)| extension.to_lowercase())
 }
 
-fn globs<G: AsRef<str>>(option: &'static str, patterns: impl IntoIterator<Item = G>) -> Result<GlobSet, Error> {
-    let refuse = |error: globset::Error| Error::Option {
-        option,
-        problem: format!("{error}; write a glob over keys such as 'Apple*/*'"),
-    };
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(GlobBuilder::new(pattern.as_ref()).literal_separator(true).build().map_err(refuse)?);
-    }
-    set.build().map_err(refuse)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn selection(wanted: Wanted<'_>) -> Selection {
-        let extensions = ["jpg", "JPEG", "png"].map(String::from);
-        Selection::new(&Wanted { extensions: &extensions, ..wanted }).unwrap()
+    fn selection(wanted: Options) -> Selection {
+        let extensions = ["jpg", "JPEG", "png"].map(String::from).to_vec();
+        Selection::new(&Options { extensions, ..wanted }).unwrap()
     }
 
     fn keeps(selection: &Selection, key: &str) -> bool {
@@ -259,7 +224,7 @@ mod tests {
 
     #[test]
     fn extensions_match_in_any_case_and_only_at_the_end_of_the_file_name() {
-        let selection = selection(Wanted::default());
+        let selection = selection(Options::default());
         for key in ["a.jpg", "x/A.JPG", "x.y/z.Jpeg", "ü/b.png"] {
             assert!(keeps(&selection, key), "{key}");
         }
@@ -270,18 +235,18 @@ mod tests {
 
     #[test]
     fn a_glob_selects_keys_and_its_star_stays_within_a_folder() {
-        let one_level = selection(Wanted { filter: Some("Apple*/*"), ..Wanted::default() });
+        let one_level = selection(Options { filter: Some("Apple*/*".into()), ..Options::default() });
         assert!(keeps(&one_level, "Apple Braeburn/1.jpg"));
         assert!(!keeps(&one_level, "Apple/old/1.jpg"));
         assert!(!keeps(&one_level, "Pear/1.jpg"));
-        let any_depth = selection(Wanted { filter: Some("Apple/**"), ..Wanted::default() });
+        let any_depth = selection(Options { filter: Some("Apple/**".into()), ..Options::default() });
         assert!(keeps(&any_depth, "Apple/old/1.jpg"));
     }
 
     #[test]
     fn what_is_excluded_may_be_a_file_or_a_folder() {
         let exclude = ["*/old", "draft*", "**/*_mask.png"].map(String::from);
-        let selection = selection(Wanted { exclude: &exclude, ..Wanted::default() });
+        let selection = selection(Options { exclude: exclude.to_vec(), ..Options::default() });
         for key in ["pear/old/1.jpg", "pear/old/deep/1.jpg", "drafts/1.jpg", "draft.jpg", "a/b/c_mask.png"] {
             assert!(!keeps(&selection, key), "{key}");
         }
@@ -294,16 +259,16 @@ mod tests {
     #[test]
     fn hidden_files_and_what_systems_leave_behind_are_counted_unless_they_are_wanted() {
         let keys = [".a.jpg", "x/.ipynb_checkpoints/a.jpg", "__MACOSX/x/._a.jpg", "@eaDir/a.jpg", "x/Thumbs.db"];
-        let usual = selection(Wanted::default());
+        let usual = selection(Options::default());
         assert!(keys.iter().all(|key| !keeps(&usual, key)));
         assert_eq!(usual.into_remainder([].into_iter()).left_out, LeftOut { hidden: 5, ..LeftOut::default() });
-        let all = selection(Wanted { include_hidden: true, ..Wanted::default() });
+        let all = selection(Options { include_hidden: true, ..Options::default() });
         assert_eq!(keys.iter().filter(|key| keeps(&all, key)).count(), 4);
     }
 
     #[test]
     fn image_types_that_are_not_asked_for_are_counted_by_ending() {
-        let selection = selection(Wanted::default());
+        let selection = selection(Options::default());
         for key in ["a.webp", "b/c.WEBP", "d.heic", "notes.txt", "noext", "e.jpg"] {
             keeps(&selection, key);
         }
@@ -317,7 +282,7 @@ mod tests {
 
     #[test]
     fn folders_that_would_vanish_are_named() {
-        let selection = selection(Wanted { exclude: &["tmp".to_owned()], ..Wanted::default() });
+        let selection = selection(Options { exclude: vec!["tmp".to_owned()], ..Options::default() });
         let entries = [
             Entry::Folder("cat/"),
             Entry::File("cat/1.jpg"),

@@ -3,8 +3,9 @@
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
+use pomona_pipeline::Error;
 use pomona_pipeline::inspect::{self, Inspection};
-use pomona_pipeline::{Error, Options};
+use pomona_run::Options;
 use pomona_store::testing::S3Server;
 use pomona_store::{LocalStore, Store};
 
@@ -19,7 +20,7 @@ async fn a_run_in_a_bucket_is_inspected_like_one_in_a_folder() {
     server.create_bucket("results").await;
     let bucket = server.store("s3://results/all");
     let nothing = inspect::find_run(&bucket, None).await.unwrap_err();
-    assert!(matches!(&nothing, Error::Option { .. }) && nothing.to_string().contains("s3://results/all"), "{nothing}");
+    assert!(matches!(&nothing, Error::Request(_)) && nothing.to_string().contains("s3://results/all"), "{nothing}");
 
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in");

@@ -13,10 +13,11 @@ use pomona_pipeline::compute::ComputePool;
 use pomona_pipeline::inspect::{self, Inspection};
 use pomona_pipeline::local::{self, Job, Summary};
 use pomona_pipeline::lock::NoOtherHolders;
-use pomona_pipeline::options::CsvTables;
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::search::{self, Hit, Space};
-use pomona_pipeline::{Error, Options, latest};
+use pomona_pipeline::{Error, latest};
+use pomona_run::Options;
+use pomona_run::options::CsvTables;
 use pomona_store::LocalStore;
 use pomona_store::testing::MemoryStore;
 use result::result_in;
@@ -116,7 +117,9 @@ impl World {
         match self.look(&self.damaged(key, bytes)).await {
             Ok(shown) => assert!(text(&shown) == text(&whole), "{key}, {what}: other things are shown"),
             // Without latest.json nobody knows of a run.
-            Err(Error::Option { option: "run", .. }) => assert_eq!((key, what), ("latest.json", "missing")),
+            Err(Error::Request(pomona_run::Error::Option { option: "run", .. })) => {
+                assert_eq!((key, what), ("latest.json", "missing"))
+            }
             // latest.json may name a run that is not there, or the run lacks its mark.
             Err(Error::Damaged { file, .. }) => {
                 assert!(file == key || (file == "latest.json" && key.ends_with("_SUCCESS")), "{key}, {what}: {file}");

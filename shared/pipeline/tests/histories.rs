@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pomona_pipeline::{Error, Options, latest};
+use pomona_pipeline::{Error, latest};
+use pomona_run::Options;
 use pomona_store::LocalStore;
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use proptest::prelude::*;

@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use pomona_pipeline::{Options, layout::RunLayout};
+use pomona_run::Options;
+use pomona_run::layout::RunLayout;
 use pomona_store::testing::{FailingStore, Operation};
 use pomona_store::{LocalStore, Store};
 use roxmltree::{Document, ParsingOptions};

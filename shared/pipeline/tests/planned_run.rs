@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use pomona_pipeline::expiry;
 use pomona_pipeline::extract::Extraction;
 use pomona_pipeline::fragments::Fragments;
-use pomona_pipeline::layout::RunLayout;
 use pomona_pipeline::plan::{self, Request};
 use pomona_pipeline::planned::{self, Plan, Shard};
 use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{Options, RunId, expiry, layout};
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId, layout};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 

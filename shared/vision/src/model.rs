@@ -23,7 +23,8 @@ use tract_onnx::prelude::*;
 pub use error::ModelError;
 pub(crate) use normalize::Normalize;
 pub(crate) use options::Affine;
-pub use options::{Engine, ModelOptions, Preprocess, UnknownValue, Weights};
+pub use options::{Engine, ModelOptions, Preprocess, UnknownValue};
+pub use pomona_terms::Weights;
 
 use crate::engine;
 use patience::Failure;

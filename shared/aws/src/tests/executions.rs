@@ -1,8 +1,8 @@
 //! Starting executions, finding them, and what is made of their answers.
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::stage::Stage;
-use pomona_pipeline::{Options, RunId};
+use pomona_run::stage::Stage;
+use pomona_run::{Options, RunId};
 use serde_json::{Value, json};
 
 use super::server::Aws;

@@ -5,7 +5,7 @@
 mod limits;
 mod map_run;
 
-use pomona_pipeline::stage::Stage;
+use pomona_run::stage::Stage;
 use serde::{Deserialize, Serialize};
 
 pub use limits::{Flag, OPEN_MAP_RUNS};

@@ -4,10 +4,11 @@
 
 use std::fmt::Write;
 
+use pomona_run::label::LabelFrom;
+
 use super::axis::Axis;
 use super::text::{count, counted, escape, label, percent};
 use super::{CLASSES_SHOWN, Page};
-use crate::label::LabelFrom;
 use crate::sample::Point;
 
 /// Classes with a colour of their own in style.css; the others are grey.

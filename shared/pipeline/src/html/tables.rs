@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use pomona_run::label::LabelFrom;
+use pomona_run::options::{CsvTables, Options};
+use pomona_run::stage::Stage;
 use pomona_vision::pixels::{Reject, RejectReason};
 use serde_json::Value;
 
@@ -9,11 +12,8 @@ use super::Page;
 use super::text::{bytes, count, counted, duration, escape, label, moment, percent, share};
 use crate::error::Reasons;
 use crate::inspect::ClassCount;
-use crate::label::LabelFrom;
-use crate::options::{CsvTables, Options};
 use crate::planned::Plan;
 use crate::rejects::Rejected;
-use crate::stage::Stage;
 
 /// The few numbers that a reader looks for first.
 pub(super) fn figures(page: &Page<'_>) -> String {

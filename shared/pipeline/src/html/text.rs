@@ -1,8 +1,7 @@
 //! Text and numbers as a page shows them.
 
 use chrono::{DateTime, Utc};
-
-use crate::visible::visible_character;
+use pomona_run::visible::visible_character;
 
 /// Text as the content of an element or of a quoted attribute. Characters that cannot be seen but do something are made visible.
 pub(super) fn escape(text: &str) -> String {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use pomona_pipeline::Error;
 use pomona_pipeline::compute::ComputePool;
 use pomona_pipeline::local::{self, Job, Observer, Summary};
 use pomona_pipeline::lock::NoOtherHolders;
-use pomona_pipeline::stage::{Stage, Timing};
-use pomona_pipeline::{Error, Options};
+use pomona_run::Options;
+use pomona_run::stage::{Stage, Timing};
 use pomona_store::{LocalStore, Store};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pomona_pipeline::latest;
-use pomona_pipeline::layout::RunLayout;
+use pomona_run::layout::RunLayout;
 use pomona_store::{LocalStore, Store};
 
 /// As [`result_in`], of a folder.

@@ -28,17 +28,6 @@ pub enum Preprocess {
     Torch,
 }
 
-/// Whether anybody taught the network what its features mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Weights {
-    /// As is taken of every model that does not say otherwise.
-    #[default]
-    Trained,
-    /// The numbers are drawn at random, as the model's metadata says.
-    Untrained,
-}
-
 /// ImageNet's mean and standard deviation for R, G, B in 0..=1, from torchvision's
 /// `transforms.Normalize` of its reference classification models.
 const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];

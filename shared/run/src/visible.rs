@@ -12,7 +12,7 @@ pub fn visible_lines(text: &str) -> String {
 
 /// Control characters by their pictures (U+2400 and on); what has none, what would turn round the text after it, and what XML does
 /// not allow by U+FFFD.
-pub(crate) fn visible_character(character: char) -> char {
+pub fn visible_character(character: char) -> char {
     let picture = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     match character {
         '\0'..='\u{1f}' => picture(0x2400 + u32::from(character)),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use pomona_pca::Components;
-use pomona_vision::pixels::Limits;
+use pomona_terms::{Components, Limits};
 use serde::{Deserialize, Serialize};
 
+use crate::endings::is_unread_format;
 use crate::error::Error;
+use crate::globs::globs;
 use crate::label::LabelFrom;
-use crate::selection::{self, Selection, Wanted};
 use crate::visible::visible;
 
 /// The options of a run; the command line, a state machine's input and plan.json share this one form.
@@ -90,11 +90,11 @@ impl Options {
     /// # Errors
     /// [`Error::Option`] names the first option that no run could honour.
     pub fn validate(&self) -> Result<(), Error> {
-        let refuse = |option, problem: &str| Err(Error::Option { option, problem: problem.to_owned() });
+        let refuse = |option, problem: &str| Err(Error::option(option, problem));
         if self.extensions.is_empty() || self.extensions.iter().any(|extension| !is_extension(extension)) {
             return refuse("extensions", "needs one or more file name endings such as jpg,png");
         }
-        if let Some(extension) = self.extensions.iter().find(|extension| selection::is_unread_format(extension)) {
+        if let Some(extension) = self.extensions.iter().find(|extension| is_unread_format(extension)) {
             return refuse(
                 "extensions",
                 &format!("{extension} is a format that is not read; convert such files first"),
@@ -115,20 +115,8 @@ impl Options {
         if !(0.0..=1.0).contains(&self.max_reject_share) {
             return refuse("max-reject-share", "must lie between 0 and 1, for instance 0.05");
         }
-        self.selection().map(|_| ())
-    }
-
-    /// Which entries at the input are images of the dataset.
-    ///
-    /// # Errors
-    /// [`Error::Option`] when `filter` or `exclude` is not a glob.
-    pub(crate) fn selection(&self) -> Result<Selection, Error> {
-        Selection::new(&Wanted {
-            extensions: &self.extensions,
-            filter: self.filter.as_deref(),
-            exclude: &self.exclude,
-            include_hidden: self.include_hidden,
-        })
+        self.filter.as_ref().map(|glob| globs("filter", [glob])).transpose()?;
+        globs("exclude", &self.exclude).map(drop)
     }
 }
 

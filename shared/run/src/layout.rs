@@ -38,7 +38,7 @@ pub fn shard_name(shard: u32) -> String {
 }
 
 /// Whether a run's file, named as in its folder, is one that `project` writes for a shard.
-pub(crate) fn is_of_project(name: &str) -> bool {
+pub fn is_of_project(name: &str) -> bool {
     ["features/", "pca/", "metadata/", "errors/", "counters/"].iter().any(|folder| name.starts_with(folder))
 }
 

@@ -2,11 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::listing::Row;
-
-/// Version of the part format: any change to the bytes of a part's files needs a new one.
-const PART_FORMAT: &str = "pomona part 3";
-
 /// Above this mean size of a shard's images the number of shards is doubled.
 const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
 
@@ -38,7 +33,7 @@ pub fn sample_rank(key: &str) -> [u8; 32] {
 }
 
 /// The order in which the report samples keys for its scatter plot. Another hash than `--limit`'s, which leaves only keys of a low rank.
-pub(crate) fn plot_rank(key: &str) -> u64 {
+pub fn plot_rank(key: &str) -> u64 {
     let mut hash = Sha256::new();
     hash.update(b"pomona plot\0");
     hash.update(key.as_bytes());
@@ -46,49 +41,40 @@ pub(crate) fn plot_rank(key: &str) -> u64 {
 }
 
 /// A digest over fields of any length; each is preceded by its length, so that no two lists of fields collide.
-pub(crate) struct NameHasher(Sha256);
+#[derive(Debug)]
+pub struct NameHasher(Sha256);
 
 impl NameHasher {
-    pub(crate) fn new(purpose: &str) -> Self {
+    /// A digest for one purpose: no other purpose's has the same names.
+    pub fn new(purpose: &str) -> Self {
         let mut hasher = Self(Sha256::new());
         hasher.field(purpose.as_bytes());
         hasher
     }
 
-    pub(crate) fn field(&mut self, bytes: &[u8]) {
+    /// Adds a field.
+    pub fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
 
-    pub(crate) fn finish(self) -> String {
+    /// The digest in hexadecimal.
+    pub fn finish(self) -> String {
         format!("{:x}", self.0.finalize())
     }
 }
 
 /// The SHA-256 of a file's bytes.
-pub(crate) fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
 /// The digest that a file carries in itself: of the key at which it lies, so that no file can stand for another, and of its bytes.
-pub(crate) fn seal(key: &str, bytes: &[u8]) -> String {
+pub fn seal(key: &str, bytes: &[u8]) -> String {
     let mut seal = NameHasher::new("pomona seal 1");
     seal.field(key.as_bytes());
     seal.field(bytes);
     seal.finish()
-}
-
-/// The name of the part that extraction by `recipe` makes of `rows`.
-pub fn part_name(recipe: &str, rows: &[Row]) -> String {
-    let mut name = NameHasher::new(PART_FORMAT);
-    name.field(recipe.as_bytes());
-    for row in rows {
-        name.field(row.key.as_bytes());
-        name.field(row.etag.as_bytes());
-        name.field(&row.size.to_le_bytes());
-        name.field(row.label.as_bytes());
-    }
-    name.finish()
 }
 
 /// The name of the node that merges `children`, in this order.
