@@ -93,7 +93,7 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
             places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             deleted |= {(name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places}
     damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {("ReduceRole", "nodes/*")}
-    finished = {("ListBatchRole", "parts/*.fragment-*")}
+    finished = {("ListBatchRole", "parts/fragments/*")}
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in ("features", "pca", "metadata", "errors", "counters")}
     assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")} | damaged | left_over | finished
 

@@ -36,7 +36,9 @@ fn of_table(text: &str) -> Result<Vec<String>, String> {
     let rows: Vec<(usize, String, u64)> = rows.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     let label = |(row, (class_id, label, _)): (usize, (usize, String, u64))| match class_id == row {
         true => Ok(label),
-        false => Err(format!("its row {row} has the class_id {class_id}; the ids must be 0, 1, 2 ... in this order")),
+        false => {
+            Err(format!("class_id {class_id} stands where {row} should; the ids must be 0, 1, 2 ... in this order"))
+        }
     };
     rows.into_iter().enumerate().map(label).collect()
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use pomona_pipeline::error::describe_reasons;
 use pomona_pipeline::inspect::{self, Inspection, StageTime};
 use pomona_run::label::LabelFrom;
-use pomona_run::options::CsvTables;
+use pomona_run::options::{CsvTables, Options};
 use pomona_run::visible::visible;
 
 use crate::results::ResultsArgs;
@@ -73,6 +73,16 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     if options.label_from != LabelFrom::default() {
         write!(out, ", labels from {}", options.label_from)?;
     }
+    if !options.classes.is_empty() {
+        write!(out, ", {} classes given", options.classes.len())?;
+    }
+    for exclude in &options.exclude {
+        write!(out, ", without {}", visible(exclude))?;
+    }
+    write!(out, "{}", if options.include_hidden { ", hidden files too" } else { "" })?;
+    if options.max_pixels != Options::default().max_pixels {
+        write!(out, ", at most {} pixels", options.max_pixels)?;
+    }
     writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
     writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
     for notice in info.notices() {
@@ -83,7 +93,7 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
 
     writeln!(out, "\nvariance explained")?;
     write_bars(out, &info.variance_by_component)?;
-    writeln!(out, "\nclasses")?;
+    writeln!(out, "\nclasses (their ids are this run's; the path is what stays)")?;
     for class in inspection.classes.iter().take(CLASSES) {
         writeln!(out, "  {:>8}  {}", class.count, visible(&class.class))?;
     }

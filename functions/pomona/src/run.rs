@@ -207,10 +207,15 @@ fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Waits for Ctrl-C.
+/// Waits for Ctrl-C; a second one ends the process at once.
 pub(crate) async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
         // Without a handler Ctrl-C ends the process at once, which loses nothing either.
         std::future::pending().await
     }
+    tokio::spawn(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(crate::INTERRUPTED.into());
+        }
+    });
 }

@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use pomona_run::{Error, Location, Options, location};
 use serde::Serialize;
 
+/// The longest input of an execution (quota of Step Functions: 256 KiB, with the name that EventBridge may add).
+const MOST_BYTES: usize = 255 << 10;
+
 /// The state machine's input, as `statemachine/README.md` documents it. What is left out is the stack's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Request {
@@ -28,6 +31,12 @@ impl Request {
     /// Those of [`Options::validate`], and [`Error::OutputInsideInput`].
     pub fn validate(&self) -> Result<(), Error> {
         self.options.validate()?;
+        let bytes = serde_json::to_vec(self).map_or(0, |written| written.len());
+        if bytes > MOST_BYTES {
+            let problem =
+                format!("with them the request has {bytes} bytes, and an execution takes {MOST_BYTES}; name fewer");
+            return Err(Error::option("classes", problem));
+        }
         if let (Some(input), Some(output)) = (&self.input, &self.output) {
             location::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
         }
@@ -75,6 +84,9 @@ mod tests {
         assert!(matches!(inside.validate(), Err(Error::OutputInsideInput { .. })));
         let options = Options { shard_size: 0, ..Options::default() };
         assert!(matches!(Request { options, ..Request::default() }.validate(), Err(Error::Option { .. })));
+        let classes = (0..60_000).map(|number| number.to_string()).collect();
+        let long = Request { options: Options { classes, ..Options::default() }, ..Request::default() };
+        assert!(long.validate().unwrap_err().to_string().starts_with("option `classes`: with them the request has"));
         Request::default().validate().unwrap();
     }
 }

@@ -116,10 +116,10 @@ fn extract(workload: &Workload, new: New) -> Work {
     let read = f64::max(LATENCY / READ_AHEAD, workload.mean_bytes as f64 / BYTES_PER_SECOND);
     let listed = workload.images as f64 / workload.shards() as f64;
     let features = FEATURES * listed;
-    let seconds = images * compute.max(read) + 6.0 * LATENCY + (features + MOMENTS) / BYTES_PER_SECOND;
+    let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + (features + MOMENTS) / BYTES_PER_SECOND;
     let puts = new.shards * (2 + puts_of(features));
-    // Beside the images: whether the part is there, the listing, and whether an earlier attempt left anything.
-    let requests = Requests { gets: new.images + 3 * new.shards, puts, lists: 0 };
+    // Beside the images: whether the part is there, the listing, and what an earlier attempt left.
+    let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: new.shards };
     Work { image_gets: new.images, ..Work::map(Stage::Extract, Function::ListBatch, new.shards, seconds, requests) }
 }
 
@@ -246,8 +246,8 @@ mod tests {
             [
                 // One part looked for; its listing, classes, merge level, plan, missing and shards, the last plan, and the lock.
                 (Stage::Plan, 7, 8, 1),
-                // The part looked for, its listing, its first fragment, 500 images; features, rejects, moments.
-                (Stage::Extract, 503, 3, 0),
+                // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
+                (Stage::Extract, 502, 3, 1),
                 (Stage::Extract, 3, 0, 0),
                 // The plan, the level, the only part's moments; the model and its digest.
                 (Stage::Reduce, 3, 2, 0),

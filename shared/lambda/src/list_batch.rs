@@ -50,7 +50,11 @@ impl Function for ListBatch {
         let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
         let fragments = Fragments::new(output.as_ref());
         let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool, &fragments);
-        Ok(extraction.extract(&shard, &|_| {}).await?)
+        let extracted = extraction.extract(&shard, &|_| {}).await;
+        if extracted.is_err() {
+            fragments.keep_all().await;
+        }
+        Ok(extracted?)
     }
 }
 

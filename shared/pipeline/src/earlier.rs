@@ -12,15 +12,15 @@ use crate::part::{Outcome, StoredPart};
 use crate::planned::{PreviousPart, Shard};
 use crate::{digests, fragments, moments_file};
 
-/// What there is, and how many fragments the shard's own part has.
-#[derive(Debug, Default)]
+/// What there is, and whether some of it stands in fragments of the shard's own part.
+#[derive(Debug)]
 pub(crate) struct Earlier {
     pub(crate) outcomes: HashMap<Identity, Outcome>,
-    pub(crate) fragments: u32,
+    pub(crate) has_fragments: bool,
 }
 
-/// Gathers outcomes of the rows of `shard`: from what its own part had come to, then from the parts of earlier runs, newest first, of which
-/// only those are read that hold something new.
+/// Gathers outcomes of the rows of `shard`: from what its own part had come to, then from the parts of earlier runs, the last planned
+/// first, of which only those are read that hold something new.
 pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width: usize) -> Result<Earlier, Error> {
     let mut search = Search {
         output,
@@ -28,15 +28,20 @@ pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width:
         wanted: rows.iter().filter(|row| row.could_be_opened()).map(Identity::of).collect(),
         found: HashMap::new(),
     };
-    let fragments = search.read_fragments(&shard.part).await?;
+    let has_fragments = search.read_fragments(&shard.part).await?;
     for part in &shard.previous {
-        match search.read_part(part).await {
-            // What has expired or is damaged is computed again.
-            Err(Error::Damaged { .. }) => {}
+        let read = match part.run_id == shard.run_id {
+            // This run was planned before: its listing is gone, and fragments know their images by themselves.
+            true => search.read_fragments(&part.part).await.map(drop),
+            false => search.read_part(part).await,
+        };
+        match read {
+            // What has expired, is damaged or of another version is computed again.
+            Err(Error::Damaged { .. } | Error::Table { .. } | Error::Inconsistent { .. }) => {}
             other => other?,
         }
     }
-    Ok(Earlier { outcomes: search.found, fragments })
+    Ok(Earlier { outcomes: search.found, has_fragments })
 }
 
 struct Search<'a> {
@@ -47,10 +52,14 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    async fn read_fragments(&mut self, part: &str) -> Result<u32, Error> {
-        let (count, images) = fragments::read(self.output, part, self.width).await?;
-        images.into_iter().for_each(|(identity, outcome)| self.take(&identity, outcome));
-        Ok(count)
+    async fn read_fragments(&mut self, part: &str) -> Result<bool, Error> {
+        if self.wanted.is_empty() {
+            return Ok(false);
+        }
+        let images = fragments::read(self.output, part, self.width).await?;
+        let has_any = images.is_some();
+        images.into_iter().flatten().for_each(|(identity, usable)| self.take(&identity, Ok(usable)));
+        Ok(has_any)
     }
 
     async fn read_part(&mut self, previous: &PreviousPart) -> Result<(), Error> {
@@ -77,15 +86,13 @@ impl Search<'_> {
         let moments_key = part.moments_key.clone();
         let decoded = part.decode(self.width);
         let (features, rejects) = moments_file::set_aside_if_damaged(self.output, &moments_key, decoded).await?;
-        let (paths, usable) = (features.paths.iter(), features.usable());
-        for (path, usable) in paths.zip(usable) {
+        for (path, usable) in features.paths.iter().zip(features.usable()) {
             if let Some(identity) = identities.get(path.as_str()) {
                 self.take(identity, Ok(usable));
             }
         }
-        for rejected in rejects {
-            let by_bytes = rejected.reject.reason != RejectReason::Unreadable;
-            if let Some(identity) = identities.get(rejected.path.as_str()).filter(|_| by_bytes) {
+        for rejected in rejects.into_iter().filter(|rejected| is_lasting(rejected.reject.reason)) {
+            if let Some(identity) = identities.get(rejected.path.as_str()) {
                 self.take(identity, Err(rejected.reject));
             }
         }
@@ -96,5 +103,17 @@ impl Search<'_> {
         if let Some(identity) = self.wanted.take(identity) {
             self.found.insert(identity, outcome);
         }
+    }
+}
+
+/// Whether an image that was rejected for `reason` would be rejected again: the earlier run's limits may have been lower.
+fn is_lasting(reason: RejectReason) -> bool {
+    match reason {
+        RejectReason::Unreadable | RejectReason::TooLarge => false,
+        RejectReason::Empty
+        | RejectReason::Unsupported
+        | RejectReason::Truncated
+        | RejectReason::Corrupt
+        | RejectReason::NotFinite => true,
     }
 }

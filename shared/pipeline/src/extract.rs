@@ -58,7 +58,7 @@ pub struct Extracted {
     pub images: u64,
     /// Images that were read and computed.
     pub computed: u64,
-    /// Images whose outcome came from an earlier part.
+    /// Images whose outcome was there already, in a part or in a fragment of one.
     pub reused: u64,
     /// Unusable images.
     pub rejects: u64,
@@ -125,9 +125,9 @@ impl<'a> Extraction<'a> {
         let listing_key = layout.listing(shard.shard);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let rows = listing::decode(&listing_key, listing)?;
-        let Earlier { outcomes: earlier, fragments } =
+        let Earlier { outcomes: earlier, has_fragments } =
             earlier::read(self.output, shard, &rows, recipe.feature_width).await?;
-        self.fragments.begin(&shard.part, fragments);
+        self.fragments.begin(&shard.part, has_fragments);
         let new = rows.iter().filter(|row| !earlier.contains_key(&Identity::of(row)));
         let (computed, bytes) = new.fold((0, 0), |(images, bytes), row| (images + 1, bytes + row.size));
         let outcomes = self.outcomes(shard, &rows, earlier, recipe.limits, on_image).await?;
@@ -139,7 +139,7 @@ impl<'a> Extraction<'a> {
         let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
         let name = if part.this_run_only { &own_name } else { &shard.part };
         part.write(self.output, name).await?;
-        self.fragments.remove(&shard.part).await?;
+        self.fragments.remove(&shard.part).await;
         Ok(Extracted { images, computed, reused: images - computed, rejects, bytes })
     }
 
@@ -173,7 +173,7 @@ impl<'a> Extraction<'a> {
         let computed: Vec<_> = stream::iter(groups)
             .map(|group| async move {
                 let outcomes = self.outcomes_of_group(group, limits).await?;
-                self.fragments.add(&shard.part, finished(group, &outcomes)).await?;
+                self.fragments.add(&shard.part, finished(group, &outcomes)).await;
                 group.iter().for_each(|_| on_image(Done::Computed));
                 Ok::<_, Error>(outcomes)
             })

@@ -30,6 +30,9 @@ const LEASE: Duration = Duration::from_secs(90);
 /// How often the lock is renewed.
 const RENEWAL: Duration = Duration::from_secs(20);
 
+/// How long a run that stops may take to keep the images that it has finished.
+const KEEPING: Duration = Duration::from_secs(20);
+
 /// Shards in the making at once: while one is being closed, the next one's images keep the threads busy.
 const SHARDS_AT_ONCE: usize = 2;
 
@@ -102,10 +105,16 @@ pub async fn run(
         error = keep_lock(job.output, &run_id) => Err(error),
         () = stopped => Ok(None),
     };
-    let kept = fragments.keep_all().await;
+    match &outcome {
+        Ok(Some(_)) => fragments.remove_abandoned().await,
+        // Somebody else's run.
+        Err(Error::Busy { .. }) => {}
+        // What a store that hangs does not take in time is computed again.
+        Ok(None) | Err(_) => drop(tokio::time::timeout(KEEPING, fragments.keep_all()).await),
+    }
     let released = lock::release(job.output, &run_id).await;
     // The first failure is the one to mend; a lock that stays ends by itself.
-    outcome.and_then(|summary| kept.and(released).map(|()| summary))
+    outcome.and_then(|summary| released.map(|()| summary))
 }
 
 /// Renews the lock for as long as it can; the error tells why it cannot.
@@ -133,6 +142,8 @@ async fn stages(
             Err(Error::InputChanged { .. }) if replans < REPLANS => {
                 replans += 1;
                 observer.notice("an image changed while the run was going: planning again");
+                // Its shard will have another part.
+                fragments.keep_all().await;
             }
             Err(Error::Damaged { .. }) if mends < MENDS => {
                 mends += 1;

@@ -69,7 +69,7 @@ impl OddLabels {
             unlabelled,
             splits: Names::of(used.iter().filter(is_split).map(|label| (*label).to_owned())),
             shared: shared(rows, from),
-            alike: alike(&used),
+            alike: alike(used.iter().copied().chain(known.iter().copied())),
             added: Names::of(added.map(|label| (*label).to_owned())),
         }
     }
@@ -79,8 +79,8 @@ impl OddLabels {
         let mut notices = Vec::new();
         if self.unlabelled > 0 {
             notices.push(format!(
-                "{} with an empty label, in fewer folders than --label-from counts",
-                counted(self.unlabelled, "image", "images")
+                "{} too high for the level that --label-from names: the label is empty",
+                counted(self.unlabelled, "image lies", "images lie")
             ));
         }
         let mut say = |names: &Names, one: &str, many: &str, consequence: &str| {
@@ -90,15 +90,20 @@ impl OddLabels {
             }
         };
         let advice = "--label-from takes the name of another folder";
-        say(&self.splits, "label", "labels", &format!("named like a part of a dataset ({advice})"));
-        say(&self.shared, "label", "labels", &format!("shared by folders that may be different classes ({advice})"));
+        say(&self.splits, "label is", "labels are", &format!("named like a part of a dataset ({advice})"));
+        say(
+            &self.shared,
+            "label is",
+            "labels are",
+            &format!("shared by folders that may be different classes ({advice})"),
+        );
         say(
             &self.alike,
-            "label",
-            "labels",
-            "that look the same in Unicode (composed and decomposed) are classes of their own",
+            "label is",
+            "labels are",
+            "written in several ways that look the same (composed and decomposed Unicode), and so several classes",
         );
-        say(&self.added, "label", "labels", "not in the list of classes, numbered behind it");
+        say(&self.added, "label is", "labels are", "not in --classes, and numbered behind them");
         notices
     }
 }
@@ -140,14 +145,15 @@ fn without_splits(folder: &str) -> String {
     names.join("/")
 }
 
-fn alike(labels: &[&str]) -> Names {
+/// Labels that differ by normalisation only, with their characters as numbers: nobody could tell one from another else.
+fn alike<'a>(labels: impl Iterator<Item = &'a str>) -> Names {
     let composed = ComposingNormalizerBorrowed::new_nfc();
-    let mut by_form: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for label in labels.iter().filter(|label| !label.is_ascii()) {
-        by_form.entry(composed.normalize(label).into_owned()).or_default().push(label);
+    let mut by_form: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for label in labels.filter(|label| !label.is_ascii()) {
+        by_form.entry(composed.normalize(label).into_owned()).or_default().insert(label);
     }
     let several = by_form.into_values().filter(|labels| labels.len() > 1);
-    Names::of(several.flatten().map(str::to_owned))
+    Names::of(several.flatten().map(|label| label.escape_default().to_string()))
 }
 
 #[cfg(test)]
@@ -175,7 +181,7 @@ mod tests {
     fn a_label_of_several_folders_is_said_with_two_of_them() {
         let keys = ["bottle/train/good/1.jpg", "cable/test/good/1.jpg", "cable/train/good/1.jpg", "pear/1.jpg"];
         let shared = &notices(&keys, "parent", &[])[0];
-        assert!(shared.starts_with("1 label shared by folders"), "{shared}");
+        assert!(shared.starts_with("1 label is shared by folders"), "{shared}");
         assert!(shared.ends_with("good (bottle/train/good and cable/test/good)"), "{shared}");
         assert_eq!(notices(&keys, "top", &[]), [""; 0]);
     }
@@ -184,7 +190,7 @@ mod tests {
     fn a_part_of_a_dataset_that_became_a_class_is_said() {
         let notices = notices(&["train/1.jpg", "Test/2.jpg", "cat/3.jpg"], "parent", &[]);
         assert_eq!(notices.len(), 1);
-        assert!(notices[0].starts_with("2 labels named like a part of a dataset"), "{}", notices[0]);
+        assert!(notices[0].starts_with("2 labels are named like a part of a dataset"), "{}", notices[0]);
         assert!(notices[0].ends_with(": Test, train"), "{}", notices[0]);
     }
 
@@ -192,7 +198,10 @@ mod tests {
     fn labels_that_look_the_same_are_said() {
         let notices = notices(&["caf\u{e9}/1.jpg", "cafe\u{301}/1.jpg", "cafe/1.jpg", "th\u{e9}/1.jpg"], "parent", &[]);
         assert_eq!(notices.len(), 1);
-        assert!(notices[0].starts_with("2 labels that look the same"), "{}", notices[0]);
+        assert!(notices[0].starts_with("2 labels are written in several ways"), "{}", notices[0]);
+        assert!(notices[0].ends_with(": cafe\\u{301}, caf\\u{e9}"), "{}", notices[0]);
+        let of_list = super::tests::notices(&["cafe\u{301}/1.jpg"], "parent", &["caf\u{e9}"]);
+        assert!(of_list[0].starts_with("2 labels are written in several ways"), "{of_list:?}");
     }
 
     #[test]
@@ -202,8 +211,8 @@ mod tests {
         assert_eq!(
             notices,
             [
-                "1 image with an empty label, in fewer folders than --label-from counts",
-                "4 labels not in the list of classes, numbered behind it: a, c, d, ..."
+                "1 image lies too high for the level that --label-from names: the label is empty",
+                "4 labels are not in --classes, and numbered behind them: a, c, d, ..."
             ]
         );
     }

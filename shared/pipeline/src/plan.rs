@@ -14,7 +14,7 @@ use pomona_store::{Entry, Object, Store};
 
 use crate::digests::Digests;
 use crate::error::Error;
-use crate::history::{self, History, of_earlier_run};
+use crate::history::{History, PlannedRuns, of_earlier_run};
 use crate::latest::Latest;
 use crate::listing::{self, Class, Listing, Row};
 use crate::odd_labels::OddLabels;
@@ -70,9 +70,9 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
     let shards = write_listing(output, request, listing.into_shards(shard_bits)).await?;
-    let after = history::last_planned(output, request.run_id).await?;
-    let heads = after.iter().chain(&newest);
-    let missing = missing_shards(output, request, heads, shard_bits, &shards).await?;
+    let planned_runs = PlannedRuns::read(output).await?;
+    let sources = planned_runs.as_sources(newest.as_ref());
+    let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
     let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
     let mut files = vec![(layout.classes(), encode_classes(&layout.classes(), &classes)?)];
     let labels = request.options.label_from;
@@ -108,8 +108,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
         shards: shards.len() as u64,
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
-        follows: newest,
-        after,
+        follows: newest.clone(),
         digests,
     };
     for (key, bytes) in files {
@@ -117,7 +116,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     }
     output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
     output.put(&layout.shards(), shards_json).await?;
-    history::note_planned(output, request.run_id).await?;
+    planned_runs.add(output, request.run_id).await?;
     Ok(plan)
 }
 
@@ -259,7 +258,7 @@ async fn write_listing(
 async fn missing_shards(
     output: &dyn Store,
     request: &Request<'_>,
-    earlier: impl Iterator<Item = &RunId>,
+    sources: impl Iterator<Item = &RunId>,
     shard_bits: u32,
     shards: &[Shard],
 ) -> Result<Vec<Shard>, Error> {
@@ -270,7 +269,7 @@ async fn missing_shards(
     if missing.is_empty() {
         return Ok(missing);
     }
-    let history = History::read(output, earlier, request.recipe).await?;
+    let history = History::read(output, sources, request.recipe, missing.len()).await?;
     for shard in &mut missing {
         shard.previous = history.overlapping(shard.shard, shard_bits);
     }

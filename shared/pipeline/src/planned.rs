@@ -48,9 +48,6 @@ pub struct Plan {
     /// The run that latest.json named when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<RunId>,
-    /// The run that was planned before this one, whether or not it came to an end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<RunId>,
     /// The other files of the plan, but for the listings.
     pub digests: Digests,
 }
@@ -74,7 +71,7 @@ pub struct Shard {
     pub bytes: u64,
     /// SHA-256 of its rows of the listing.
     pub listing_sha256: String,
-    /// Parts of the newest successful run that may hold features of this shard's unchanged images.
+    /// Parts of earlier runs, finished or not, that may hold features of this shard's unchanged images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub previous: Vec<PreviousPart>,
 }

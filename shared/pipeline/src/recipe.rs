@@ -46,6 +46,14 @@ impl Recipe {
         Self { limits: Limits::of_pixels(max_pixels), ..self }
     }
 
+    /// Whether features by this recipe are features by `other`, too; of a lower limit they are, but for what it refused.
+    pub(crate) fn serves(&self, other: &Self) -> bool {
+        let (own, theirs) = (self.limits, other.limits);
+        let refuses_no_less =
+            own.max_pixels <= theirs.max_pixels && own.max_side <= theirs.max_side && own.max_bytes <= theirs.max_bytes;
+        refuses_no_less && Self { limits: theirs, ..self.clone() } == *other
+    }
+
     /// What a user must know about such features, if anything.
     pub fn notice(&self) -> Option<&'static str> {
         match self.weights {

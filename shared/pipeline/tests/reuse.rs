@@ -77,8 +77,8 @@ impl Observer for Counting {
 }
 
 fn fragments(output: &Path) -> usize {
-    let parts = std::fs::read_dir(output.join("parts")).unwrap();
-    parts.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains(".fragment-")).count()
+    let Ok(parts) = std::fs::read_dir(output.join("parts/fragments")) else { return 0 };
+    parts.map(|part| std::fs::read_dir(part.unwrap().path()).unwrap().count()).sum()
 }
 
 #[tokio::test]
@@ -91,6 +91,42 @@ async fn a_stopped_run_keeps_every_image_that_was_done_in_a_shard_that_was_not()
     let Summary { extracted, .. } = dataset.run(&Options::default()).await;
     assert_eq!(extracted.computed, 400 - first - second);
     assert_eq!(extracted.reused, first + second);
+    assert_eq!(fragments(&dataset.output()), 0);
+}
+
+/// Replaces an image that is read last once half of all are done.
+struct Meddling {
+    image: std::path::PathBuf,
+    done: AtomicU64,
+}
+
+impl Observer for Meddling {
+    fn stage_started(&self, _: Stage, _: u64) {}
+    fn file_listed(&self) {}
+    fn item_done(&self, stage: Stage) {
+        if stage == Stage::Extract && self.done.fetch_add(1, Ordering::Relaxed) == 200 {
+            std::fs::write(&self.image, [support::picture(999), vec![0]].concat()).unwrap();
+        }
+    }
+    fn item_there(&self, _: Stage) {}
+    fn stage_finished(&self, _: &Timing) {}
+    fn notice(&self, _: &str) {}
+}
+
+#[tokio::test]
+async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done() {
+    let dataset = Dataset::of(400);
+    let folder = dataset.folder.path().join("in");
+    let (input, output) = (LocalStore::open(&folder).unwrap(), LocalStore::create(dataset.output()).unwrap());
+    let options = Options::default();
+    let job = Job { input: &input, output: &output, options: &options, pool: &dataset.pool, holder: "a test" };
+    // The last of the listing.
+    let meddling = Meddling { image: folder.join("right/class 2/95.png"), done: AtomicU64::new(0) };
+    let finished = local::run(&job, &NoOtherHolders, &meddling, std::future::pending()).await.unwrap();
+    assert_eq!(finished.unwrap().info.num_images_processed, 400);
+    // What was read ahead when the change was met is computed twice, and nothing else.
+    let computed = meddling.done.into_inner();
+    assert!((400..450).contains(&computed), "{computed}");
     assert_eq!(fragments(&dataset.output()), 0);
 }
 
@@ -127,7 +163,7 @@ async fn other_labels_and_classes_take_no_new_features() {
     let metadata = table("metadata/00000.csv");
     assert!(metadata.contains("left/class 0/0.png,left,2,") && metadata.contains("right/class 1/1.png,right,1,"));
     let notices = summary.plan.odd_labels.notices();
-    assert!(notices.len() == 1 && notices[0].starts_with("1 label not in the list"), "{notices:?}");
+    assert!(notices.len() == 1 && notices[0].starts_with("1 label is not in --classes"), "{notices:?}");
 
     let none = dataset.run(&Options { label_from: LabelFrom::None, ..Options::default() }).await;
     assert_eq!((none.extracted.computed, none.info.num_classes), (0, 1));
@@ -162,5 +198,10 @@ async fn a_limit_of_pixels_holds_for_its_own_run() {
     let error = support::run(&dataset.folder.path().join("in"), &dataset.output(), &small, &dataset.pool).await;
     assert!(error.unwrap_err().to_string().contains("6 too_large"));
     assert_eq!(dataset.run(&Options { max_pixels: 6, ..Options::default() }).await.info.num_images_processed, 6);
-    assert_eq!(dataset.run(&Options::default()).await.info.num_images_processed, 6);
+    assert_eq!(dataset.computed(&Options::default()).await, 0);
+    let lower = Options { max_pixels: 7, ..Options::default() };
+    assert_eq!(dataset.computed(&lower).await, 0, "a run with a still lower limit serves this one");
+    let dataset = Dataset::of(6);
+    dataset.run(&Options::default()).await;
+    assert_eq!(dataset.computed(&lower).await, 6, "what a higher limit let pass may be too large for this one");
 }

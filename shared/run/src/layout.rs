@@ -2,7 +2,7 @@
 
 /// The newest successful run.
 pub const LATEST: &str = "latest.json";
-/// The run that was planned last, whether or not it came to an end.
+/// The runs that were planned last, whether or not they came to an end.
 pub const PLANNED: &str = "planned.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
@@ -22,9 +22,14 @@ pub fn part_moments(part: &str) -> String {
     format!("parts/{part}.moments")
 }
 
-/// A part's images that were finished when the part was not.
-pub fn part_fragment(part: &str, number: u32) -> String {
-    format!("parts/{part}.fragment-{number}")
+/// The folder of a part's images that were finished when the part was not.
+pub fn part_fragments(part: &str) -> String {
+    format!("parts/fragments/{part}/")
+}
+
+/// Some of a part's images that were finished when the part was not, called by the digest of the file's bytes.
+pub fn part_fragment(part: &str, digest: &str) -> String {
+    format!("{}{digest}", part_fragments(part))
 }
 
 /// Merged moments of a group.

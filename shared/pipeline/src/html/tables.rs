@@ -51,7 +51,7 @@ pub(super) fn settings(plan: &Plan) -> String {
     row("components", escape(&options.components.to_string()));
     row("PCA", centring(options).to_owned());
     row("images", selection(options));
-    row("labels from", escape(&options.label_from.to_string()));
+    row("labels from", labels(options));
     row("rejects allowed", percent(options.max_reject_share));
     for notice in plan.left_out.notices() {
         row("skipped", escape(&notice));
@@ -81,6 +81,14 @@ fn centring(options: &Options) -> &'static str {
     }
 }
 
+fn labels(options: &Options) -> String {
+    let from = escape(&options.label_from.to_string());
+    match options.classes.len() as u64 {
+        0 => from,
+        given => format!("{from}; {} given", counted(given, "class", "classes")),
+    }
+}
+
 fn selection(options: &Options) -> String {
     let mut text = escape(&options.extensions.join(", "));
     if let Some(filter) = &options.filter {
@@ -89,9 +97,13 @@ fn selection(options: &Options) -> String {
     for exclude in &options.exclude {
         let _ = write!(text, "; without <code>{}</code>", escape(exclude));
     }
+    if options.include_hidden {
+        text.push_str("; hidden files too");
+    }
     if let Some(limit) = options.limit {
         let _ = write!(text, "; a sample of at most {}", count(limit));
     }
+    let _ = write!(text, "; at most {} pixels", count(options.max_pixels));
     text
 }
 

@@ -49,7 +49,6 @@ fn run() -> Run {
         missing: 2,
         merge_levels: 1,
         follows: None,
-        after: None,
         digests: Digests::default(),
     };
     let info = ModelInfo {
