@@ -1,4 +1,4 @@
-"""check_features.py OUTPUT IMAGES MODEL: a run's features equal those that Pillow and ONNX Runtime make of the same files, and its rejects
+"""check_features.py OUTPUT IMAGES MODEL TOLERANCE: a run's features equal those that Pillow and ONNX Runtime make of the same files, and its rejects
 are files that Pillow refuses, too."""
 
 import sys
@@ -11,9 +11,7 @@ from PIL import Image
 
 from results import rejects, table
 
-TOLERANCE = 1e-4
-
-output, images, model = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+output, images, model, tolerance = sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 warnings.simplefilter("ignore")
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
@@ -35,4 +33,4 @@ refused = rejects(output)
 wrongly = {path: reason for path, reason in refused.items() if reason != "unsupported" and features(path) is not None}
 print(f"largest difference to ONNX Runtime over {len(found)} images: {largest:.2e}; {len(refused)} rejects")
 assert not wrongly, wrongly
-assert largest <= TOLERANCE, largest
+assert largest <= tolerance, largest

@@ -40,6 +40,7 @@ for path in photographs[:12]:
         ("lossless.webp", "RGB", {"lossless": True}),
         ("plain.bmp", "RGB", {}),
         ("palette.gif", "P", {}),
+        ("packed.tif", "RGB", {"compression": "tiff_lzw"}),
     ]:
         photograph.convert(mode).save(target("in other codings", f"{path.stem} {name}"), **options)
 
