@@ -83,9 +83,11 @@ impl From<Error> for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_pca::Error as PcaError;
     use pomona_pipeline::Error as PipelineError;
     use pomona_pipeline::error::Damage;
     use pomona_run::{Error as RunError, RunId};
+    use pomona_store::Error as StoreError;
 
     fn store_error(is_retryable: bool) -> PipelineError {
         let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
@@ -136,6 +138,14 @@ mod tests {
             ("Pomona.Inconsistent", PipelineError::Inconsistent { file: text(), problem: text() }),
             ("Pomona.Inconsistent", PipelineError::Invalid { failed: text(), file: text() }),
             ("Pomona.Inconsistent", PipelineError::Table { file: text(), problem: text() }),
+            ("Pomona.Inconsistent", PcaError::Encoding(text()).into()),
+            ("Pomona.Inconsistent", PcaError::NotFinite { feature: 3 }.into()),
+            ("Pomona.Inconsistent", StoreError::NotFound { location: text(), key: text() }.into()),
+            (
+                "Pomona.BadInput",
+                PcaError::ComponentsOutOfRange { requested: 9, count: 3, dimensions: 5, limit: 2 }.into(),
+            ),
+            ("Pomona.Internal", PcaError::NoConvergence { dimensions: 5 }.into()),
             ("Pomona.Internal", PipelineError::Internal(text())),
         ];
         let mut names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pomona_pca::Error as PcaError;
 use pomona_run::{ErrorName, RunId};
+use pomona_store::Error as StoreError;
+use pomona_vision::model::ModelError;
 use pomona_vision::pixels::RejectReason;
 
 /// Why a stage failed.
@@ -133,13 +136,13 @@ pub enum Error {
     },
     /// Reading or writing objects failed.
     #[error(transparent)]
-    Store(#[from] pomona_store::Error),
+    Store(#[from] StoreError),
     /// The model could not be used.
     #[error(transparent)]
-    Model(#[from] pomona_vision::model::ModelError),
+    Model(#[from] ModelError),
     /// The numbers could not be computed.
     #[error(transparent)]
-    Pca(#[from] pomona_pca::Error),
+    Pca(#[from] PcaError),
     /// A table could not be encoded or decoded.
     #[error("`{file}` could not be encoded or decoded: {problem}")]
     Table {
@@ -182,8 +185,9 @@ impl Error {
             Self::Busy { .. } => ErrorName::Busy,
             Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Invalid { .. } | Self::Table { .. } => ErrorName::Inconsistent,
-            Self::Store(error) if error.is_retryable() => ErrorName::Retryable,
-            Self::Store(_) | Self::Model(_) | Self::Pca(_) => ErrorName::BadInput,
+            Self::Store(error) => name_of_store_error(error),
+            Self::Model(error) => name_of_model_error(error),
+            Self::Pca(error) => name_of_pca_error(error),
             Self::Internal(_) => ErrorName::Internal,
         }
     }
@@ -202,6 +206,48 @@ impl Error {
 
     pub(crate) fn table(file: &str, problem: impl std::fmt::Display) -> Self {
         Self::Table { file: file.to_owned(), problem: problem.to_string() }
+    }
+}
+
+fn name_of_store_error(error: &StoreError) -> ErrorName {
+    match error {
+        StoreError::Transient { .. } => ErrorName::Retryable,
+        // A file that the run wrote, and that is not as the run left it.
+        StoreError::NotFound { .. } | StoreError::Changed { .. } | StoreError::AlreadyExists { .. } => {
+            ErrorName::Inconsistent
+        }
+        StoreError::Denied { .. } | StoreError::Full { .. } | StoreError::Invalid { .. } | StoreError::Other { .. } => {
+            ErrorName::BadInput
+        }
+    }
+}
+
+fn name_of_model_error(error: &ModelError) -> ErrorName {
+    match error {
+        ModelError::Read { .. }
+        | ModelError::NotOnnx { .. }
+        | ModelError::Input { .. }
+        | ModelError::Output { .. }
+        | ModelError::UnknownOutput { .. }
+        | ModelError::Unsupported { .. }
+        | ModelError::Endless { .. } => ErrorName::BadInput,
+        // A model that was taken runs on every image.
+        ModelError::Panicked { .. } | ModelError::Buffer { .. } | ModelError::Run { .. } => ErrorName::Internal,
+    }
+}
+
+fn name_of_pca_error(error: &PcaError) -> ErrorName {
+    match error {
+        PcaError::TooFewRows { .. }
+        | PcaError::NoFeatures
+        | PcaError::ComponentsOutOfRange { .. }
+        | PcaError::Components(_) => ErrorName::BadInput,
+        PcaError::Dimensions { .. }
+        | PcaError::CountOverflow
+        | PcaError::Encoding(_)
+        | PcaError::NotFinite { .. }
+        | PcaError::InconsistentModel(_) => ErrorName::Inconsistent,
+        PcaError::NoConvergence { .. } => ErrorName::Internal,
     }
 }
 
