@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, FromArgMatches};
 use pomona_pca::Components;
 use pomona_pipeline::compute::ComputePool;
 use pomona_pipeline::local::{self, Job, Summary};
@@ -77,22 +78,12 @@ pub(crate) struct OptionArgs {
     /// Fail when more than this share of the images cannot be used
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().max_reject_share)]
     max_reject_share: f64,
-    /// Which tables to write as CSV beside Parquet
-    #[arg(long, value_enum, default_value_t = Csv::Pca)]
-    csv: Csv,
+    /// Which tables to write as CSV beside Parquet: none, the components (pca), or components and features (all)
+    #[arg(long, value_name = "TABLES", default_value_t, value_parser = csv_tables())]
+    csv: CsvTables,
     /// The input may be empty although it had images: then no run is the newest any more
     #[arg(long)]
     allow_empty: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Csv {
-    /// Neither components nor features
-    None,
-    /// The principal components
-    Pca,
-    /// The principal components and the features
-    All,
 }
 
 impl RunArgs {
@@ -109,25 +100,11 @@ impl RunArgs {
 }
 
 impl Default for OptionArgs {
+    /// What an empty command line says.
     fn default() -> Self {
-        let Options { extensions, label_from, max_pixels, shard_size, max_reject_share, .. } = Options::default();
-        Self {
-            components: None,
-            no_center: false,
-            standardize: false,
-            extensions,
-            filter: None,
-            exclude: Vec::new(),
-            include_hidden: false,
-            label_from,
-            classes: None,
-            limit: None,
-            max_pixels,
-            shard_size,
-            max_reject_share,
-            csv: Csv::Pca,
-            allow_empty: false,
-        }
+        let command = Self::augment_args(clap::Command::new("options")).no_binary_name(true);
+        let matches = command.try_get_matches_from(std::iter::empty::<&str>());
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).expect("every option has a default")
     }
 }
 
@@ -151,14 +128,14 @@ impl OptionArgs {
             max_pixels: self.max_pixels,
             shard_size: self.shard_size,
             max_reject_share: self.max_reject_share,
-            csv: match self.csv {
-                Csv::None => CsvTables::None,
-                Csv::Pca => CsvTables::Pca,
-                Csv::All => CsvTables::All,
-            },
+            csv: self.csv,
             allow_empty: self.allow_empty,
         }
     }
+}
+
+fn csv_tables() -> impl TypedValueParser<Value = CsvTables> {
+    PossibleValuesParser::new(CsvTables::ALL.map(CsvTables::as_str)).try_map(|name| name.parse::<CsvTables>())
 }
 
 /// Runs the pipeline.
@@ -218,4 +195,24 @@ pub(crate) async fn interrupt() {
             std::process::exit(crate::INTERRUPTED.into());
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_command_line_without_options_means_the_defaults() {
+        assert_eq!(OptionArgs::default().into_options(), Options::default());
+    }
+
+    #[test]
+    fn the_command_line_has_just_the_options_of_a_run() {
+        let command = OptionArgs::augment_args(clap::Command::new("options"));
+        let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+        let flags: BTreeSet<String> = flags.map(|flag| flag.trim_start_matches("no-").replace('-', "_")).collect();
+        let written = serde_json::to_value(Options { allow_empty: true, ..Options::default() }).unwrap();
+        assert_eq!(flags, written.as_object().unwrap().keys().cloned().collect());
+    }
 }

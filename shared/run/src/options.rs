@@ -1,6 +1,8 @@
 //! What a user may choose for a run.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use pomona_terms::{Components, Limits};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,35 @@ pub enum CsvTables {
     Pca,
     /// The principal components and the features.
     All,
+}
+
+impl CsvTables {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::None, Self::Pca, Self::All];
+
+    /// The choice as the command line and JSON have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pca => "pca",
+            Self::All => "all",
+        }
+    }
+}
+
+impl fmt::Display for CsvTables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for CsvTables {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|tables| tables.as_str() == text);
+        found.ok_or_else(|| format!("`{text}` is neither none, pca nor all"))
+    }
 }
 
 impl Default for Options {
@@ -153,6 +184,15 @@ mod tests {
             assert!(error.to_string().starts_with(&format!("option `{name}`")), "{error}");
         }
         Options::default().validate().unwrap();
+    }
+
+    #[test]
+    fn a_choice_of_tables_has_one_name_in_text_and_in_json() {
+        for tables in CsvTables::ALL {
+            assert_eq!(tables.as_str().parse(), Ok(tables));
+            assert_eq!(serde_json::to_value(tables).unwrap(), tables.as_str());
+        }
+        assert!("csv".parse::<CsvTables>().is_err());
     }
 
     #[test]
