@@ -71,7 +71,7 @@ pub(crate) fn screen(status: &Status) -> String {
 
 /// What a Map works on.
 pub(crate) fn unit(stage: Option<Stage>) -> &'static str {
-    if stage == Some(Stage::Combine) { "groups" } else { "shards" }
+    stage.and_then(|stage| stage.spec().children).unwrap_or("children")
 }
 
 /// A stage's name, also where the Map is none of ours.

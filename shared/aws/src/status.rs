@@ -157,7 +157,8 @@ impl Stack {
         let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
         let history =
             request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
-        let entered = |event: &HistoryEvent| Some((event.id(), stage_of(event.state_entered_event_details()?.name())?));
+        let entered =
+            |event: &HistoryEvent| Some((event.id(), Stage::of_state(event.state_entered_event_details()?.name())?));
         Ok(history.events().iter().filter_map(entered).max_by_key(|(id, _)| *id).map(|(_, stage)| stage))
     }
 
@@ -180,7 +181,7 @@ impl From<DescribeMapRunOutput> for MapRun {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let items = found.item_counts();
         Self {
-            stage: map_label(found.map_run_arn()).and_then(stage_of),
+            stage: map_label(found.map_run_arn()).and_then(Stage::of_state),
             started: time(found.start_date()),
             ended: found.stop_date().map(time),
             total: items.map_or(0, |items| count(items.total())),
@@ -195,20 +196,6 @@ impl From<DescribeMapRunOutput> for MapRun {
 /// The label of the Map state in `arn:...:mapRun:<state machine>/<label>:<id>`.
 fn map_label(arn: &str) -> Option<&str> {
     arn.rsplit_once('/')?.1.split_once(':').map(|(label, _)| label)
-}
-
-/// The stage that a state of the state machine belongs to.
-fn stage_of(state: &str) -> Option<Stage> {
-    Some(match state {
-        // Whichever stage met the damage, a new plan is what mends it.
-        "Plan" | "IsAnyPartMissing" | "Replan" | "IsDamageMendable" | "DamageRecurs" => Stage::Plan,
-        "Extract" | "CheckParts" | "IsPlanStillTrue" | "InputKeepsChanging" => Stage::Extract,
-        "IsCombiningNeeded" | "FirstLevel" | "Combine" | "NextLevel" | "IsAnyLevelLeft" => Stage::Combine,
-        "Reduce" => Stage::Reduce,
-        "Project" => Stage::Project,
-        "Report" => Stage::Report,
-        _ => return None,
-    })
 }
 
 fn failure(found: &DescribeExecutionOutput) -> Option<Failure> {
@@ -240,16 +227,6 @@ fn time(moment: &primitives::DateTime) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_state_of_the_state_machine_belongs_to_a_stage() {
-        let definition: Value = serde_json::from_str(include_str!("../../../statemachine/pipeline.asl.json")).unwrap();
-        let states = definition["States"].as_object().unwrap();
-        for state in states.keys().filter(|state| *state != definition["StartAt"].as_str().unwrap()) {
-            assert!(stage_of(state).is_some(), "{state}");
-        }
-        assert_eq!(stage_of("ListBatch"), None);
-    }
 
     #[test]
     fn the_label_of_a_map_run_is_in_its_arn() {

@@ -80,7 +80,7 @@ fn print_runs(table: &PriceTable, region: &str) -> Result<(), Error> {
 fn print_run(estimate: &Estimate) {
     let run = &estimate.simulation;
     let Workload { images, concurrency, partitions, children, .. } = run.workload;
-    let stages = [Stage::Plan, Stage::Extract, Stage::Combine, Stage::Reduce, Stage::Project, Stage::Report];
+    let stages = Stage::ALL;
     let stages: Vec<String> = stages.iter().map(|&stage| format!("{:.0}", run.stage_seconds(stage))).collect();
     let extract = run.stages.iter().find(|stage| stage.is_map && stage.stage == Stage::Extract);
     println!(

@@ -84,8 +84,9 @@ fn item(what: &str, quantity: f64, unit: &str, price: f64) -> Item {
 mod tests {
     use super::*;
     use crate::prices::PriceTable;
-    use crate::usage::{Function, FunctionUsage, Requests, Stored};
+    use crate::usage::{FunctionUsage, Requests, Stored};
     use crate::workload::Architecture;
+    use pomona_run::function::Function;
 
     fn usage() -> Usage {
         Usage {

@@ -3,10 +3,11 @@
 //! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of a local run of 1,100 photographs of 2026-11-21.
 //! What is *assumed* stands for services that could not be measured; a measured run replaces it (see [`crate::run`]).
 
+use pomona_run::function::Function;
 use pomona_run::stage::Stage;
 use pomona_run::tree::GROUP_SIZE;
 
-use crate::usage::{Function, Requests, Stored};
+use crate::usage::{Requests, Stored};
 use crate::workload::{New, Workload};
 
 /// Assumed: seconds from sending a small request to S3 until its answer.

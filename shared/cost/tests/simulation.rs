@@ -3,8 +3,8 @@
 use pomona_cost::estimate::Estimate;
 use pomona_cost::prices::PriceTable;
 use pomona_cost::simulation::{Flag, OPEN_MAP_RUNS, simulate};
-use pomona_cost::usage::Function;
 use pomona_cost::workload::{Children, Workload};
+use pomona_run::function::Function;
 use pomona_run::stage::Stage;
 use proptest::prelude::*;
 

@@ -20,9 +20,6 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
-/// The stages that are Distributed Maps.
-const MAPS: [Stage; 3] = [Stage::Extract, Stage::Combine, Stage::Project];
-
 /// Why there is no cost.json. A run is as good without it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CostError {
@@ -135,8 +132,8 @@ async fn read_maps(
     files: &[Object],
 ) -> Result<(Vec<MapSeconds>, New), CostError> {
     let (mut maps, mut new) = (Vec::new(), New { shards: 0, images: 0 });
-    for stage in MAPS {
-        let folder = format!("{}/map/{stage}/", layout.root());
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.spec().children.is_some()) {
+        let folder = layout.map(stage);
         let mut map = MapSeconds { stage, children: 0, seconds: 0.0, slowest: 0.0 };
         for file in files.iter().filter(|file| file.key.starts_with(&folder) && is_of_ended_children(&file.key)) {
             for child in read::<Vec<Child>>(output, &file.key).await? {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_run::stage::{Stage, Timing};
+use pomona_run::stage::Timing;
 use serde_json::{Map, Value, json};
 
 const NAMESPACE: &str = "Pomona";
@@ -32,19 +32,8 @@ pub struct RunFigures {
 
 impl RunFigures {
     fn measures(&self) -> impl Iterator<Item = Measure> {
-        let stages = self.stages.iter().map(|timing| (seconds_of(timing.stage), "Seconds", timing.seconds().into()));
+        let stages = self.stages.iter().map(|timing| (timing.stage.spec().metric, "Seconds", timing.seconds().into()));
         stages.chain(self.cost_usd.map(|usd| ("cost_usd", "None", usd.into())))
-    }
-}
-
-fn seconds_of(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Plan => "plan_seconds",
-        Stage::Extract => "extract_seconds",
-        Stage::Combine => "combine_seconds",
-        Stage::Reduce => "reduce_seconds",
-        Stage::Project => "project_seconds",
-        Stage::Report => "report_seconds",
     }
 }
 
@@ -101,6 +90,7 @@ impl Invocation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_run::stage::Stage;
 
     fn line(work: Work) -> Value {
         line_of_run(work, None)

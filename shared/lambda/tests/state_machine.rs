@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use asl::StateMachine;
 use pomona_lambda::plan;
 use pomona_run::ErrorName;
+use pomona_run::stage::Stage;
 use serde_json::Value;
 
 /// All strings below `value` that stand in lists or fields called `field`.
@@ -63,6 +64,33 @@ fn every_task_tries_again_what_may_succeed_later() {
     assert_eq!(tasks.len(), 7);
     for (name, task) in tasks {
         assert!(ours(&task["Retry"], "ErrorEquals").contains(ErrorName::Retryable.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn the_table_of_stages_is_what_the_state_machine_does() {
+    let machine = StateMachine::read();
+    let outer = machine.definition()["States"].as_object().unwrap();
+    for (name, state) in outer.iter().filter(|(name, _)| **name != machine.definition()["StartAt"]) {
+        let spec = Stage::of_state(name).unwrap_or_else(|| panic!("{name} belongs to no stage")).spec();
+        assert_eq!(state["Type"] == "Map", spec.children.is_some() && name.eq_ignore_ascii_case(spec.name), "{name}");
+        let tasks = state["ItemProcessor"]["States"].as_object().into_iter().flatten().map(|(_, task)| task);
+        let called = tasks.filter_map(|task| task["Parameters"]["FunctionName"].as_str()).next();
+        if let Some(called) = called {
+            assert_eq!(called.to_lowercase(), format!("${{{}functionarn}}", spec.function.as_str().replace('-', "")));
+        }
+    }
+    let states: usize = Stage::ALL.iter().map(|stage| stage.spec().states.len()).sum();
+    assert_eq!(states + 1, outer.len(), "a stage names a state that there is not");
+    assert_eq!(Stage::of_state("ListBatch"), None);
+}
+
+#[test]
+fn the_dashboard_shows_the_seconds_of_every_stage_that_ends_before_the_report() {
+    let template = include_str!("../../../infra/template.yaml");
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage != Stage::Report) {
+        let metric = format!("[\"Pomona\", \"{}\", \"function\", \"${{Report}}\"]", stage.spec().metric);
+        assert!(template.contains(&metric), "{metric}");
     }
 }
 

@@ -1,9 +1,13 @@
 //! The keys of every file below the output location.
 
+use crate::stage::Stage;
+
 /// The newest successful run.
 pub const LATEST: &str = "latest.json";
 /// The runs that were planned last, whether or not they came to an end.
 pub const PLANNED: &str = "planned.json";
+/// On AWS: that a run is to follow, because something came while another one was going.
+pub const FOLLOW_UP: &str = "follow-up.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
 
@@ -145,6 +149,11 @@ impl RunLayout {
     /// The run in numbers.
     pub fn model_info(&self) -> String {
         self.file("model_info/model_info.json")
+    }
+
+    /// On AWS: what became of a stage's children, as its Distributed Map writes it; ends with a slash.
+    pub fn map(&self, stage: Stage) -> String {
+        format!("{}/map/{stage}/", self.root)
     }
 
     /// What reduce vouches for.

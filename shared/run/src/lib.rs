@@ -14,6 +14,7 @@
 
 pub mod endings;
 pub mod error;
+pub mod function;
 pub mod globs;
 pub mod label;
 pub mod layout;

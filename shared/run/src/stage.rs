@@ -1,9 +1,11 @@
-//! The stages by name, and how long each took.
+//! The stages: all that is to be known of each stands in [`Stage::spec`], and how long each took in a [`Timing`].
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::function::Function;
 
 /// A stage of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,28 +25,95 @@ pub enum Stage {
     Report,
 }
 
+/// What there is to know of a stage, in one place.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The name as files and messages show it.
+    pub name: &'static str,
+    /// What it works on one by one, as a word for one and for several; none where it works on the whole run at once.
+    pub unit: Option<(&'static str, &'static str)>,
+    /// On AWS: what its Distributed Map hands to a child, as a word for several; none where it is no Map.
+    pub children: Option<&'static str>,
+    /// On AWS: the Lambda that does its work.
+    pub function: Function,
+    /// On AWS: the states of the state machine that belong to it.
+    pub states: &'static [&'static str],
+    /// On AWS: the metric of its seconds.
+    pub metric: &'static str,
+}
+
 impl Stage {
+    /// All, in their order.
+    pub const ALL: [Self; 6] = [Self::Plan, Self::Extract, Self::Combine, Self::Reduce, Self::Project, Self::Report];
+
+    /// The table of stages.
+    pub const fn spec(self) -> Spec {
+        match self {
+            Self::Plan => Spec {
+                name: "plan",
+                unit: None,
+                children: None,
+                function: Function::Plan,
+                // Whichever stage met the damage, a new plan is what mends it.
+                states: &["Plan", "IsAnyPartMissing", "Replan", "IsDamageMendable", "DamageRecurs"],
+                metric: "plan_seconds",
+            },
+            Self::Extract => Spec {
+                name: "extract",
+                unit: Some(("image", "images")),
+                children: Some("shards"),
+                function: Function::ListBatch,
+                states: &["Extract", "CheckParts", "IsPlanStillTrue", "InputKeepsChanging"],
+                metric: "extract_seconds",
+            },
+            Self::Combine => Spec {
+                name: "combine",
+                unit: Some(("group", "groups")),
+                children: Some("groups"),
+                function: Function::Reduce,
+                states: &["IsCombiningNeeded", "FirstLevel", "Combine", "NextLevel", "IsAnyLevelLeft"],
+                metric: "combine_seconds",
+            },
+            Self::Reduce => Spec {
+                name: "reduce",
+                unit: None,
+                children: None,
+                function: Function::Reduce,
+                states: &["Reduce"],
+                metric: "reduce_seconds",
+            },
+            Self::Project => Spec {
+                name: "project",
+                unit: Some(("shard", "shards")),
+                children: Some("shards"),
+                function: Function::ProjectMap,
+                states: &["Project"],
+                metric: "project_seconds",
+            },
+            Self::Report => Spec {
+                name: "report",
+                unit: None,
+                children: None,
+                function: Function::Report,
+                states: &["Report"],
+                metric: "report_seconds",
+            },
+        }
+    }
+
     /// The name as files and messages show it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plan => "plan",
-            Self::Extract => "extract",
-            Self::Combine => "combine",
-            Self::Reduce => "reduce",
-            Self::Project => "project",
-            Self::Report => "report",
-        }
+        self.spec().name
     }
 
     /// What the stage works on one by one, as a word for `count` of them; nothing where it works on the whole run at once.
     pub fn unit(self, count: u64) -> Option<&'static str> {
-        let (one, many) = match self {
-            Self::Plan | Self::Reduce | Self::Report => return None,
-            Self::Extract => ("image", "images"),
-            Self::Combine => ("group", "groups"),
-            Self::Project => ("shard", "shards"),
-        };
-        Some(if count == 1 { one } else { many })
+        self.spec().unit.map(|(one, many)| if count == 1 { one } else { many })
+    }
+
+    /// The stage that a state of the state machine belongs to.
+    pub fn of_state(state: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.spec().states.contains(&state))
     }
 }
 

@@ -5,6 +5,7 @@
 mod limits;
 mod map_run;
 
+use pomona_run::function::Function;
 use pomona_run::stage::Stage;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ pub use limits::{Flag, OPEN_MAP_RUNS};
 use map_run::{MapOutcome, MapRun};
 
 use crate::error::Error;
-use crate::usage::{Function, FunctionUsage, GB, Requests, Stored, Usage};
+use crate::usage::{FunctionUsage, GB, Requests, Stored, Usage};
 use crate::work::{self, Work};
 use crate::workload::{Children, New, Workload};
 

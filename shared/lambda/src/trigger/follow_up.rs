@@ -10,14 +10,12 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use chrono::{DateTime, Utc};
+use pomona_run::layout::FOLLOW_UP;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::error::Error;
-
-/// The file's key at the output.
-pub(super) const FOLLOW_UP: &str = "follow-up.json";
 
 /// How much later the message arrives: the most that SQS can (API reference, SendMessage, `DelaySeconds`).
 pub(super) const DELAY: Duration = Duration::from_secs(900);

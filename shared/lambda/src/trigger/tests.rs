@@ -304,7 +304,7 @@ async fn a_message_that_could_not_be_sent_is_sent_when_its_batch_comes_again() {
 async fn a_file_that_says_nothing_of_a_message_is_replaced() {
     let scene = Scene::new(State { run_seconds: 5_000, ..State::default() });
     let store = scene.trigger.stores.open(&OUTPUT.parse().unwrap()).await.unwrap();
-    store.put(follow_up::FOLLOW_UP, "soon".into()).await.unwrap();
+    store.put(pomona_run::layout::FOLLOW_UP, "soon".into()).await.unwrap();
     scene.deliver(1, 0, 1).await.unwrap();
     assert_eq!(scene.deliver(1, 10, 1).await.unwrap(), Outcome::Postponed);
 }
