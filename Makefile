@@ -49,6 +49,7 @@ forget-logs:
 lint: assembler
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps
 
 # The whole-system tests and the emulator run the programs, which are built with the tests' features, so that nothing is compiled twice.
 binaries: assembler

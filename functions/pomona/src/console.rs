@@ -22,7 +22,7 @@ pub(crate) fn print(bytes: &[u8]) -> Result<(), Error> {
 /// Prints lines for people, in which names of files do nothing to the terminal.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn show(text: &str) -> Result<(), Error> {
     print(visible_lines(text).as_bytes())
 }
@@ -30,7 +30,7 @@ pub(crate) fn show(text: &str) -> Result<(), Error> {
 /// Prints JSON, for scripts.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(json: &str) -> Result<(), Error> {
     print(format!("{json}\n").as_bytes())
 }

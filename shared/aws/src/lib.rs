@@ -3,6 +3,16 @@
 //! An [`Account`] is what the credentials at hand reach in one allowed region. In it lies a [`Stack`], found by its name, whose state
 //! machine runs the pipeline: [`Stack::start`] starts an execution with the documented input (`statemachine/README.md`), and
 //! [`Stack::status`] tells how one is going. [`diagnose`] checks everything that a run needs, and says how to mend what is missing.
+//!
+//! ```no_run
+//! use pomona_aws::{Account, DEFAULT_STACK, Error, Request};
+//!
+//! # async fn example() -> Result<(), Error> {
+//! let stack = Account::open().await?.stack(DEFAULT_STACK).await?;
+//! println!("{}", stack.start(&Request::default()).await?);
+//! # Ok(())
+//! # }
+//! ```
 
 mod account;
 mod advice;

@@ -4,6 +4,15 @@
 //! [`Workload`](workload::Workload) uses: it knows what each stage asks of S3, Lambda and Step Functions, and how those answer under
 //! load. [`estimate`] puts prices to it, beside the cluster that Pomona replaces ([`emr`]). [`run`] puts what a run has measured in the
 //! place of what the model assumes: that is the content of report/cost.json.
+//!
+//! ```
+//! use pomona_cost::simulation::simulate;
+//! use pomona_cost::workload::Workload;
+//!
+//! let run = simulate(&Workload { images: 67_000, mean_bytes: 50_000, ..Workload::default() })?;
+//! assert!(run.seconds > 10.0 && run.usage.transitions > 0);
+//! # Ok::<(), pomona_cost::Error>(())
+//! ```
 
 pub mod bill;
 pub mod emr;

@@ -15,6 +15,16 @@
 //! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself. An [`Error`]
 //! leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry` matches. Lines of the log and
 //! metrics go to standard output as JSON; at level info they hold no image key.
+//!
+//! ```no_run
+//! use pomona_lambda::plan::Plan;
+//! use pomona_lambda::{Settings, serve, start_logging};
+//!
+//! # async fn example() -> Result<(), lambda_runtime::Error> {
+//! start_logging();
+//! serve(Settings::from_env().and_then(|settings| Plan::new(&settings))).await
+//! # }
+//! ```
 
 mod cost;
 mod edge;

@@ -51,7 +51,7 @@ impl Settings {
     /// Reads the environment.
     ///
     /// # Errors
-    /// [`pomona_pipeline::Error::RegionNotAllowed`], and [`Error::Setting`] for a variable that is missing or cannot be used.
+    /// [`pomona_run::Error::RegionNotAllowed`], and [`Error::Setting`] for a variable that is missing or cannot be used.
     pub fn from_env() -> Result<Self, Error> {
         Self::read(|name| std::env::var(name).ok(), Path::exists)
     }

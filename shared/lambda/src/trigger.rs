@@ -5,11 +5,11 @@
 //! - a run is started, if none is going and the newest one started long enough ago. Its name is made of the dataset and the time window,
 //!   and a state machine has one execution of a name: however many batches there are at once, one of them starts it;
 //! - otherwise one message is left that arrives later, for all of them, because the run that is going may have listed the input before the
-//!   upload ([`follow_up`]).
+//!   upload (follow_up.rs).
 //!
 //! Either way the batch is done. One that fails is delivered again by the queue, and in the end moved to the queue of lost messages.
 //!
-//! CloudFormation calls the same function to switch an existing bucket's events on ([`bucket_switch`]).
+//! CloudFormation calls the same function to switch an existing bucket's events on (bucket_switch.rs).
 
 mod bucket_switch;
 mod follow_up;

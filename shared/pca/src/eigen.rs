@@ -22,7 +22,7 @@ const THREADS: Par = Par::Seq;
 
 /// The eigenvalues of a symmetric matrix [d, d], and what its eigenvectors are made of.
 pub(crate) struct SymmetricEigen {
-    /// Eigenvalues, largest first [d].
+    /// Eigenvalues, largest first `[d]`.
     pub values: DVector<f64>,
     /// Eigenvectors of the tridiagonal matrix as columns, the smallest eigenvalue's first [d, d].
     tridiagonal_vectors: DMatrix<f64>,
@@ -75,7 +75,7 @@ struct Reflections {
     factors: Mat<f64>,
 }
 
-/// The reflections that make `matrix` tridiagonal, and the tridiagonal's diagonal [d] and what lies below it [d], a zero last.
+/// The reflections that make `matrix` tridiagonal, and the tridiagonal's diagonal [d] and what lies below it `[d]`, a zero last.
 fn tridiagonalise(mut matrix: DMatrix<f64>) -> (Reflections, Vec<f64>, Vec<f64>) {
     let dimensions = matrix.nrows();
     let block = recommended_block_size::<f64>(dimensions, dimensions);

@@ -76,7 +76,7 @@ impl Moments {
         self.mean.len()
     }
 
-    /// Mean of each feature [d].
+    /// Mean of each feature `[d]`.
     pub fn mean(&self) -> &DVector<f64> {
         &self.mean
     }

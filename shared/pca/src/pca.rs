@@ -41,15 +41,15 @@ pub struct Pca {
     pub count: u64,
     /// Whether [`Pca::project`] subtracts the mean.
     pub center: bool,
-    /// Mean of each feature [d].
+    /// Mean of each feature `[d]`.
     pub mean: DVector<f64>,
-    /// What each feature [d] is divided by where they are standardised: its standard deviation (n - 1 in the
+    /// What each feature `[d]` is divided by where they are standardised: its standard deviation (n - 1 in the
     /// denominator), or 1 for a constant feature, as scikit-learn has it.
     pub scale: Option<DVector<f64>>,
     /// Unit vectors as columns [d, k], largest variance first. The largest |loading| of each is positive; among
     /// equals (to 1e-9) the first decides.
     pub loadings: DMatrix<f64>,
-    /// Variance along each component [k], descending, never negative.
+    /// Variance along each component `[k]`, descending, never negative.
     pub explained_variance: DVector<f64>,
     /// Variance of all d features, standardised if asked, not only of what the k components keep.
     pub total_variance: f64,
@@ -106,7 +106,7 @@ impl Pca {
         self.loadings.nrows()
     }
 
-    /// Share of the total variance along each component [k]; 0 where the total is 0.
+    /// Share of the total variance along each component `[k]`; 0 where the total is 0.
     pub fn explained_variance_ratio(&self) -> DVector<f64> {
         let total = self.total_variance;
         self.explained_variance.map(|variance| if total > 0.0 { variance / total } else { 0.0 })

@@ -27,7 +27,7 @@ type Run = [f64; STRIP];
 /// One square of the scatter.
 type Tile = [Run; STRIP];
 
-/// The scatter of `rows` [n, d] around `mean` [d], its upper triangle packed row by row.
+/// The scatter of `rows` [n, d] around `mean` `[d]`, its upper triangle packed row by row.
 pub(crate) fn centred_scatter(rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f64> {
     scatter_with(Kernel::detect(), rows, mean)
 }

@@ -7,6 +7,30 @@
 //!
 //! [`pomona_run::layout`] knows where every file lies and [`pomona_run::names`] what it is called: names are contents, so they answer the question whether work
 //! was done already.
+//!
+//! ```no_run
+//! use pomona_pipeline::compute::ComputePool;
+//! use pomona_pipeline::local::{self, Job, Observer};
+//! use pomona_pipeline::output::Output;
+//! use pomona_pipeline::{Error, open};
+//! use pomona_run::Options;
+//! use pomona_vision::extractor::Extractor;
+//! use pomona_vision::model::{Model, ModelOptions};
+//!
+//! async fn run(observer: &dyn Observer) -> Result<(), Error> {
+//!     let model = Model::load("mobilenet_v2.onnx".as_ref(), &ModelOptions::default())?;
+//!     let pool = ComputePool::new(Extractor::new(model), 2)?;
+//!     let input = open::open("photos").await?;
+//!     let output = Output::open("results", "photos").await?;
+//!     let options = Options::default();
+//!     let job =
+//!         Job { input: input.as_ref(), output: output.store(), options: &options, pool: &pool, holder: "an example" };
+//!     if let Some(summary) = local::run(&job, output.holders(), observer, std::future::pending()).await? {
+//!         println!("{} images", summary.info.num_images_processed);
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 pub mod compute;
 mod damages;

@@ -45,7 +45,7 @@ pub struct Request<'a> {
 /// it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`Error::Option`], [`Error::NoImages`], [`Error::Emptied`], [`Error::OutputInsideInput`], and those of the stores.
+/// [`Error::Request`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
 pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
@@ -288,7 +288,7 @@ fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
 /// that only this run uses.
 ///
 /// # Errors
-/// As [`read_plan`].
+/// As [`planned::read_plan`].
 pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Error> {
     let is_missing = |shard: Shard| async move {
         let own_name = names::name_of_this_run(&shard.part, run_id.as_str());

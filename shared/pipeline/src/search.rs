@@ -37,7 +37,7 @@ pub struct Hit {
 /// The `count` images of a run whose vectors are nearest to `features`, nearest first, ties by path. One shard is held at a time.
 ///
 /// # Errors
-/// [`Error::Option`] when `recipe` is not the run's own or `features` are not finite, [`Error::Damaged`] for files that are not what they
+/// [`Error::Request`] when `recipe` is not the run's own or `features` are not finite, [`Error::Damaged`] for files that are not what they
 /// should be, and those of the store.
 pub async fn search(
     output: &dyn Store,

@@ -4,7 +4,7 @@
 //! prepares it once; the model is then shared by all threads, and each thread runs images through
 //! a [`Session`] of its own, which holds the scratch memory.
 //!
-//! The network's first operation is always [`Normalize`](normalize::Normalize): sessions take the
+//! The network's first operation is always `Normalize`: sessions take the
 //! 8-bit pixels, and the preprocessing is part of the graph, where an engine can fuse it.
 
 mod error;

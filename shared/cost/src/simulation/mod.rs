@@ -1,6 +1,6 @@
 //! A run as AWS would carry it out: how long each stage takes, what it uses, and which limits it meets.
 //!
-//! Children of a Map are simulated one by one ([`map_run`]); everything else follows from counts. Nothing in it is random.
+//! Children of a Map are simulated one by one; everything else follows from counts. Nothing in it is random.
 
 mod limits;
 mod map_run;
