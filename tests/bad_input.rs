@@ -54,7 +54,8 @@ fn a_model_that_cannot_be_used_says_why() {
     }
 }
 
-/// One byte is another: a convolution is to pad 116 rows where it padded none, which keeps tract's symbolic dimensions busy without end.
+/// One byte is another: a convolution is to pad 116 rows where it padded none, which keeps tract's symbolic dimensions
+/// busy without end.
 #[test]
 fn a_damaged_model_that_would_never_be_ready_is_given_up() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! What comes with Pomona: every dependency is from the registry and under a licence that can be passed on with an Apache-2.0 program.
+//! What comes with Pomona: every dependency is from the registry and under a licence that can be passed on with an
+//! Apache-2.0 program.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! The program's pixels, features and components against the programs that it replaces: Pillow and ONNX Runtime, numpy and
-//! scikit-learn, asked while the tests run.
+//! The program's pixels, features and components against the programs that it replaces: Pillow and ONNX Runtime, numpy
+//! and scikit-learn, asked while the tests run.
 
 use std::ffi::OsStr;
 use std::path::Path;

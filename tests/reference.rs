@@ -1,4 +1,5 @@
-//! What only the published weights and real photographs can show, with the folder `shared` that holds them beside the project.
+//! What only the published weights and real photographs can show, with the folder `shared` that holds them beside the
+//! project.
 
 use std::ffi::OsStr;
 use std::fs;

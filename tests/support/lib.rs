@@ -15,8 +15,8 @@ pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folder with published weights, photographs and reference results that lies beside the project. Tests that need it are ignored
-/// until somebody who has it asks for them, as `make test` does.
+/// The folder with published weights, photographs and reference results that lies beside the project. Tests that need
+/// it are ignored until somebody who has it asks for them, as `make test` does.
 ///
 /// # Panics
 /// Where it is missing.
@@ -130,7 +130,8 @@ pub fn latest_run(output: &Path) -> PathBuf {
     output.join(latest["folder"].as_str().expect("latest.json names a folder"))
 }
 
-/// The result of the newest successful run: every file by its path below the run's folder, model_info.json without its timestamp.
+/// The result of the newest successful run: every file by its path below the run's folder, model_info.json without its
+/// timestamp.
 pub fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
     let run = latest_run(output);
     let mut files = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! ONNX models small enough to write by hand.
 
-/// A model that passes one image of `side` x `side` pixels through `operators` without attributes, one after the other, to `features`
-/// numbers.
+/// A model that passes one image of `side` x `side` pixels through `operators` without attributes, one after the other,
+/// to `features` numbers.
 pub fn chain(operators: &[&str], side: u64, features: u64) -> Vec<u8> {
     let name = |index: usize| match index {
         0 => "input".to_owned(),

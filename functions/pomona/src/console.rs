@@ -1,5 +1,5 @@
-//! What the program prints. A reader that goes early (`pomona inspect results | head -1`) has read what it wanted, and a log that can
-//! take no more loses lines, never a run: nothing here panics.
+//! What the program prints. A reader that goes early (`pomona inspect results | head -1`) has read what it wanted, and
+//! a log that can take no more loses lines, never a run: nothing here panics.
 
 use std::io::{self, ErrorKind, Write};
 

@@ -8,7 +8,8 @@ use crate::model::{Fallback, ModelArgs};
 use crate::run::{self, RunArgs};
 use crate::{Ending, Error, console};
 
-/// Draw some hundred pictures of made-up fruits and run the whole pipeline on them; without network on untrained weights
+/// Draw some hundred pictures of made-up fruits and run the whole pipeline on them; without network on untrained
+/// weights
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// The folder for pictures and results

@@ -107,7 +107,8 @@ fn start_logging(output: &OutputArgs) {
     let level = match output {
         OutputArgs { quiet: true, .. } => "error",
         OutputArgs { verbose: true, .. } => "info",
-        // Where AWS's crate looks for a region or for credentials in vain is no warning: the error that follows says what to do.
+        // Where AWS's crate looks for a region or for credentials in vain is no warning: the error that follows says
+        // what to do.
         _ => "warn,aws_config=error",
     };
     let filter = EnvFilter::try_from_env("POMONA_LOG").unwrap_or_else(|_| EnvFilter::new(level));

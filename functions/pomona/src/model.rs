@@ -20,20 +20,24 @@ const DEMO_PATIENCE: Duration = Duration::from_secs(5);
 /// Which model to use and how.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// The ONNX model [default: POMONA_MODEL, or the one in models/ in this folder, or MobileNetV2, fetched once and checked]
+    /// The ONNX model [default: POMONA_MODEL, or the one in models/ in this folder, or MobileNetV2, fetched once and
+    /// checked]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// MobileNetV2 with untrained weights, for a trial without any download: its features know nothing of what ImageNet teaches
+    /// MobileNetV2 with untrained weights, for a trial without any download: its features know nothing of what ImageNet
+    /// teaches
     #[arg(long, conflicts_with = "model")]
     untrained: bool,
-    /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default: tf, or that of
-    /// the run that is searched]
+    /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default:
+    /// tf, or that of the run that is searched]
     #[arg(long, value_name = "HOW")]
     preprocess: Option<Preprocess>,
-    /// The model's node to take features from, where it is not its only output [default: that of the run that is searched]
+    /// The model's node to take features from, where it is not its only output [default: that of the run that is
+    /// searched]
     #[arg(long = "output", id = "model_output", value_name = "NAME")]
     output: Option<String>,
-    /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is searched]
+    /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is
+    /// searched]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
 }

@@ -114,8 +114,8 @@ impl Bar {
         Self { name: name.to_owned(), unit: unit.to_owned(), pace, shown }
     }
 
-    /// Nobody knows how many files there will be. While those of a folder are read for the first time none is counted, so this shows by
-    /// itself that work goes on.
+    /// Nobody knows how many files there will be. While those of a folder are read for the first time none is counted,
+    /// so this shows by itself that work goes on.
     fn of_listing(quiet: bool) -> Self {
         let pace = Arc::new(Mutex::new(Pace::new(0, 0)));
         let shown = match Shown::new(quiet, listing_spinner) {

@@ -22,7 +22,8 @@ use crate::{Ending, Error, console, summary};
 /// Turn a folder of images into features, principal components and validated tables
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label (see --label-from)
+    /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label (see
+    /// --label-from)
     input: String,
     /// The folder (or s3://bucket/prefix) for the results; made where it does not exist
     output: String,
@@ -38,7 +39,8 @@ pub(crate) struct RunArgs {
 /// What a user may choose for a run, wherever it runs.
 #[derive(Debug, Args)]
 pub(crate) struct OptionArgs {
-    /// Principal components to keep: a number, or the share of variance to keep such as 0.95 [default: 50, or as many as there are]
+    /// Principal components to keep: a number, or the share of variance to keep such as 0.95 [default: 50, or as many
+    /// as there are]
     #[arg(long, value_name = "K")]
     components: Option<Components>,
     /// Project raw features without subtracting their mean (as Spark MLlib does)
@@ -59,14 +61,16 @@ pub(crate) struct OptionArgs {
     /// Also hidden files, and what systems keep beside a user's (__MACOSX, @eaDir ...)
     #[arg(long)]
     include_hidden: bool,
-    /// Which folder's name is an image's label: the one that it lies in (parent), the topmost below INPUT (top), the one of this level
-    /// (2 is the one below the topmost), or none
+    /// Which folder's name is an image's label: the one that it lies in (parent), the topmost below INPUT (top), the
+    /// one of this level (2 is the one below the topmost), or none
     #[arg(long, value_name = "FOLDER", default_value_t = LabelFrom::default())]
     label_from: LabelFrom,
-    /// A file of labels, one a line, or an earlier run's classes.csv: they have the class ids 0, 1 ... in this order, further ones come behind
+    /// A file of labels, one a line, or an earlier run's classes.csv: they have the class ids 0, 1 ... in this order,
+    /// further ones come behind
     #[arg(long, value_name = "FILE", value_parser = classes::read)]
     classes: Option<Classes>,
-    /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images come
+    /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images
+    /// come
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// Reject pictures of more than N pixels (width x height); one may take N x 11 bytes of memory on each thread

@@ -1,4 +1,5 @@
-//! What an execution's error means, and what to do: the table in `infra/README.md`, which is the only place where that is written.
+//! What an execution's error means, and what to do: the table in `infra/README.md`, which is the only place where that
+//! is written.
 
 use serde::Serialize;
 

@@ -72,8 +72,8 @@ impl Finding {
     }
 }
 
-/// Looks at region, credentials, Lambda concurrency, stack and its Lambdas' memory, in this order. Where one is bad, those that depend on it
-/// are not asked about.
+/// Looks at region, credentials, Lambda concurrency, stack and its Lambdas' memory, in this order. Where one is bad,
+/// those that depend on it are not asked about.
 pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Finding> {
     let account = match account {
         Ok(account) => account,

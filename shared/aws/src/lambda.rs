@@ -1,7 +1,7 @@
 //! Two questions to Lambda: how much may run at once, and how a function is set up.
 //!
-//! They are plain GETs, signed and sent by the same machinery that the SDK's clients are made of; for these two, Lambda's own SDK crate would
-//! make every build longer.
+//! They are plain GETs, signed and sent by the same machinery that the SDK's clients are made of; for these two,
+//! Lambda's own SDK crate would make every build longer.
 
 use std::convert::Infallible;
 

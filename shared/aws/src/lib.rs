@@ -1,8 +1,9 @@
 //! Runs on AWS, seen from outside: start one, look at one, and find out whether an account is ready for them.
 //!
-//! An [`Account`] is what the credentials at hand reach in one allowed region. In it lies a [`Stack`], found by its name, whose state
-//! machine runs the pipeline: [`Stack::start`] starts an execution with the documented input (`statemachine/README.md`), and
-//! [`Stack::status`] tells how one is going. [`diagnose`] checks everything that a run needs, and says how to mend what is missing.
+//! An [`Account`] is what the credentials at hand reach in one allowed region. In it lies a [`Stack`], found by its
+//! name, whose state machine runs the pipeline: [`Stack::start`] starts an execution with the documented input
+//! (`statemachine/README.md`), and [`Stack::status`] tells how one is going. [`diagnose`] checks everything that a run
+//! needs, and says how to mend what is missing.
 //!
 //! ```no_run
 //! use pomona_aws::{Account, DEFAULT_STACK, Error, Request};

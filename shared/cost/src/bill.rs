@@ -108,7 +108,8 @@ mod tests {
             let bill = Bill::of(&usage(), table.of(region).unwrap());
             (bill.run_usd, bill.month_usd)
         };
-        // By hand: GB-s 13.3334, requests 0.20, transitions 0.025, executions 1, their time 1.667, PUT 0.005, GET 0.40, LIST 0.005, KMS 0.03.
+        // By hand: GB-s 13.3334, requests 0.20, transitions 0.025, executions 1, their time 1.667, PUT 0.005, GET 0.40,
+        // LIST 0.005, KMS 0.03.
         let (run, month) = usd("eu-west-1");
         assert!((run - 16.6654).abs() < 1e-9, "{run}");
         assert!((month - (110.0 * 0.023 + 1.0)).abs() < 1e-9, "{month}");

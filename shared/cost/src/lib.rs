@@ -1,9 +1,10 @@
-//! What a run on AWS costs and how long it takes: before it is started, from a model of its work; afterwards, from what was measured.
+//! What a run on AWS costs and how long it takes: before it is started, from a model of its work; afterwards, from what
+//! was measured.
 //!
 //! [`Prices`](prices::Prices) times [`Usage`](usage::Usage) is a [`Bill`](bill::Bill). [`simulation`] says what a
-//! [`Workload`](workload::Workload) uses: it knows what each stage asks of S3, Lambda and Step Functions, and how those answer under
-//! load. [`estimate`] puts prices to it, beside the cluster that Pomona replaces ([`emr`]). [`run`] puts what a run has measured in the
-//! place of what the model assumes: that is the content of report/cost.json.
+//! [`Workload`](workload::Workload) uses: it knows what each stage asks of S3, Lambda and Step Functions, and how those
+//! answer under load. [`estimate`] puts prices to it, beside the cluster that Pomona replaces ([`emr`]). [`run`] puts
+//! what a run has measured in the place of what the model assumes: that is the content of report/cost.json.
 //!
 //! ```
 //! use pomona_cost::simulation::simulate;

@@ -1,8 +1,10 @@
-//! What a run has cost: what it measured in the place of what the model assumes, and what that says of other numbers of images.
+//! What a run has cost: what it measured in the place of what the model assumes, and what that says of other numbers of
+//! images.
 //!
-//! Times are measured by Step Functions: of each stage, and of each child of a Map. A child's time holds its call of Lambda and
-//! besides that the call's way, retries and what they wait, so what it says of Lambda is an upper bound. Requests to S3 and KMS
-//! are counted by nobody, so they stay modelled, from the numbers of shards and images that were worked on.
+//! Times are measured by Step Functions: of each stage, and of each child of a Map. A child's time holds its call of
+//! Lambda and besides that the call's way, retries and what they wait, so what it says of Lambda is an upper bound.
+//! Requests to S3 and KMS are counted by nobody, so they stay modelled, from the numbers of shards and images that were
+//! worked on.
 
 use pomona_run::stage::Stage;
 use serde::{Deserialize, Serialize};
@@ -155,7 +157,8 @@ impl Measured {
         Ok(run)
     }
 
-    /// The stage's measured time to its modelled one; 1 for a stage that was skipped, and for report, which is not over yet.
+    /// The stage's measured time to its modelled one; 1 for a stage that was skipped, and for report, which is not over
+    /// yet.
     fn time_ratio(&self, own: &Simulation, stage: Stage) -> f64 {
         let measured = self.stages.iter().find(|measured| measured.stage == stage);
         ratio(measured.map(|measured| measured.seconds), own.stage_seconds(stage))

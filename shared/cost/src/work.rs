@@ -1,7 +1,9 @@
-//! What each stage does: how often it is called, its requests to S3, its time, counted from the stages' code and from the state machine.
+//! What each stage does: how often it is called, its requests to S3, its time, counted from the stages' code and from
+//! the state machine.
 //!
-//! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of a local run of 1,100 photographs of 2026-11-21.
-//! What is *assumed* stands for services that could not be measured; a measured run replaces it (see [`crate::run`]).
+//! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of a local run of 1,100 photographs
+//! of 2026-11-21. What is *assumed* stands for services that could not be measured; a measured run replaces it (see
+//! [`crate::run`]).
 
 use pomona_run::function::Function;
 use pomona_run::stage::Stage;
@@ -29,7 +31,8 @@ const AT_ONCE: f64 = 32.0;
 const LIST_AT_ONCE: f64 = 16.0;
 /// Objects on a page of a listing.
 const PAGE: u64 = 1_000;
-/// Objects above this size are uploaded in parts of half of it, with a request to begin and one to end (`pomona_store`).
+/// Objects above this size are uploaded in parts of half of it, with a request to begin and one to end
+/// (`pomona_store`).
 const WHOLE: f64 = 16e6 * 1.048_576;
 
 /// Measured: bytes of a shard's moments of 1280 features.
@@ -40,7 +43,8 @@ const FEATURES: f64 = 3_820.0;
 const LISTING: f64 = 90.0;
 /// Measured: bytes of an image in pca/ (Parquet 218, CSV 575) and metadata/ (38), with 50 components.
 const TABLES: f64 = 831.0;
-/// Measured: bytes of a shard in shards.json and missing.json (360 each), rejects and errors (533), counters (2,900 without points).
+/// Measured: bytes of a shard in shards.json and missing.json (360 each), rejects and errors (533), counters (2,900
+/// without points).
 const SHARD_FILES: f64 = 4_150.0;
 /// Measured: bytes of a run whatever its size: the model, the page, the points of its plot.
 const RUN_FILES: f64 = 1.2e6;
@@ -79,7 +83,8 @@ impl Work {
     }
 }
 
-/// The work of a run of which only `new` was not computed before, in the order of the state machine. A stage that is skipped is not in it.
+/// The work of a run of which only `new` was not computed before, in the order of the state machine. A stage that is
+/// skipped is not in it.
 pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
     let mut work = vec![plan(workload, new)];
     if new.shards > 0 {
@@ -106,7 +111,8 @@ fn plan(workload: &Workload, new: New) -> Work {
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
-    // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing reads of the plan itself.
+    // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
+    // reads of the plan itself.
     let requests = Requests { gets: looked_up + levels + 5, puts: written + 1, lists };
     Work::once(Stage::Plan, Function::Plan, seconds, requests)
 }
@@ -154,8 +160,8 @@ fn merge_seconds(children: f64) -> f64 {
 fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
     let images = workload.images as f64 / shards as f64;
-    // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied inside S3; four tables and the
-    // counters are written.
+    // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied
+    // inside S3; four tables and the counters are written.
     let moved = images * (FEATURES + LISTING + TABLES);
     let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
     let requests = Requests { gets: 7 * shards, puts: 6 * shards, lists: 0 };
@@ -196,15 +202,15 @@ fn nodes(workload: &Workload) -> u64 {
     workload.merges().iter().filter(|&&groups| groups > 1).sum()
 }
 
-/// MB that plan holds at most: each image's key and etag, its rows in three tables while one is made of the other (from the sizes of the
-/// types; not measured), beside what any function needs.
+/// MB that plan holds at most: each image's key and etag, its rows in three tables while one is made of the other (from
+/// the sizes of the types; not measured), beside what any function needs.
 pub(crate) fn plan_mb(workload: &Workload) -> f64 {
     const BYTES_PER_IMAGE: f64 = 400.0;
     100.0 + workload.images as f64 * BYTES_PER_IMAGE / 1e6
 }
 
-/// MB that list-batch holds at most: the model and its sessions (measured: 125 MB in all for one shard), images read ahead, a shard's features
-/// as rows, matrix and file, moments twice.
+/// MB that list-batch holds at most: the model and its sessions (measured: 125 MB in all for one shard), images read
+/// ahead, a shard's features as rows, matrix and file, moments twice.
 pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
     const READ_AHEAD_BYTES: f64 = 134e6;
     let images = workload.images as f64 / workload.shards() as f64;
@@ -212,8 +218,8 @@ pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
     100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * MOMENTS) / 1e6
 }
 
-/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four are read ahead, and the PCA needs a
-/// few square matrices.
+/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four are read ahead,
+/// and the PCA needs a few square matrices.
 pub(crate) fn reduce_mb() -> f64 {
     const MATRICES: f64 = 6.0 * 1280.0 * 1280.0 * 8.0;
     50.0 + (13.0 * MOMENTS + MATRICES) / 1e6
@@ -245,7 +251,8 @@ mod tests {
         assert_eq!(
             requests,
             [
-                // One part looked for; its listing, classes, merge level, plan, missing and shards, the last plan, and the lock.
+                // One part looked for; its listing, classes, merge level, plan, missing and shards, the last plan, and
+                // the lock.
                 (Stage::Plan, 7, 8, 1),
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),

@@ -56,7 +56,8 @@ pub struct Workload {
     pub concurrency: u32,
     /// What kind of executions the Maps' children are.
     pub children: Children,
-    /// How many partitions S3 keeps the input bucket's keys in, each with a request rate of its own. A bucket begins with one.
+    /// How many partitions S3 keeps the input bucket's keys in, each with a request rate of its own. A bucket begins
+    /// with one.
     pub partitions: u32,
 }
 
@@ -75,7 +76,8 @@ impl Default for Workload {
             images: 67_000,
             mean_bytes: 50_000,
             shard_size: Options::default().shard_size,
-            // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda was not measured.
+            // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda
+            // was not measured.
             ms_per_image: 10.0,
             list_batch_memory: 1769,
             plan_memory: 1769,
@@ -143,7 +145,8 @@ impl Workload {
         New { shards: self.shards(), images: self.images }
     }
 
-    /// Threads of list-batch that compute, and the share of a vCPU that each has: whole threads, as the function starts them.
+    /// Threads of list-batch that compute, and the share of a vCPU that each has: whole threads, as the function starts
+    /// them.
     pub(crate) fn cores(&self) -> f64 {
         let vcpus = f64::from(self.list_batch_memory) / MB_PER_VCPU;
         vcpus.min(vcpus.round().max(1.0))

@@ -1,6 +1,7 @@
 //! Pictures for someone who has none at hand: a dozen made-up fruits, each drawn many times, never twice alike.
 //!
-//! The same program draws the same bytes everywhere: all arithmetic is on `f64` with operations that IEEE 754 defines exactly.
+//! The same program draws the same bytes everywhere: all arithmetic is on `f64` with operations that IEEE 754 defines
+//! exactly.
 
 mod fruit;
 mod random;
@@ -26,8 +27,8 @@ pub struct Error {
     source: io::Error,
 }
 
-/// Draws all pictures into `folder`, a subfolder for each fruit, and returns how many there are. Pictures of an earlier call are
-/// replaced by the same ones.
+/// Draws all pictures into `folder`, a subfolder for each fruit, and returns how many there are. Pictures of an earlier
+/// call are replaced by the same ones.
 ///
 /// # Errors
 /// [`Error`] names the first file that could not be written.

@@ -1,7 +1,8 @@
 //! report/cost.json: what a run has cost, from what Step Functions wrote down of it.
 //!
-//! Each Map writes its children with their times to the run's folder map/ (the state machine's `ResultWriter`); the state machine knows
-//! when each stage began; the rest is in the run's files. What nobody counts is modelled, and the file says so.
+//! Each Map writes its children with their times to the run's folder map/ (the state machine's `ResultWriter`); the
+//! state machine knows when each stage began; the rest is in the run's files. What nobody counts is modelled, and the
+//! file says so.
 
 use std::num::NonZeroU32;
 

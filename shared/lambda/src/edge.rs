@@ -36,8 +36,8 @@ pub trait Answer: Serialize {
     }
 }
 
-/// Answers events with `function` until Lambda ends the process. A function that could not be made answers each event with the reason, so
-/// that the state machine learns it by name.
+/// Answers events with `function` until Lambda ends the process. A function that could not be made answers each event
+/// with the reason, so that the state machine learns it by name.
 ///
 /// # Errors
 /// Those of Lambda's runtime API.

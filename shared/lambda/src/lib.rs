@@ -1,7 +1,7 @@
 //! What the Lambdas share: everything between an event and a stage of [`pomona_pipeline`].
 //!
-//! A Lambda's `main.rs` reads its [`Settings`], builds one [`Function`] and hands it to [`serve`], which answers each event with it.
-//! There is a function for each Lambda:
+//! A Lambda's `main.rs` reads its [`Settings`], builds one [`Function`] and hands it to [`serve`], which answers each
+//! event with it. There is a function for each Lambda:
 //!
 //! | Lambda | function | stage |
 //! |---|---|---|
@@ -12,9 +12,9 @@
 //! | report | [`report::Report`] | checks and reports the run, gives the lock back |
 //! | trigger | [`trigger::Trigger`] | none: it starts a run when the input has changed |
 //!
-//! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself. An [`Error`]
-//! leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry` matches. Lines of the log and
-//! metrics go to standard output as JSON; at level info they hold no image key.
+//! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself.
+//! An [`Error`] leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry`
+//! matches. Lines of the log and metrics go to standard output as JSON; at level info they hold no image key.
 //!
 //! ```no_run
 //! use pomona_lambda::plan::Plan;

@@ -4,8 +4,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged where POMONA_LOG says nothing else. The runtime's own account of an error would hold the message, and so image
-/// keys: `serve` logs each failure by its name.
+/// What is logged where POMONA_LOG says nothing else. The runtime's own account of an error would hold the message, and
+/// so image keys: `serve` logs each failure by its name.
 const LEVELS: &str = "warn,pomona=info,lambda_runtime::layers::panic=off";
 
 /// Starts the log. POMONA_LOG sets levels by target, for instance `debug` or `pomona_store=debug`.

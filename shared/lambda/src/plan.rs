@@ -21,8 +21,8 @@ use crate::executions::Executions;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
-/// How long an execution may hold an output: the state machine's `TimeoutSeconds`. One that ended earlier holds nobody up, because
-/// [`Executions`] knows that it has.
+/// How long an execution may hold an output: the state machine's `TimeoutSeconds`. One that ended earlier holds nobody
+/// up, because [`Executions`] knows that it has.
 pub const LEASE: Duration = Duration::from_secs(86_400);
 
 /// Plans runs.

@@ -20,7 +20,8 @@ pub struct ProjectMap {
     pub stores: Stores,
 }
 
-/// What the function answers: the shard's counters without the numbers of each component, which report reads from their file.
+/// What the function answers: the shard's counters without the numbers of each component, which report reads from their
+/// file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Projected {
     /// The shard.

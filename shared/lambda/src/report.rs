@@ -1,4 +1,5 @@
-//! The Lambda `report`: checks a run, writes its reports and what it cost, marks it successful, gives the output's lock back.
+//! The Lambda `report`: checks a run, writes its reports and what it cost, marks it successful, gives the output's lock
+//! back.
 
 use std::num::NonZeroU32;
 

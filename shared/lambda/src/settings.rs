@@ -17,7 +17,8 @@ const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
 /// The memory with which a function gets one vCPU to itself (Lambda guide, "Configure Lambda function memory").
 const MB_PER_VCPU: usize = 1769;
 
-/// For so long, at least, what a run uses must still be there: an execution takes a day at most, and may be redriven within days.
+/// For so long, at least, what a run uses must still be there: an execution takes a day at most, and may be redriven
+/// within days.
 const DAYS_TO_SPARE: u64 = 7;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -33,7 +34,8 @@ pub struct Settings {
     pub input: Option<Location>,
     /// Where results go when a request does not say.
     pub output: Option<Location>,
-    /// The age at which parts and nodes that a run is going to use are made young again, because they would expire soon.
+    /// The age at which parts and nodes that a run is going to use are made young again, because they would expire
+    /// soon.
     pub refresh_age: Option<Duration>,
     /// What the stack's settings say about its cost.
     pub stack: Stack,
@@ -51,7 +53,8 @@ impl Settings {
     /// Reads the environment.
     ///
     /// # Errors
-    /// [`pomona_run::Error::RegionNotAllowed`], and [`Error::Setting`] for a variable that is missing or cannot be used.
+    /// [`pomona_run::Error::RegionNotAllowed`], and [`Error::Setting`] for a variable that is missing or cannot be
+    /// used.
     pub fn from_env() -> Result<Self, Error> {
         Self::read(|name| std::env::var(name).ok(), Path::exists)
     }

@@ -1,13 +1,15 @@
 //! The Lambda `trigger`: uploads and deletions below the input start a run.
 //!
-//! EventBridge puts each of S3's events into a queue, and Lambda hands the queue's messages to this function in batches. They are
-//! counted and not read: a plan lists the whole input, so it is enough that there is one. Then
-//! - a run is started, if none is going and the newest one started long enough ago. Its name is made of the dataset and the time window,
-//!   and a state machine has one execution of a name: however many batches there are at once, one of them starts it;
-//! - otherwise one message is left that arrives later, for all of them, because the run that is going may have listed the input before the
-//!   upload (follow_up.rs).
+//! EventBridge puts each of S3's events into a queue, and Lambda hands the queue's messages to this function in
+//! batches. They are counted and not read: a plan lists the whole input, so it is enough that there is one. Then
+//! - a run is started, if none is going and the newest one started long enough ago. Its name is made of the dataset and
+//!   the time window, and a state machine has one execution of a name: however many batches there are at once, one of
+//!   them starts it;
+//! - otherwise one message is left that arrives later, for all of them, because the run that is going may have listed
+//!   the input before the upload (follow_up.rs).
 //!
-//! Either way the batch is done. One that fails is delivered again by the queue, and in the end moved to the queue of lost messages.
+//! Either way the batch is done. One that fails is delivered again by the queue, and in the end moved to the queue of
+//! lost messages.
 //!
 //! CloudFormation calls the same function to switch an existing bucket's events on (bucket_switch.rs).
 
@@ -37,7 +39,8 @@ use crate::event::parse;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
-/// How the names begin of the executions that uploads start; the template's rule for runs that found the output in use looks for it.
+/// How the names begin of the executions that uploads start; the template's rule for runs that found the output in use
+/// looks for it.
 const EXECUTION_PREFIX: &str = "uploads-";
 
 /// Starts runs when the input has changed.
@@ -156,8 +159,9 @@ impl Trigger {
         format!("{EXECUTION_PREFIX}{dataset:.16x}-{}", window.format("%Y%m%dT%H%M%SZ"))
     }
 
-    /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start with the same name
-    /// *and* input as if it had been the first, although the run that is going may have listed the input before the latest upload.
+    /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start
+    /// with the same name *and* input as if it had been the first, although the run that is going may have listed the
+    /// input before the latest upload.
     fn request(&self, now: DateTime<Utc>) -> Value {
         let Dataset { input, output, options } = &self.dataset;
         json!({"input": input, "output": output, "options": options, "requested": now})

@@ -248,7 +248,8 @@ async fn the_modelled_requests_are_those_that_the_functions_make() {
         let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
         let made = [&cloud.requests.gets, &cloud.requests.puts, &cloud.requests.lists];
         let [gets, puts, lists] = made.map(|count| count.load(Ordering::Relaxed));
-        // Here parts are looked for before extraction, too: twice each, and the list of the missing ones. Step Functions reads and writes itself.
+        // Here parts are looked for before extraction, too: twice each, and the list of the missing ones. Step
+        // Functions reads and writes itself.
         let modelled = |kind: &str| cost["usage"]["requests"][kind].as_u64().unwrap();
         let here = [gets - (2 * shards + 1) + maps, puts + 2 * maps, lists];
         for (kind, here) in ["gets", "puts", "lists"].into_iter().zip(here) {

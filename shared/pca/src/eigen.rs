@@ -1,8 +1,8 @@
 //! Eigenvalues and eigenvectors of a symmetric matrix, in the steps of faer's solver.
 //!
-//! `A = Q T Q^T` with a tridiagonal `T` and `Q` as Householder reflections, then `T = Z S Z^T` by divide and conquer; the
-//! eigenvectors of `A` are `Q Z`. faer's own `self_adjoint_evd` takes the same steps with the same bits, but copies the matrix and
-//! multiplies all of `Z`: for 50 of 1280 vectors a third of the time.
+//! `A = Q T Q^T` with a tridiagonal `T` and `Q` as Householder reflections, then `T = Z S Z^T` by divide and conquer;
+//! the eigenvectors of `A` are `Q Z`. faer's own `self_adjoint_evd` takes the same steps with the same bits, but copies
+//! the matrix and multiplies all of `Z`: for 50 of 1280 vectors a third of the time.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
@@ -75,7 +75,8 @@ struct Reflections {
     factors: Mat<f64>,
 }
 
-/// The reflections that make `matrix` tridiagonal, and the tridiagonal's diagonal [d] and what lies below it `[d]`, a zero last.
+/// The reflections that make `matrix` tridiagonal, and the tridiagonal's diagonal [d] and what lies below it `[d]`, a
+/// zero last.
 fn tridiagonalise(mut matrix: DMatrix<f64>) -> (Reflections, Vec<f64>, Vec<f64>) {
     let dimensions = matrix.nrows();
     let block = recommended_block_size::<f64>(dimensions, dimensions);

@@ -1,15 +1,15 @@
 //! Feature rows times loadings, tile by tile.
 //!
-//! A tile is a few rows times a few components, whose sums stay in registers while all features pass by. Each sum is one chain of
-//! products, added feature by feature, whatever the tile: lanes hold different sums, and a row's bits do not depend on the rows
-//! around it.
+//! A tile is a few rows times a few components, whose sums stay in registers while all features pass by. Each sum is
+//! one chain of products, added feature by feature, whatever the tile: lanes hold different sums, and a row's bits do
+//! not depend on the rows around it.
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 
 /// Rows of a tile, which share the weights that are loaded.
 const ROWS: usize = 2;
-/// Components of a tile: with two rows, 10 of the 16 vector registers that every x86-64 CPU has. The default of 50 components is
-/// five tiles.
+/// Components of a tile: with two rows, 10 of the 16 vector registers that every x86-64 CPU has. The default of 50
+/// components is five tiles.
 const COMPONENTS: usize = 10;
 
 /// One feature's weights for the components of a tile.
@@ -24,7 +24,8 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// Projects rows of `features` numbers on `components`: `sum over features of (value - offset(feature)) * weight(feature, component)`.
+    /// Projects rows of `features` numbers on `components`: `sum over features of (value - offset(feature)) *
+    /// weight(feature, component)`.
     pub fn new(
         (features, components): (usize, usize),
         weight: impl Fn(usize, usize) -> f64,

@@ -34,8 +34,8 @@ pub(crate) fn centred_scatter(rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f6
 
 fn scatter_with(kernel: Kernel, rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f64> {
     let strips = mean.len().div_ceil(STRIP);
-    // Zeros that are written: those of `vec!` are pages that the system maps when they are read and again when they are written,
-    // and that second time interrupts the other threads.
+    // Zeros that are written: those of `vec!` are pages that the system maps when they are read and again when they are
+    // written, and that second time interrupts the other threads.
     let mut tiles: Vec<Tile> = repeat_n(Tile::default(), strips * (strips + 1) / 2).collect();
     let mut packed = vec![Run::default(); strips * DEPTH.min(rows.nrows())];
     for block in rows.axis_chunks_iter(Axis(0), DEPTH) {

@@ -35,8 +35,9 @@ fn merged(rows: ArrayView2<'_, f32>, cuts: &[prop::sample::Index]) -> Result<Mom
     Ok(merger.finish()?.expect("at least one chunk"))
 }
 
-/// Equal to 1e-9 of the features' own scale, and what rounding of their means amounts to: a mean is wrong by epsilon times itself,
-/// and each of up to 20 merges multiplies this with twice the distance of two means times a number of rows, at most `sqrt(n S)`.
+/// Equal to 1e-9 of the features' own scale, and what rounding of their means amounts to: a mean is wrong by epsilon
+/// times itself, and each of up to 20 merges multiplies this with twice the distance of two means times a number of
+/// rows, at most `sqrt(n S)`.
 fn assert_close(actual: &Moments, expected: &Moments) -> Result<(), TestCaseError> {
     prop_assert_eq!(actual.count(), expected.count());
     let mean_error = (actual.mean() - expected.mean()).amax();

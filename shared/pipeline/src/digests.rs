@@ -1,8 +1,10 @@
-//! What a file's bytes must be: digests that whoever wrote it left behind, checked by whoever reads it before any byte is used.
+//! What a file's bytes must be: digests that whoever wrote it left behind, checked by whoever reads it before any byte
+//! is used.
 //!
-//! Every file that is read again is vouched for. Moments and the records below carry a seal of their own; a part's other files stand in its
-//! moments, the listings in shards.json, and the rest in the record of the stage that wrote it: plan.json, digests/reduce.json,
-//! counters/&lt;shard&gt;.json, digests/report.json. So nothing is read that was not written by a run, and no file in the place of another.
+//! Every file that is read again is vouched for. Moments and the records below carry a seal of their own; a part's
+//! other files stand in its moments, the listings in shards.json, and the rest in the record of the stage that wrote
+//! it: plan.json, digests/reduce.json, counters/&lt;shard&gt;.json, digests/report.json. So nothing is read that was
+//! not written by a run, and no file in the place of another.
 
 use std::collections::BTreeMap;
 

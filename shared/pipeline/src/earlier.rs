@@ -19,8 +19,8 @@ pub(crate) struct Earlier {
     pub(crate) has_fragments: bool,
 }
 
-/// Gathers outcomes of the rows of `shard`: from what its own part had come to, then from the parts of earlier runs, the last planned
-/// first, of which only those are read that hold something new.
+/// Gathers outcomes of the rows of `shard`: from what its own part had come to, then from the parts of earlier runs,
+/// the last planned first, of which only those are read that hold something new.
 pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width: usize) -> Result<Earlier, Error> {
     let mut search = Search {
         output,
@@ -106,7 +106,8 @@ impl Search<'_> {
     }
 }
 
-/// Whether an image that was rejected for `reason` would be rejected again: the earlier run's limits may have been lower.
+/// Whether an image that was rejected for `reason` would be rejected again: the earlier run's limits may have been
+/// lower.
 fn is_lasting(reason: RejectReason) -> bool {
     match reason {
         RejectReason::Unreadable | RejectReason::TooLarge => false,

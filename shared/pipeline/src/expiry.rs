@@ -1,4 +1,5 @@
-//! Keeping what a run is going to use from expiring under it: a bucket's lifecycle may delete parts and nodes when they are old.
+//! Keeping what a run is going to use from expiring under it: a bucket's lifecycle may delete parts and nodes when they
+//! are old.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::{merge, planned};
 /// Requests to the output that are under way at once.
 const CONCURRENCY: usize = 32;
 
-/// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than `age` ago.
+/// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than
+/// `age` ago.
 ///
 /// # Errors
 /// Those of the store.

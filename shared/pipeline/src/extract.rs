@@ -89,7 +89,8 @@ impl Extracted {
 }
 
 impl<'a> Extraction<'a> {
-    /// Reads images from `input`, computes in `pool`, writes parts to `output`, and to `fragments` what they come to meanwhile.
+    /// Reads images from `input`, computes in `pool`, writes parts to `output`, and to `fragments` what they come to
+    /// meanwhile.
     pub fn new(
         input: &'a dyn Store,
         output: &'a dyn Store,
@@ -112,8 +113,9 @@ impl<'a> Extraction<'a> {
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
     ///
     /// # Errors
-    /// [`Error::InputChanged`] when an image was replaced or removed since the listing, [`Error::Damaged`] when the listing is not the one
-    /// that was planned, [`Error::Inconsistent`] when the plan was made for another model, and those of the stores. An unusable image is no error: it becomes a reject.
+    /// [`Error::InputChanged`] when an image was replaced or removed since the listing, [`Error::Damaged`] when the
+    /// listing is not the one that was planned, [`Error::Inconsistent`] when the plan was made for another model, and
+    /// those of the stores. An unusable image is no error: it becomes a reject.
     pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn(Done) + Sync)) -> Result<Extracted, Error> {
         let layout = RunLayout::new(shard.run_id.as_str());
         let recipe = self.recipe(shard, &layout)?;
@@ -165,8 +167,8 @@ impl<'a> Extraction<'a> {
         let new: Vec<_> =
             rows.iter().zip(&outcomes).filter(|(_, earlier)| earlier.is_none()).map(|(row, _)| row).collect();
         (new.len()..rows.len()).for_each(|_| on_image(Done::Found));
-        // Of several shards, one after the other reads and computes its images. Side by side they would end together, and
-        // nothing would be computed while their parts are written.
+        // Of several shards, one after the other reads and computes its images. Side by side they would end together,
+        // and nothing would be computed while their parts are written.
         let mut turn = Some(self.turn.lock().await);
         let mut groups = groups(&new);
         let groups = std::iter::from_fn(move || groups.next().or_else(|| turn.take().and(None)));

@@ -1,8 +1,9 @@
-//! The finished images of parts that are not finished: kept every half minute and when a run stops, so that none is computed twice.
+//! The finished images of parts that are not finished: kept every half minute and when a run stops, so that none is
+//! computed twice.
 //!
-//! A fragment lies in the folder of its part and is called by the digest of its bytes, so attempts that run side by side take nothing
-//! from one another, and what is damaged is known by its name. Only images that could be used stand in it. Once the part exists, its
-//! fragments are deleted.
+//! A fragment lies in the folder of its part and is called by the digest of its bytes, so attempts that run side by
+//! side take nothing from one another, and what is damaged is known by its name. Only images that could be used stand
+//! in it. Once the part exists, its fragments are deleted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,7 +79,8 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    /// Writes what stands in no fragment yet. Where that fails the run goes on: nothing but time is lost, and only if it is stopped.
+    /// Writes what stands in no fragment yet. Where that fails the run goes on: nothing but time is lost, and only if
+    /// it is stopped.
     async fn keep(&self, part: &str) {
         let images = {
             let mut parts = self.lock();

@@ -15,17 +15,17 @@ use crate::recipe::Recipe;
 /// Runs that are remembered: the last ones that were planned, whatever became of them.
 const MOST_REMEMBERED: usize = 64;
 
-/// Earlier runs by the same recipe whose parts are looked through. Each costs a plan two requests, and a shard one where it has images
-/// that no later run knows.
+/// Earlier runs by the same recipe whose parts are looked through. Each costs a plan two requests, and a shard one
+/// where it has images that no later run knows.
 const MOST_RUNS: usize = 32;
 
-/// Earlier parts that all shards together are told of, beside those of the newest run: each takes some 230 bytes in missing.json and in
-/// the plan's memory.
+/// Earlier parts that all shards together are told of, beside those of the newest run: each takes some 230 bytes in
+/// missing.json and in the plan's memory.
 const MOST_PREVIOUS_IN_ALL: usize = 100_000;
 
-/// Earlier parts that a shard is told of. Each takes some 230 bytes of the shard's entry in missing.json, which Step Functions hands to
-/// a child execution as its input, of at most 256 KiB. There are more only where shards have become many times larger; then the
-/// images of the others are computed again.
+/// Earlier parts that a shard is told of. Each takes some 230 bytes of the shard's entry in missing.json, which Step
+/// Functions hands to a child execution as its input, of at most 256 KiB. There are more only where shards have become
+/// many times larger; then the images of the others are computed again.
 const MOST_PREVIOUS: usize = 1_000;
 
 /// The content of [`PLANNED`].
@@ -72,7 +72,8 @@ impl PlannedRuns {
     }
 }
 
-/// What was read of an earlier run; nothing where it is damaged, for that run is only a source of what need not be computed again.
+/// What was read of an earlier run; nothing where it is damaged, for that run is only a source of what need not be
+/// computed again.
 pub(crate) fn of_earlier_run<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     match read {
         Err(error @ Error::Damaged { .. }) => {
@@ -128,7 +129,8 @@ impl History {
         Ok(Self { runs })
     }
 
-    /// The parts of earlier shards whose range of hashes overlaps that of `shard`, each once, at most [`MOST_PREVIOUS`].
+    /// The parts of earlier shards whose range of hashes overlaps that of `shard`, each once, at most
+    /// [`MOST_PREVIOUS`].
     pub(crate) fn overlapping(&self, shard: u32, shard_bits: u32) -> Vec<PreviousPart> {
         let mut seen = HashSet::new();
         let all =

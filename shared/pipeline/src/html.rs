@@ -1,7 +1,8 @@
 //! report.html: a run on one page, for people.
 //!
-//! The page is one file that needs nothing else: no script, no font, no picture, and it forbids itself to load any. It is written so
-//! that it is well-formed XML too. Lengths inside plots are per cent, so that plots fit any width while their text keeps its size.
+//! The page is one file that needs nothing else: no script, no font, no picture, and it forbids itself to load any. It
+//! is written so that it is well-formed XML too. Lengths inside plots are per cent, so that plots fit any width while
+//! their text keeps its size.
 
 mod axis;
 mod scatter;

@@ -69,7 +69,8 @@ pub struct FolderSize {
 /// The run that is meant: the named one, or the newest successful one.
 ///
 /// # Errors
-/// [`Error::Request`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json names none.
+/// [`Error::Request`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json
+/// names none.
 pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId, Error> {
     let problem = match named {
         Some(run_id) if output.exists(&RunLayout::new(run_id.as_str()).success()).await? => return Ok(run_id.clone()),

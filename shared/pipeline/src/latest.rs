@@ -1,7 +1,7 @@
 //! latest.json: the newest successful run.
 //!
-//! The newest run is the one that was made last, whatever its clock said: a plan writes down which run latest.json named when it began, and
-//! its report puts itself in that one's place.
+//! The newest run is the one that was made last, whatever its clock said: a plan writes down which run latest.json
+//! named when it began, and its report puts itself in that one's place.
 
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
@@ -63,13 +63,14 @@ fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Removes latest.json; the run's own folder stays until it expires or somebody deletes it. The caller holds the output's lock.
+/// Removes latest.json; the run's own folder stays until it expires or somebody deletes it. The caller holds the
+/// output's lock.
 pub(crate) async fn remove(store: &dyn Store) -> Result<(), Error> {
     Ok(store.delete(LATEST).await?)
 }
 
-/// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was planned. Where it
-/// names yet another one, that one was planned after this one had lost the output, and stays.
+/// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was
+/// planned. Where it names yet another one, that one was planned after this one had lost the output, and stays.
 pub(crate) async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&RunId>) -> Result<(), Error> {
     let bytes = json::encode(LATEST, &Latest::of(run_id))?;
     loop {

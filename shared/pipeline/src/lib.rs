@@ -1,12 +1,12 @@
 //! The stages that turn a dataset of images into features, principal components and validated tables.
 //!
-//! A run passes through [`plan`], [`extract`], [`merge`] (the stage `combine`), [`reduce`], [`project`] and [`report`]. Each stage takes
-//! names and counters, reads and writes everything else through a [`Store`](pomona_store::Store), and may be repeated at any time: what exists is not made
-//! again, and what is made again is the same, byte for byte. [`local`] runs them in one process; on AWS a state machine calls the same
-//! functions.
+//! A run passes through [`plan`], [`extract`], [`merge`] (the stage `combine`), [`reduce`], [`project`] and [`report`].
+//! Each stage takes names and counters, reads and writes everything else through a [`Store`](pomona_store::Store), and
+//! may be repeated at any time: what exists is not made again, and what is made again is the same, byte for byte.
+//! [`local`] runs them in one process; on AWS a state machine calls the same functions.
 //!
-//! [`pomona_run::layout`] knows where every file lies and [`pomona_run::names`] what it is called: names are contents, so they answer the question whether work
-//! was done already.
+//! [`pomona_run::layout`] knows where every file lies and [`pomona_run::names`] what it is called: names are contents,
+//! so they answer the question whether work was done already.
 //!
 //! ```no_run
 //! use pomona_pipeline::compute::ComputePool;

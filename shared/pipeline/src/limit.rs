@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 
 /// `limit` of the keys: of each label in proportion, at least one where that is possible; all where there are no more.
 ///
-/// Of each label those with the smallest hashes are taken, so the samples of a dataset that has grown, or of another limit, share
-/// nearly all they can.
+/// Of each label those with the smallest hashes are taken, so the samples of a dataset that has grown, or of another
+/// limit, share nearly all they can.
 pub(crate) fn sample(keys: Vec<String>, labels: LabelFrom, limit: u64) -> HashSet<String> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if keys.len() <= limit {
@@ -32,8 +32,9 @@ pub(crate) fn sample(keys: Vec<String>, labels: LabelFrom, limit: u64) -> HashSe
 
 type Rank = [u8; 32];
 
-/// How many of `limit` seats each label gets that has so many images: one each, and the others in proportion to the images that are
-/// left, by largest remainder (Hamilton's method). There are at least as many images as seats, and as many seats as labels.
+/// How many of `limit` seats each label gets that has so many images: one each, and the others in proportion to the
+/// images that are left, by largest remainder (Hamilton's method). There are at least as many images as seats, and as
+/// many seats as labels.
 fn seats(counts: &[usize], limit: usize) -> Vec<usize> {
     let others = (limit - counts.len()) as u128;
     let images: u128 = counts.iter().map(|count| *count as u128 - 1).sum();

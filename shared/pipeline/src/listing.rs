@@ -64,7 +64,8 @@ pub struct Class {
 pub struct Listing {
     /// Every image.
     pub rows: Vec<Row>,
-    /// Classes in the order of their ids: those that the run was given, then the others, most frequent first, ties by name.
+    /// Classes in the order of their ids: those that the run was given, then the others, most frequent first, ties by
+    /// name.
     pub classes: Vec<Class>,
 }
 

@@ -39,7 +39,8 @@ const SHARDS_AT_ONCE: usize = 2;
 /// How often a run whose input changes under it is planned anew.
 const REPLANS: u32 = 3;
 
-/// How often a run that meets damaged files is planned anew. Each time it finds all damage of one kind: moments, nodes of a level, features.
+/// How often a run that meets damaged files is planned anew. Each time it finds all damage of one kind: moments, nodes
+/// of a level, features.
 const MENDS: u32 = 8;
 
 /// What a run works on and with.
@@ -86,7 +87,8 @@ pub struct Summary {
     pub timings: Vec<Timing>,
 }
 
-/// Runs all stages under the output's lock, and gives the lock back however the run ends; also when `stopped` comes first.
+/// Runs all stages under the output's lock, and gives the lock back however the run ends; also when `stopped` comes
+/// first.
 ///
 /// # Errors
 /// Those of the stages, [`Error::TooWide`] and [`Error::Busy`]. `Ok(None)` when the run was stopped.

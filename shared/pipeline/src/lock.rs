@@ -1,8 +1,8 @@
 //! One run at a time on an output: lock.json says who is running, since when, until when.
 //!
-//! The lock is created only where there is none, and replaced only if it is still the one that was read, so of two runs that start
-//! together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one that nobody can read, and one
-//! that would last longer than any run asks for: the clock of whoever took it ran ahead.
+//! The lock is created only where there is none, and replaced only if it is still the one that was read, so of two runs
+//! that start together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one
+//! that nobody can read, and one that would last longer than any run asks for: the clock of whoever took it ran ahead.
 
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ impl Holders for UnknownHolders {
     }
 }
 
-/// Every other holder is gone, because something stronger than lock.json (a lock of the operating system) is held already.
+/// Every other holder is gone, because something stronger than lock.json (a lock of the operating system) is held
+/// already.
 #[derive(Debug)]
 pub struct NoOtherHolders;
 

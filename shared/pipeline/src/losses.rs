@@ -1,4 +1,5 @@
-//! What pictures lost before the network saw them, kept beside their features so that whoever reuses these knows it, too.
+//! What pictures lost before the network saw them, kept beside their features so that whoever reuses these knows it,
+//! too.
 
 use pomona_vision::pixels::Losses;
 use serde::{Deserialize, Serialize};

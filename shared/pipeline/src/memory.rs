@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::error::Error;
 
-/// Bytes per entry of the covariance, features by features, where most is held at once: while it is decomposed there are the moments (half
-/// of it), its reflections, the eigenvectors and the solver's scratch, each of doubles.
+/// Bytes per entry of the covariance, features by features, where most is held at once: while it is decomposed there
+/// are the moments (half of it), its reflections, the eigenvectors and the solver's scratch, each of doubles.
 const BYTES_PER_ENTRY: u64 = 32;
 
 /// Memory below which nobody asks: no machine that runs this program has less.

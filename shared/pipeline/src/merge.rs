@@ -31,7 +31,8 @@ pub async fn read_level(
 /// The stage `combine`: merges one group and writes its node; a node that exists is not merged again.
 ///
 /// # Errors
-/// Those of the store, and [`Error::Damaged`] where a child is missing or damaged; all that are damaged are set aside then.
+/// Those of the store, and [`Error::Damaged`] where a child is missing or damaged; all that are damaged are set aside
+/// then.
 pub async fn combine(output: &dyn Store, group: &Group) -> Result<(), Error> {
     if moments_file::exist(output, &Kind::Node.key(&group.node)).await? {
         return Ok(());

@@ -7,8 +7,8 @@
 //! | explained_variance_ratio | f64, null for mean and scale | its share of the total variance |
 //! | values | list of f64 | one number per feature |
 //!
-//! So `(x - mean) / scale`, times each component, projects `x` whatever was chosen: the mean of features that are not centred is 0 (and
-//! what was measured is a row `measured_mean`), and the scale of a constant feature is 1.
+//! So `(x - mean) / scale`, times each component, projects `x` whatever was chosen: the mean of features that are not
+//! centred is 0 (and what was measured is a row `measured_mean`), and the scale of a constant feature is 1.
 //!
 //! The file's key-value metadata holds `count`, `center` and `total_variance`, and what the components were made by.
 

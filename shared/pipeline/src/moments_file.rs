@@ -9,7 +9,8 @@
 //! | ... | the header as JSON |
 //! | ... | the numbers, as [`pomona_pca::Moments::to_bytes`] writes them |
 //!
-//! So the header can be trusted without the numbers having been read, and no file of moments passes for another. Digests are hexadecimal.
+//! So the header can be trusted without the numbers having been read, and no file of moments passes for another.
+//! Digests are hexadecimal.
 
 use bytes::Bytes;
 use pomona_pca::Moments;
@@ -27,8 +28,8 @@ const MAGIC: &[u8; 8] = b"POMONAM2";
 /// The length of a digest in hexadecimal.
 const DIGEST: usize = 64;
 
-/// What is read of a file whose header is wanted. With its digests a header has some 450 bytes: two digests more, and a count for each
-/// reason.
+/// What is read of a file whose header is wanted. With its digests a header has some 450 bytes: two digests more, and a
+/// count for each reason.
 const HEADER_BYTES: usize = 4 << 10;
 
 /// What a file of moments says about the images behind it.
@@ -215,7 +216,8 @@ fn if_there(read: Result<Bytes, StoreError>) -> Result<Option<Bytes>, Error> {
     }
 }
 
-/// Deletes the moments at `key` where `outcome` is damage to them or to what they vouch for: what does not exist is made again.
+/// Deletes the moments at `key` where `outcome` is damage to them or to what they vouch for: what does not exist is
+/// made again.
 pub(crate) async fn set_aside_if_damaged<T>(
     store: &dyn Store,
     key: &str,

@@ -45,8 +45,8 @@ pub struct OddLabels {
     pub unlabelled: u64,
     /// Labels that are named like parts of a dataset, such as `train`.
     pub splits: Names,
-    /// Labels of several folders that differ in more than the part of the dataset, such as `bottle/good` and `cable/good`; each with two
-    /// of these folders.
+    /// Labels of several folders that differ in more than the part of the dataset, such as `bottle/good` and
+    /// `cable/good`; each with two of these folders.
     pub shared: Names,
     /// Labels that are written in several ways that look the same: Unicode's composed and decomposed forms.
     pub alike: Names,

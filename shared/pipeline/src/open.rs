@@ -7,7 +7,8 @@ use pomona_store::{S3Store, Store};
 
 use crate::error::Error;
 
-/// Opens a location to read from: a folder that exists, or `s3://bucket/prefix` in a region that [`region::VARIABLE`] allows.
+/// Opens a location to read from: a folder that exists, or `s3://bucket/prefix` in a region that [`region::VARIABLE`]
+/// allows.
 ///
 /// # Errors
 /// [`pomona_run::Error::RegionNotAllowed`], and those of the store.

@@ -21,7 +21,8 @@ impl Output {
     /// Opens `s3://bucket/prefix` or a folder, which is made where it does not exist, for results of `input`.
     ///
     /// # Errors
-    /// [`Error::Busy`] when another process holds the folder, [`Error::Request`] for an output inside the input, and those of the store.
+    /// [`Error::Busy`] when another process holds the folder, [`Error::Request`] for an output inside the input, and
+    /// those of the store.
     pub async fn open(location: &str, input: &str) -> Result<Self, Error> {
         location::refuse_output_inside_input(input, location)?;
         if location.starts_with("s3://") {

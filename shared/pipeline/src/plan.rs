@@ -41,8 +41,8 @@ pub struct Request<'a> {
     pub recipe: &'a Recipe,
 }
 
-/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, nothing is changed unless the options allow
-/// it; then latest.json is removed: it would go on pointing at features of what was deleted.
+/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, nothing is changed
+/// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
 /// [`Error::Request`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
@@ -169,8 +169,8 @@ fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Err
     }
 }
 
-/// Removes latest.json if its run was over this input and would find no image there now, by its own options, and if that is allowed: a
-/// request that finds none because it looks elsewhere, or for something else, changes nothing.
+/// Removes latest.json if its run was over this input and would find no image there now, by its own options, and if
+/// that is allowed: a request that finds none because it looks elsewhere, or for something else, changes nothing.
 async fn forget_emptied_dataset(input: &dyn Store, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
     let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
     let Some(newest) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { return Ok(()) };
@@ -198,7 +198,8 @@ fn tell_of_clock(newest: &RunId, run_id: &RunId) {
     }
 }
 
-/// Deletes the tables of an earlier plan of this very run, which ended in a new plan: they may be of shards that there are no more.
+/// Deletes the tables of an earlier plan of this very run, which ended in a new plan: they may be of shards that there
+/// are no more.
 async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
     if !output.exists(&layout.plan()).await? {
         return Ok(());
@@ -284,8 +285,8 @@ fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
     table.finish()
 }
 
-/// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor under the one
-/// that only this run uses.
+/// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor
+/// under the one that only this run uses.
 ///
 /// # Errors
 /// As [`planned::read_plan`].

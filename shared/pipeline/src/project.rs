@@ -88,11 +88,12 @@ impl<'a> Projection<'a> {
         Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, provenance, pca }) })
     }
 
-    /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can be projected at once.
+    /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can
+    /// be projected at once.
     ///
     /// # Errors
-    /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then), [`Error::Inconsistent`] when
-    /// they do not fit each other, and those of the store.
+    /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then),
+    /// [`Error::Inconsistent`] when they do not fit each other, and those of the store.
     pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
         let listing_key = self.model.layout.listing(shard.shard);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;

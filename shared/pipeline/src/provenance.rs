@@ -1,5 +1,5 @@
-//! What a table says of itself in Parquet's key-value metadata. Nothing in it depends on when, where or how often a run was made: equal
-//! tables have equal bytes, and a part's features are shared by runs.
+//! What a table says of itself in Parquet's key-value metadata. Nothing in it depends on when, where or how often a run
+//! was made: equal tables have equal bytes, and a part's features are shared by runs.
 
 use pomona_run::Options;
 use pomona_vision::model::Weights;

@@ -46,7 +46,8 @@ impl Recipe {
         Self { limits: Limits::of_pixels(max_pixels), ..self }
     }
 
-    /// Whether features by this recipe are features by `other`, too; of a lower limit they are, but for what it refused.
+    /// Whether features by this recipe are features by `other`, too; of a lower limit they are, but for what it
+    /// refused.
     pub(crate) fn serves(&self, other: &Self) -> bool {
         let (own, theirs) = (self.limits, other.limits);
         let refuses_no_less =

@@ -33,8 +33,8 @@ pub struct Reduced {
 /// Fits the PCA of a run whose parts and nodes exist.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`Error::Damaged`] where moments are (they are set aside then),
-/// those of fitting and those of the store.
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`Error::Damaged`] where moments are (they
+/// are set aside then), those of fitting and those of the store.
 pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan: Plan = planned::read_plan(output, run_id).await?;

@@ -26,8 +26,8 @@ const SHOWN: usize = 100;
 /// The fewest images that principal components can be made of.
 const FEWEST: u64 = 2;
 
-/// Refuses to go on where more images are unusable than the run allows, or too few are usable. Which ones and why stands in errors/ and on the
-/// run's page by then.
+/// Refuses to go on where more images are unusable than the run allows, or too few are usable. Which ones and why
+/// stands in errors/ and on the run's page by then.
 ///
 /// # Errors
 /// [`Error::TooManyRejects`], [`Error::NothingUsable`] or [`Error::OneImage`], and those of the store.

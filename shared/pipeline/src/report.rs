@@ -1,5 +1,5 @@
-//! The last stage, `report`: adds up the shards' counters, checks them against the plan, writes the reports, then `_SUCCESS`, then moves
-//! latest.json forward.
+//! The last stage, `report`: adds up the shards' counters, checks them against the plan, writes the reports, then
+//! `_SUCCESS`, then moves latest.json forward.
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -26,7 +26,8 @@ use crate::{inspect, json, latest, reduce};
 /// Requests to the output that a report has under way at once.
 const CONCURRENCY: usize = 32;
 
-/// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run was made.
+/// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run
+/// was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// When the report was written.
@@ -77,7 +78,8 @@ impl ModelInfo {
 /// Checks a run, writes its reports and marks it successful.
 ///
 /// # Errors
-/// [`Error::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
+/// [`Error::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails
+/// (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;

@@ -55,8 +55,8 @@ impl Sampling {
     }
 }
 
-/// The points to show, of those that all shards kept: no more than [`MOST_POINTS`], in the order of their ranks, so that no class
-/// hides another.
+/// The points to show, of those that all shards kept: no more than [`MOST_POINTS`], in the order of their ranks, so
+/// that no class hides another.
 pub(crate) fn select(points: Vec<Point>) -> Vec<Point> {
     let mut ranked: Vec<_> = points.into_iter().map(|point| (names::plot_rank(&point.path), point)).collect();
     ranked.sort_unstable_by(|(rank, point), (other_rank, other)| (rank, &point.path).cmp(&(other_rank, &other.path)));

@@ -30,15 +30,17 @@ pub struct Hit {
     pub path: String,
     /// Its label.
     pub label: String,
-    /// One minus the cosine of the angle between both images' vectors: 0 for the same direction, 2 for the opposite one.
+    /// One minus the cosine of the angle between both images' vectors: 0 for the same direction, 2 for the opposite
+    /// one.
     pub distance: f64,
 }
 
-/// The `count` images of a run whose vectors are nearest to `features`, nearest first, ties by path. One shard is held at a time.
+/// The `count` images of a run whose vectors are nearest to `features`, nearest first, ties by path. One shard is held
+/// at a time.
 ///
 /// # Errors
-/// [`Error::Request`] when `recipe` is not the run's own or `features` are not finite, [`Error::Damaged`] for files that are not what they
-/// should be, and those of the store.
+/// [`Error::Request`] when `recipe` is not the run's own or `features` are not finite, [`Error::Damaged`] for files
+/// that are not what they should be, and those of the store.
 pub async fn search(
     output: &dyn Store,
     run_id: &RunId,

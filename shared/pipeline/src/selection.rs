@@ -1,4 +1,5 @@
-//! Which of the entries at the input are images of the dataset, and what becomes of the others: nothing is left out uncounted.
+//! Which of the entries at the input are images of the dataset, and what becomes of the others: nothing is left out
+//! uncounted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,8 @@ use pomona_store::Entry;
 use pomona_vision::pixels::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
 
-/// Names that systems and programs give to what they keep beside a user's files; names that begin with a dot are hidden, too.
+/// Names that systems and programs give to what they keep beside a user's files; names that begin with a dot are
+/// hidden, too.
 const SYSTEM_NAMES: [&str; 6] = ["__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"];
 
 /// What a link is whose target is gone.
@@ -38,7 +40,8 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// What a user should know, a sentence each. What was asked for, or is no image in anybody's eyes, is not worth one.
+    /// What a user should know, a sentence each. What was asked for, or is no image in anybody's eyes, is not worth
+    /// one.
     pub fn notices(&self) -> Vec<String> {
         let mut notices: Vec<String> =
             self.other_images.iter().map(|(ending, count)| of_type(ending, *count)).collect();
@@ -97,7 +100,8 @@ pub(crate) struct Remainder {
     /// Files of any kind, the images included.
     pub(crate) files: u64,
     pub(crate) left_out: LeftOut,
-    /// Folders that would vanish without a word, by their keys with a slash at their ends, and why nothing of them is used.
+    /// Folders that would vanish without a word, by their keys with a slash at their ends, and why nothing of them is
+    /// used.
     pub(crate) odd_folders: Vec<(String, Reject)>,
 }
 

@@ -1,7 +1,7 @@
 //! Tables as Parquet and CSV bytes: the one place that knows both libraries.
 //!
-//! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader knows). List
-//! elements are named `element`, as Spark and the Parquet format name them.
+//! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader
+//! knows). List elements are named `element`, as Spark and the Parquet format name them.
 
 use std::sync::Arc;
 

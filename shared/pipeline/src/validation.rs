@@ -8,7 +8,8 @@ use crate::losses::LossCounts;
 use crate::planned::{Plan, Shard};
 use crate::project::Counters;
 
-/// Components are stored as 32-bit floats, so their variance agrees with the model's to this share of the total variance.
+/// Components are stored as 32-bit floats, so their variance agrees with the model's to this share of the total
+/// variance.
 const VARIANCE_TOLERANCE: f64 = 1e-5;
 
 /// The shards' counters, added up.

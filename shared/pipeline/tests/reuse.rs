@@ -1,4 +1,5 @@
-//! What was computed once is not computed again: after a stop, by another choice of images or labels, and whatever the newest run was.
+//! What was computed once is not computed again: after a stop, by another choice of images or labels, and whatever the
+//! newest run was.
 
 mod support;
 

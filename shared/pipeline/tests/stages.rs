@@ -71,7 +71,8 @@ async fn a_shards_images_are_read_once_those_of_the_one_before_are_handed_out() 
     let shards: Vec<u32> = read.map(|(_, key)| names::shard_of(key, finished.plan.shard_bits)).collect();
     let first = shards.iter().filter(|shard| **shard == shards[0]).count();
     let before_the_second = shards.iter().take_while(|shard| **shard == shards[0]).count();
-    // One thread has 36 groups of four images in the making or waiting; side by side the second shard would begin after as many.
+    // One thread has 36 groups of four images in the making or waiting; side by side the second shard would begin after
+    // as many.
     assert!(first - before_the_second <= 36 * 4, "{before_the_second} of {first} images before the second shard's");
     assert!(before_the_second > 2 * 36 * 4, "{first} images are too few to tell");
 }

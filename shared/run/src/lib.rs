@@ -1,5 +1,5 @@
-//! A run's vocabulary: what a user may choose, what runs, stages and files are called, where they lie. Nothing here reads or writes, decodes
-//! or computes, so whoever only talks about runs needs nothing else.
+//! A run's vocabulary: what a user may choose, what runs, stages and files are called, where they lie. Nothing here
+//! reads or writes, decodes or computes, so whoever only talks about runs needs nothing else.
 //!
 //! ```
 //! use pomona_run::layout::RunLayout;

@@ -8,8 +8,8 @@ const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
 /// The largest number of bits that name a shard: a million shards.
 const MAX_SHARD_BITS: u32 = 20;
 
-/// How many leading bits of a key's hash name its shard: the largest power of two of shards with at least `shard_size` images in each
-/// on average, and more where the mean shard would exceed 1 GiB.
+/// How many leading bits of a key's hash name its shard: the largest power of two of shards with at least `shard_size`
+/// images in each on average, and more where the mean shard would exceed 1 GiB.
 pub fn shard_bits(images: u64, bytes: u64, shard_size: u64) -> u32 {
     let by_count = (images / shard_size.max(1)).max(1).ilog2();
     let by_bytes = bytes.div_ceil(MAX_MEAN_SHARD_BYTES).max(1);
@@ -24,7 +24,8 @@ pub fn shard_of(key: &str, bits: u32) -> u32 {
     top.checked_shr(32 - bits).unwrap_or(0)
 }
 
-/// The order in which `--limit` samples keys. Another hash than the shards', or a sample would fill the first shards only.
+/// The order in which `--limit` samples keys. Another hash than the shards', or a sample would fill the first shards
+/// only.
 pub fn sample_rank(key: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"pomona sample\0");
@@ -32,7 +33,8 @@ pub fn sample_rank(key: &str) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The order in which the report samples keys for its scatter plot. Another hash than `--limit`'s, which leaves only keys of a low rank.
+/// The order in which the report samples keys for its scatter plot. Another hash than `--limit`'s, which leaves only
+/// keys of a low rank.
 pub fn plot_rank(key: &str) -> u64 {
     let mut hash = Sha256::new();
     hash.update(b"pomona plot\0");
@@ -69,7 +71,8 @@ pub fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// The digest that a file carries in itself: of the key at which it lies, so that no file can stand for another, and of its bytes.
+/// The digest that a file carries in itself: of the key at which it lies, so that no file can stand for another, and of
+/// its bytes.
 pub fn seal(key: &str, bytes: &[u8]) -> String {
     let mut seal = NameHasher::new("pomona seal 1");
     seal.field(key.as_bytes());
@@ -86,8 +89,8 @@ pub fn node_name(children: &[String]) -> String {
     name.finish()
 }
 
-/// The name under which `run_id` keeps a part or node that holds something which no other run may take over, such as an image that
-/// could not be read this time.
+/// The name under which `run_id` keeps a part or node that holds something which no other run may take over, such as an
+/// image that could not be read this time.
 pub fn name_of_this_run(name: &str, run_id: &str) -> String {
     let mut own = NameHasher::new("pomona this run only 1");
     own.field(name.as_bytes());

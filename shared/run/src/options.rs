@@ -33,7 +33,8 @@ pub struct Options {
     pub include_hidden: bool,
     /// Which folder's name is an image's label.
     pub label_from: LabelFrom,
-    /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels come behind.
+    /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels
+    /// come behind.
     pub classes: Vec<String>,
     /// A sample of this many images: of each label in proportion, at least one where that is possible.
     pub limit: Option<u64>,
@@ -45,8 +46,8 @@ pub struct Options {
     pub max_reject_share: f64,
     /// Which tables to write as CSV beside Parquet.
     pub csv: CsvTables,
-    /// The input may have lost all images of the newest run: latest.json is removed then. Not written down where it is not set, because it
-    /// changes no result.
+    /// The input may have lost all images of the newest run: latest.json is removed then. Not written down where it is
+    /// not set, because it changes no result.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_empty: bool,
 }

@@ -1,4 +1,5 @@
-//! Where Pomona may work on AWS: in a few regions of the European Union, and in London, which the EU's adequacy decision covers.
+//! Where Pomona may work on AWS: in a few regions of the European Union, and in London, which the EU's adequacy
+//! decision covers.
 
 use crate::error::Error;
 
@@ -11,7 +12,8 @@ pub const DEFAULT: [&str; 3] = ["eu-west-1", "eu-west-2", "eu-west-3"];
 /// All regions that a list may name: the default ones, Frankfurt, Stockholm.
 const POSSIBLE: [&str; 5] = ["eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1", "eu-north-1"];
 
-/// Refuses to work in `region` unless `list`, the content of [`VARIABLE`], allows it. Without a list, [`DEFAULT`] holds.
+/// Refuses to work in `region` unless `list`, the content of [`VARIABLE`], allows it. Without a list, [`DEFAULT`]
+/// holds.
 ///
 /// # Errors
 /// [`Error::RegionNotAllowed`], also when the list names a region that can never be allowed.

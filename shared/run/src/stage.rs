@@ -106,7 +106,8 @@ impl Stage {
         self.spec().name
     }
 
-    /// What the stage works on one by one, as a word for `count` of them; nothing where it works on the whole run at once.
+    /// What the stage works on one by one, as a word for `count` of them; nothing where it works on the whole run at
+    /// once.
     pub fn unit(self, count: u64) -> Option<&'static str> {
         self.spec().unit.map(|(one, many)| if count == 1 { one } else { many })
     }

@@ -1,6 +1,7 @@
 //! The merge tree: groups of 64 neighbours are merged level by level until one group is left.
 //!
-//! Shards stand in the order of their numbers and a group merges pairwise, so the order of additions depends on the dataset alone.
+//! Shards stand in the order of their numbers and a group merges pairwise, so the order of additions depends on the
+//! dataset alone.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,8 @@
-//! Text that others wrote, such as the names of files, in a form that does nothing to a terminal or a page but stand there.
+//! Text that others wrote, such as the names of files, in a form that does nothing to a terminal or a page but stand
+//! there.
 
-/// `text` with every character that cannot be seen but does something made visible, line ends included: for names within a line.
+/// `text` with every character that cannot be seen but does something made visible, line ends included: for names
+/// within a line.
 pub fn visible(text: &str) -> String {
     text.chars().map(visible_character).collect()
 }
@@ -10,8 +12,8 @@ pub fn visible_lines(text: &str) -> String {
     text.chars().map(|character| if character == '\n' { character } else { visible_character(character) }).collect()
 }
 
-/// Control characters by their pictures (U+2400 and on); what has none, what would turn round the text after it, and what XML does
-/// not allow by U+FFFD.
+/// Control characters by their pictures (U+2400 and on); what has none, what would turn round the text after it, and
+/// what XML does not allow by U+FFFD.
 pub fn visible_character(character: char) -> char {
     let picture = |code: u32| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
     match character {

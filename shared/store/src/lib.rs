@@ -18,8 +18,8 @@
 //! # What every store promises
 //! - An object is replaced as a whole: a reader sees the old bytes or the new ones, never a mixture and never a part.
 //! - A write that returned is seen by every later read and listing.
-//! - [`Store::create`] and [`Store::replace`] are atomic against each other and against every other write, in this process and
-//!   in others: of several that compete, one wins.
+//! - [`Store::create`] and [`Store::replace`] are atomic against each other and against every other write, in this
+//!   process and in others: of several that compete, one wins.
 //! - Listings are sorted by the keys' UTF-8 bytes.
 //! - An object's `etag` changes when its bytes do. On S3 it is S3's own: a token, not a checksum. In a folder it is the
 //!   SHA-256 of the content in hexadecimal.
@@ -70,7 +70,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The etag that belongs to just this content. In a folder it is computed only now, because few who read an object need it.
+    /// The etag that belongs to just this content. In a folder it is computed only now, because few who read an object
+    /// need it.
     pub fn etag(&self) -> String {
         self.etag.clone().unwrap_or_else(|| local::etag_of(&self.bytes))
     }
@@ -83,7 +84,8 @@ pub enum Entry<'a> {
     File(&'a str),
     /// A folder; its key ends with a slash. In a bucket the object of that name that consoles make for an empty folder.
     Folder(&'a str),
-    /// A link that leads nowhere or may not be followed, to a file or to a folder; or a folder whose path is too long to be opened.
+    /// A link that leads nowhere or may not be followed, to a file or to a folder; or a folder whose path is too long
+    /// to be opened.
     Unreachable(&'a str),
     /// A pipe, a socket or a device.
     Special(&'a str),
@@ -107,8 +109,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Is shown all that a listing comes across, and says what becomes an object of it. Only files, what is unreachable and, in a bucket, folders
-/// can be objects.
+/// Is shown all that a listing comes across, and says what becomes an object of it. Only files, what is unreachable
+/// and, in a bucket, folders can be objects.
 pub type Keep<'a> = dyn Fn(Entry<'_>) -> bool + Send + Sync + 'a;
 
 /// A flat map from keys to bytes.
@@ -130,7 +132,8 @@ pub trait Store: Send + Sync + Debug {
     /// The object's content; [`Error::NotFound`] where there is none.
     async fn get(&self, key: &str) -> Result<Stored, Error>;
 
-    /// The first `length` bytes of the object's content, all of it where there are fewer; [`Error::NotFound`] where there is none.
+    /// The first `length` bytes of the object's content, all of it where there are fewer; [`Error::NotFound`] where
+    /// there is none.
     async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
         let mut bytes = self.get(key).await?.bytes;
         bytes.truncate(length);
@@ -159,8 +162,8 @@ pub trait Store: Send + Sync + Debug {
     /// Copies an object inside the store, over any former one at `to`; [`Error::NotFound`] where `from` is missing.
     async fn copy(&self, from: &str, to: &str) -> Result<(), Error>;
 
-    /// Makes an object that was written `age` ago or earlier as young as if it were written now, where a store lets old objects
-    /// expire; the content stays. One that does not exist is fine.
+    /// Makes an object that was written `age` ago or earlier as young as if it were written now, where a store lets old
+    /// objects expire; the content stays. One that does not exist is fine.
     async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error>;
 
     /// Deletes the object; one that does not exist is fine.

@@ -148,8 +148,8 @@ impl Limits {
 /// What a picture lost on its way to RGB, as it does in Pillow's `convert("RGB")`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Losses {
-    /// A pixel is not opaque: its alpha is below the highest, or it has the transparent colour. RGB shows the colour that
-    /// is stored behind it.
+    /// A pixel is not opaque: its alpha is below the highest, or it has the transparent colour. RGB shows the colour
+    /// that is stored behind it.
     pub alpha_dropped: bool,
     /// A pixel of 16-bit gray is brighter than 255 of 65,535, and became white.
     pub saturated: bool,

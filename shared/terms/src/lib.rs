@@ -1,5 +1,5 @@
-//! Terms that crates share which need not know one another: an image's limits, losses and reasons to be rejected, where a network's weights
-//! come from, how many components to keep. Words alone: nothing here computes, reads or writes.
+//! Terms that crates share which need not know one another: an image's limits, losses and reasons to be rejected, where
+//! a network's weights come from, how many components to keep. Words alone: nothing here computes, reads or writes.
 
 mod components;
 mod image;

@@ -8,9 +8,9 @@
 //! two meet, [`blocked`] changes the layout. Between fused layers an image lies in channel blocks
 //! `[channels / lanes][pixel][lanes]`, so that a vector is always `lanes` neighbouring channels of one pixel.
 //!
-//! The kernels ([`pointwise`], [`depthwise`], [`stem`]) are written once over the tokens of [`simd`], where all `unsafe`
-//! is. Every output is added up in one fixed order with fused multiply-adds, and vector lanes only go across outputs:
-//! all instruction sets give the same bits. Change an order, and [`NUMERICS`] has to change too.
+//! The kernels ([`pointwise`], [`depthwise`], [`stem`]) are written once over the tokens of [`simd`], where all
+//! `unsafe` is. Every output is added up in one fixed order with fused multiply-adds, and vector lanes only go across
+//! outputs: all instruction sets give the same bits. Change an order, and [`NUMERICS`] has to change too.
 
 mod blocked;
 mod depthwise;

@@ -29,8 +29,8 @@ pub use pomona_terms::Weights;
 use crate::engine;
 use patience::Failure;
 
-/// How long a model may take to be read and prepared. The largest usual ones take a few seconds; a damaged one can keep tract's symbolic
-/// dimensions busy for ever, with more and more memory.
+/// How long a model may take to be read and prepared. The largest usual ones take a few seconds; a damaged one can keep
+/// tract's symbolic dimensions busy for ever, with more and more memory.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const NO_KERNELS: &str = "this CPU has neither AVX2 with FMA nor AVX-512 nor NEON: plain tract runs, about 2.5 times \

@@ -10,11 +10,12 @@
 //! ```
 //!
 //! The format is the one that the bytes show, whatever the file's name says; of an animation the first picture counts.
-//! Rows of JPEG and PNG stream from the decoder through both passes, so a picture never exists as a whole: memory follows
-//! the size of the target, and the rows of the picture that one row of the target is made of (4 of 224 parts of its
-//! height, when it shrinks to 224). The exceptions are in the formats: an interlaced or damaged PNG is unpacked first,
-//! libjpeg holds the coefficients of a progressive JPEG, and the decoders of GIF, WebP, TIFF and BMP with run lengths
-//! unpack a picture as a whole, in at most 4 bytes a pixel (TIFF: and one strip or tile as it is stored, which can be all).
+//! Rows of JPEG and PNG stream from the decoder through both passes, so a picture never exists as a whole: memory
+//! follows the size of the target, and the rows of the picture that one row of the target is made of (4 of 224 parts of
+//! its height, when it shrinks to 224). The exceptions are in the formats: an interlaced or damaged PNG is unpacked
+//! first, libjpeg holds the coefficients of a progressive JPEG, and the decoders of GIF, WebP, TIFF and BMP with run
+//! lengths unpack a picture as a whole, in at most 4 bytes a pixel (TIFF: and one strip or tile as it is stored, which
+//! can be all).
 //!
 //! What a picture loses on its way to RGB, as it does in Pillow, is told by [`ImageReader::losses`].
 //!
@@ -56,11 +57,11 @@
 //!
 //! TIFFs are turned as their orientation says, for Pillow does so when it loads one; all other formats are not.
 //!
-//! The blocks and codes of GIF, the headers and runs of BMP, the chunks of PNG, and the directory of TIFF are read by code
-//! of our own, because what matters is which faults Pillow passes over and what it makes of them. The `gif` crate refuses
-//! blocks that it does not know; `image` has other pixels for run lengths and 16 bits; `tiff` leaves JPEG to another
-//! decoder than libjpeg. What the chunks, strips and tiles hold is unpacked by `png`, `image-webp`, `miniz_oxide`, `weezl`
-//! and libjpeg.
+//! The blocks and codes of GIF, the headers and runs of BMP, the chunks of PNG, and the directory of TIFF are read by
+//! code of our own, because what matters is which faults Pillow passes over and what it makes of them. The `gif` crate
+//! refuses blocks that it does not know; `image` has other pixels for run lengths and 16 bits; `tiff` leaves JPEG to
+//! another decoder than libjpeg. What the chunks, strips and tiles hold is unpacked by `png`, `image-webp`,
+//! `miniz_oxide`, `weezl` and libjpeg.
 
 mod bmp;
 mod canvas;

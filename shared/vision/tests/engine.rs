@@ -11,7 +11,8 @@ const SAME: [usize; 4] = [1, 1, 1, 1];
 const BOTTOM_RIGHT: [usize; 4] = [0, 0, 1, 1];
 const TOLERANCE: f32 = 1e-4;
 
-/// Runs both engines on random pixels; returns the numerics of the fused one. Features that are all zero would prove nothing.
+/// Runs both engines on random pixels; returns the numerics of the fused one. Features that are all zero would prove
+/// nothing.
 fn assert_same_features(onnx: &[u8], height: usize, width: usize, preprocess: Preprocess) -> String {
     let (features, numerics) = same_features(onnx, height, width, preprocess);
     assert!(features.iter().any(|value| *value > 0.0), "the network's features are all zero");

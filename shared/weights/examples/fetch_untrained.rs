@@ -1,5 +1,5 @@
-//! `fetch_untrained SOURCE`: fetches untrained weights from a URL or folder into the cache folder, as tests do that need a process of
-//! its own: one with another environment, or another limit.
+//! `fetch_untrained SOURCE`: fetches untrained weights from a URL or folder into the cache folder, as tests do that
+//! need a process of its own: one with another environment, or another limit.
 
 use std::time::Duration;
 

@@ -53,7 +53,8 @@ pub enum Event<'a> {
         /// Its size.
         bytes: usize,
     },
-    /// A file did not come, and is asked for again. Of all files that a source fails to give at the same attempt, one is told of.
+    /// A file did not come, and is asked for again. Of all files that a source fails to give at the same attempt, one
+    /// is told of.
     Retrying {
         /// What went wrong.
         failure: &'a Error,

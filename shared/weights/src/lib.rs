@@ -1,7 +1,7 @@
 //! The published MobileNetV2 weights, fetched, checked, assembled into one ONNX model and cached.
 //!
-//! Pomona carries no weights. It knows the 104 `.npy` files that hold them and the digest of the model that they make up
-//! ([`Edition::published`]), where they are published ([`Source::published`]) and how they are put together
+//! Pomona carries no weights. It knows the 104 `.npy` files that hold them and the digest of the model that they make
+//! up ([`Edition::published`]), where they are published ([`Source::published`]) and how they are put together
 //! ([`assemble`]). [`fetch`] is the whole way:
 //!
 //! 1. a whole model in the [`Cache`] is used as it is;

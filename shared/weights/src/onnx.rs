@@ -1,7 +1,7 @@
 //! The part of the ONNX file format that the model needs.
 //!
-//! Field numbers are those of `onnx/onnx.proto` (<https://github.com/onnx/onnx>), IR version 8. ONNX is proto2: repeated
-//! numbers are not packed, and a field that is set is written even if empty or zero; hence `optional`.
+//! Field numbers are those of `onnx/onnx.proto` (<https://github.com/onnx/onnx>), IR version 8. ONNX is proto2:
+//! repeated numbers are not packed, and a field that is set is written even if empty or zero; hence `optional`.
 
 use prost::Message;
 

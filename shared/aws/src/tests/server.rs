@@ -24,7 +24,8 @@ pub(super) struct Asked {
 /// A status and a body.
 type Answer = (u16, String);
 
-/// An AWS that knows a few answers. An operation's answers are given one after the other, and the last one again and again.
+/// An AWS that knows a few answers. An operation's answers are given one after the other, and the last one again and
+/// again.
 #[derive(Clone, Default)]
 pub(super) struct Aws {
     answers: Arc<Mutex<HashMap<String, Vec<Answer>>>>,

@@ -22,7 +22,8 @@ pub(crate) const PLAN_SECONDS: f64 = 900.0;
 pub(crate) const FUNCTION_SECONDS: f64 = 300.0;
 /// Environments that a function may have without asking AWS for more (Lambda quotas; new accounts have fewer).
 pub(crate) const LAMBDA_QUOTA: u32 = 1_000;
-/// Environments that Lambda makes at once for one function (Lambda guide, scaling behavior: 1,000 every 10 seconds, refilled continuously) ...
+/// Environments that Lambda makes at once for one function (Lambda guide, scaling behavior: 1,000 every 10 seconds,
+/// refilled continuously) ...
 pub(crate) const ENVIRONMENTS_AT_ONCE: f64 = 1_000.0;
 /// ... and in each further second.
 pub(crate) const ENVIRONMENTS_PER_SECOND: f64 = 100.0;

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use super::limits;
 
-/// How far the SDK's adaptive retry slows a client down that S3 has refused (its rate times this), and how fast it speeds up again
-/// (aws-smithy-runtime, `client_rate_limiter`, which follows CUBIC, RFC 9438).
+/// How far the SDK's adaptive retry slows a client down that S3 has refused (its rate times this), and how fast it
+/// speeds up again (aws-smithy-runtime, `client_rate_limiter`, which follows CUBIC, RFC 9438).
 const BETA: f64 = 0.7;
 const SCALE: f64 = 0.4;
 
-/// The share of S3's rate that such clients use on average. Between two refusals the rate follows `limit + SCALE (t - K)^3` over
-/// `K = cbrt(limit (1 - BETA) / SCALE)` seconds; its mean is `limit (1 - (1 - BETA) / 4)`.
+/// The share of S3's rate that such clients use on average. Between two refusals the rate follows `limit + SCALE (t -
+/// K)^3` over `K = cbrt(limit (1 - BETA) / SCALE)` seconds; its mean is `limit (1 - (1 - BETA) / 4)`.
 const SUSTAINED: f64 = 1.0 - (1.0 - BETA) / 4.0;
 
 /// The children of a Map, all alike.
@@ -169,7 +169,8 @@ mod tests {
         let map = MapRun { children: 300, at_once: 10_000, starts_per_second: Some(100.0), ..UNDISTURBED };
         let outcome = map.run();
         assert!(close(outcome.seconds, 2.99 + 2.0), "{outcome:?}");
-        // 100 in a second for two seconds each are 200 at once, and the one that starts in the very moment in which the first ends.
+        // 100 in a second for two seconds each are 200 at once, and the one that starts in the very moment in which the
+        // first ends.
         assert!((200..=201).contains(&outcome.most_at_once), "{outcome:?}");
     }
 

@@ -21,7 +21,8 @@ use crate::workload::{Children, New, Workload};
 const EXPRESS_GB: f64 = 64.0 / 1024.0;
 /// EXPRESS executions are billed in steps of so many seconds.
 const EXPRESS_STEP: f64 = 0.1;
-/// Requests to S3 for which KMS is called once. AWS says of bucket keys that they save "up to 99 percent" (S3 guide, bucket keys).
+/// Requests to S3 for which KMS is called once. AWS says of bucket keys that they save "up to 99 percent" (S3 guide,
+/// bucket keys).
 const REQUESTS_PER_KMS_CALL: u64 = 100;
 
 /// How one stage went.
@@ -155,7 +156,8 @@ fn stage_run(workload: &Workload, work: &Work, flags: &mut Vec<Flag>) -> StageRu
 
 fn map_of(workload: &Workload, work: &Work) -> MapRun {
     let (requests, served_per_second) = match work.stage {
-        // The images lie in the input bucket; everything else in the output bucket, of which the busiest folder is taken.
+        // The images lie in the input bucket; everything else in the output bucket, of which the busiest folder is
+        // taken.
         Stage::Extract => (work.image_gets, limits::GETS_PER_SECOND * f64::from(workload.partitions)),
         Stage::Project => (work.requests.puts, limits::PUTS_PER_SECOND),
         _ => (work.requests.gets, limits::GETS_PER_SECOND),
@@ -248,8 +250,8 @@ impl States {
         self.passes_and_choices + self.tasks + self.maps
     }
 
-    /// Entered and exited; scheduled, started and succeeded for a task; started and succeeded for a Map and for its Map Run; and the
-    /// execution's own start and end. The children have histories of their own.
+    /// Entered and exited; scheduled, started and succeeded for a task; started and succeeded for a Map and for its Map
+    /// Run; and the execution's own start and end. The children have histories of their own.
     fn events(&self) -> u64 {
         2 * self.passes_and_choices + 5 * self.tasks + 6 * self.maps + 2
     }

@@ -1,8 +1,8 @@
 //! The switch by which a bucket sends its events to EventBridge, as a custom resource of the template.
 //!
-//! All notifications of a bucket are one document, and S3 replaces it as a whole (API reference, PutBucketNotificationConfiguration). So it
-//! is read, the switch is added and the rest written back as it was. When the stack is deleted the switch stays, because others may listen
-//! by now.
+//! All notifications of a bucket are one document, and S3 replaces it as a whole (API reference,
+//! PutBucketNotificationConfiguration). So it is read, the switch is added and the rest written back as it was. When
+//! the stack is deleted the switch stays, because others may listen by now.
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -44,7 +44,8 @@ impl Buckets for S3Buckets {
         }
         let put = self.client.put_bucket_notification_configuration().bucket(bucket);
         let put = put.notification_configuration(with_switch(current));
-        // The destinations are others': whether S3 may send there was found out when they were set, and asking sends them test messages.
+        // The destinations are others': whether S3 may send there was found out when they were set, and asking sends
+        // them test messages.
         let put = put.skip_destination_validation(true);
         put.send().await.map_err(|error| Error::call("s3:PutBucketNotification", error))?;
         Ok(())

@@ -1,8 +1,9 @@
 //! The one message that arrives later.
 //!
-//! A file at the output says until when a message is sure to be under way, and is only ever created where there is none or replaced while
-//! unchanged: of many batches at once, one gets to write it and sends the message. It writes before it sends, so that there are no two;
-//! should it then fail to send, its batch comes back and sends without asking, so that there is no none.
+//! A file at the output says until when a message is sure to be under way, and is only ever created where there is none
+//! or replaced while unchanged: of many batches at once, one gets to write it and sends the message. It writes before
+//! it sends, so that there are no two; should it then fail to send, its batch comes back and sends without asking, so
+//! that there is no none.
 
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ use crate::error::Error;
 /// How much later the message arrives: the most that SQS can (API reference, SendMessage, `DelaySeconds`).
 pub(super) const DELAY: Duration = Duration::from_secs(900);
 
-/// So long before it arrives nobody relies on the message any more: whoever does must be sure that it is not being worked on already, by a
-/// machine whose clock differs a little.
+/// So long before it arrives nobody relies on the message any more: whoever does must be sure that it is not being
+/// worked on already, by a machine whose clock differs a little.
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// The queue that feeds this function.

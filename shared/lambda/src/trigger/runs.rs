@@ -24,7 +24,8 @@ pub trait Runs: Send + Sync {
     /// What is known of them; it may be a little behind.
     async fn recent(&self) -> Result<Recent, Error>;
 
-    /// Starts a run with this input, unless one was started under this name with another input, or has ended: whether it did.
+    /// Starts a run with this input, unless one was started under this name with another input, or has ended: whether
+    /// it did.
     async fn start(&self, name: &str, input: &Value) -> Result<bool, Error>;
 }
 

@@ -1,4 +1,5 @@
-//! The trigger in a world of its own: a clock, a queue, a state machine whose list of runs may be behind, calls that fail.
+//! The trigger in a world of its own: a clock, a queue, a state machine whose list of runs may be behind, calls that
+//! fail.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -182,7 +183,8 @@ impl Scene {
         }
     }
 
-    /// Lets all of it happen, and then the queue deliver until it is empty; `check` looks after each step. When the last upload was.
+    /// Lets all of it happen, and then the queue deliver until it is empty; `check` looks after each step. When the
+    /// last upload was.
     async fn live_through(&self, history: Vec<(i64, Happening)>, check: impl Fn(&State)) -> Option<i64> {
         let mut last_upload = None;
         let mut elapsed = 0;

@@ -26,8 +26,8 @@ impl StateMachine {
         self.states().into_iter().find(|(found, _)| *found == name).unwrap_or_else(|| panic!("no state {name}")).1
     }
 
-    /// The event that the task `name` hands to its function. `scope` holds the state (`$`), the context object (`$$`) and the
-    /// variables (`$name`).
+    /// The event that the task `name` hands to its function. `scope` holds the state (`$`), the context object (`$$`)
+    /// and the variables (`$name`).
     #[allow(dead_code, reason = "not every test needs it")]
     pub fn payload(&self, name: &str, scope: &Value) -> Value {
         evaluate(&self.state(name)["Parameters"]["Payload"], scope)

@@ -163,7 +163,8 @@ impl Frame {
         grid
     }
 
-    /// Grey points first, so that they hide none with a colour; within both, in the order of the sample, which is random.
+    /// Grey points first, so that they hide none with a colour; within both, in the order of the sample, which is
+    /// random.
     fn points(&self, points: &[Point], labels: LabelFrom) -> String {
         let (coloured, grey): (Vec<_>, Vec<_>) =
             points.iter().enumerate().partition(|(_, point)| has_colour(point.class_id));

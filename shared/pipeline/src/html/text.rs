@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use pomona_run::visible::visible_character;
 
-/// Text as the content of an element or of a quoted attribute. Characters that cannot be seen but do something are made visible.
+/// Text as the content of an element or of a quoted attribute. Characters that cannot be seen but do something are made
+/// visible.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

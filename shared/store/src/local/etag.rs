@@ -54,8 +54,8 @@ pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option
     }
 }
 
-/// Opens a file so that no read waits for what may never come: there are files, in /proc for instance, that look like any other and
-/// block. Where a file has nothing to give at once, reading it is an error.
+/// Opens a file so that no read waits for what may never come: there are files, in /proc for instance, that look like
+/// any other and block. Where a file has nothing to give at once, reading it is an error.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
 }

@@ -1,9 +1,10 @@
 //! A folder as a store.
 //!
-//! An object is a regular file. Writes go to a temporary file beside the final name, are synced to the disk and then renamed, so
-//! that neither a reader nor a power cut meets a half-written object. Links to files and folders are followed.
-//! Whoever overwrites or deletes a file holds a lock on that very file, checks that the name still leads to it, and only then
-//! acts: this makes conditional writes atomic between processes without any lock file beside the data.
+//! An object is a regular file. Writes go to a temporary file beside the final name, are synced to the disk and then
+//! renamed, so that neither a reader nor a power cut meets a half-written object. Links to files and folders are
+//! followed. Whoever overwrites or deletes a file holds a lock on that very file, checks that the name still leads to
+//! it, and only then acts: this makes conditional writes atomic between processes without any lock file beside the
+//! data.
 
 mod etag;
 mod memo;
@@ -30,7 +31,8 @@ pub struct LocalStore {
     folder: Arc<Folder>,
 }
 
-/// Held while this process is the only one to work on a folder; released when dropped or when the process ends in any way.
+/// Held while this process is the only one to work on a folder; released when dropped or when the process ends in any
+/// way.
 #[derive(Debug)]
 pub struct FolderLock {
     _folder: File,

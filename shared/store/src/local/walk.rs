@@ -58,9 +58,10 @@ impl Found {
 
 /// All that lies below `prefix`, sorted by key bytes, each key once.
 ///
-/// Links are followed. A link to a folder is not where that folder is one that it lies in; and where a linked folder holds links in
-/// turn, these lead only to folders that are not listed yet, for else folders that link to one another would be listed by every way
-/// from one to the next. A folder that cannot be read is an error: what it holds would otherwise be missing without a word.
+/// Links are followed. A link to a folder is not where that folder is one that it lies in; and where a linked folder
+/// holds links in turn, these lead only to folders that are not listed yet, for else folders that link to one another
+/// would be listed by every way from one to the next. A folder that cannot be read is an error: what it holds would
+/// otherwise be missing without a word.
 pub(super) fn all(folder: &Folder, prefix: &str) -> Result<Vec<Found>, Error> {
     let mut walk = Walk { folder, above: Vec::new(), seen: HashSet::new(), links: Vec::new(), found: Vec::new() };
     walk.visit(

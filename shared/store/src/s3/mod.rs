@@ -1,7 +1,7 @@
 //! A bucket, or what lies below a prefix of one, as a store.
 //!
-//! Requests that S3 throttles or fails to serve are repeated by the SDK with adaptive back-off. Objects above 16 MiB are
-//! written in parts; an upload that is cut off leaves parts behind, which a lifecycle rule of the bucket
+//! Requests that S3 throttles or fails to serve are repeated by the SDK with adaptive back-off. Objects above 16 MiB
+//! are written in parts; an upload that is cut off leaves parts behind, which a lifecycle rule of the bucket
 //! (`AbortIncompleteMultipartUpload`) removes. A copy is made by S3 itself, which does so up to 5 GB.
 
 mod config;
@@ -47,7 +47,8 @@ struct Bucket {
 }
 
 impl S3Store {
-    /// Opens `s3://bucket/prefix` with the region, credentials and endpoint that the environment, the profile or the machine gives.
+    /// Opens `s3://bucket/prefix` with the region, credentials and endpoint that the environment, the profile or the
+    /// machine gives.
     pub async fn open(location: &str) -> Result<Self, Error> {
         Self::with_config(location, &config::sdk_config().await)
     }

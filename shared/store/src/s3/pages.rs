@@ -1,9 +1,9 @@
 //! Collecting a listing from many places at once.
 //!
 //! The keys are cut into ranges that are listed side by side, each page by page from where the last one ended. Any cuts
-//! give the same listing as none, because a range begins just after the key that the range before it ends with:
-//! where to cut is a guess that can only cost time. The first cuts are folders. A range that turns out long is cut in two wherever
-//! there is room for another request.
+//! give the same listing as none, because a range begins just after the key that the range before it ends with: where
+//! to cut is a guess that can only cost time. The first cuts are folders. A range that turns out long is cut in two
+//! wherever there is room for another request.
 
 use futures::stream::{FuturesUnordered, StreamExt};
 
@@ -71,7 +71,8 @@ impl Range {
     }
 }
 
-/// All objects that `keep` accepts. `fetch` gives the page that begins at a place; keys share their first `prefix` bytes.
+/// All objects that `keep` accepts. `fetch` gives the page that begins at a place; keys share their first `prefix`
+/// bytes.
 pub(super) async fn collect<F, Fetched>(
     prefix: usize,
     first: Page,

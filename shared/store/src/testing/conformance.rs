@@ -1,6 +1,7 @@
 //! What every store must do, as functions that panic where one does not.
 //!
-//! [`conformance_tests!`](crate::conformance_tests) makes a test of each. Each works below a prefix of its own name, so that all can share one store.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each. Each works below a prefix of its own name, so
+//! that all can share one store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::{Error, Object, Store};
 
 /// Makes a test of every function of the suite.
 ///
-/// `$open` is a function that gives `(Arc<dyn Store>, guard)`, run inside a Tokio runtime; the guard lives as long as the test.
+/// `$open` is a function that gives `(Arc<dyn Store>, guard)`, run inside a Tokio runtime; the guard lives as long as
+/// the test.
 #[macro_export]
 macro_rules! conformance_tests {
     ($open:path) => {

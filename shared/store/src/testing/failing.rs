@@ -95,8 +95,9 @@ impl FailingStore {
         Self { inner, state: Mutex::default() }
     }
 
-    /// Adds a rule: of the calls of `operation` on keys that `matches` accepts (the prefix of a listing, the source of a copy),
-    /// those whose number, counted from 1, lies in `calls` meet `fault`. The first rule that applies to a call decides.
+    /// Adds a rule: of the calls of `operation` on keys that `matches` accepts (the prefix of a listing, the source of
+    /// a copy), those whose number, counted from 1, lies in `calls` meet `fault`. The first rule that applies to a call
+    /// decides.
     pub fn on(
         &self,
         operation: Operation,

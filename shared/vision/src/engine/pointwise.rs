@@ -1,9 +1,10 @@
 //! 1x1 convolutions: the matrix kernel.
 //!
-//! A tile is a few neighbouring pixels times the channels of a weight panel; its sums stay in registers. Each sum starts
-//! at the bias and adds `input * weight` with one rounding, input channels ascending, however the work is cut: that
-//! order is what makes the bits the same everywhere. The shapes follow BLIS (Van Zee and van de Geijn, 2015): 6 x 16
-//! fills AVX2's registers, and panels longer than [`CHUNK_BYTES`] are worked off in chunks that stay in the L1 cache.
+//! A tile is a few neighbouring pixels times the channels of a weight panel; its sums stay in registers. Each sum
+//! starts at the bias and adds `input * weight` with one rounding, input channels ascending, however the work is cut:
+//! that order is what makes the bits the same everywhere. The shapes follow BLIS (Van Zee and van de Geijn, 2015): 6 x
+//! 16 fills AVX2's registers, and panels longer than [`CHUNK_BYTES`] are worked off in chunks that stay in the L1
+//! cache.
 
 // Indices name registers here: a loop over an array's elements would hide which sum belongs to which pixel and channel.
 #![allow(clippy::needless_range_loop)]
@@ -97,7 +98,8 @@ pub(super) fn tile_pixels(vectors: usize) -> usize {
     if vectors == 3 { 3 } else { 6 }
 }
 
-/// Cuts `count` pixels into nearly equal tiles of at most `widest`, so that no tiny ones remain: (size, how many) twice.
+/// Cuts `count` pixels into nearly equal tiles of at most `widest`, so that no tiny ones remain: (size, how many)
+/// twice.
 #[inline(always)]
 pub(super) fn cut(count: usize, widest: usize) -> [(usize, usize); 2] {
     let tiles = count.div_ceil(widest).max(1);

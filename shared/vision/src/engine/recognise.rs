@@ -1,8 +1,8 @@
 //! Finds the parts of a network that there are layers for.
 //!
-//! Works on the graph as tract translates it from ONNX, before its own passes (which cost more than loading may). What is
-//! replaced is verified in full: kernel, padding, strides, dilations, groups, clipping bounds, constant weights, and that
-//! nothing else reads the values in between. Whatever differs stays with tract.
+//! Works on the graph as tract translates it from ONNX, before its own passes (which cost more than loading may). What
+//! is replaced is verified in full: kernel, padding, strides, dilations, groups, clipping bounds, constant weights, and
+//! that nothing else reads the values in between. Whatever differs stays with tract.
 
 use std::collections::HashSet;
 

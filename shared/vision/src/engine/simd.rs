@@ -2,8 +2,9 @@
 //!
 //! Kernels are generic over [`Simd`] and contain no `unsafe`; a token exists only on a CPU that has its instructions,
 //! which is what makes its methods sound. **All code from [`Simd::vectorize`] down to the token's methods must be
-//! `#[inline(always)]`**: what is not inlined into the `target_feature` function is compiled without these instructions.
-//! That holds for closures too, and for those given to `array::map` and `array::from_fn`: kernels use loops instead.
+//! `#[inline(always)]`**: what is not inlined into the `target_feature` function is compiled without these
+//! instructions. That holds for closures too, and for those given to `array::map` and `array::from_fn`: kernels use
+//! loops instead.
 //!
 //! Every operation rounds as IEEE 754 asks, lane by lane, so a kernel gives the same bits on all instruction sets.
 

@@ -14,8 +14,8 @@ pub(super) struct Inflater {
 }
 
 impl Inflater {
-    /// Inflates one part to behind what is there already; true where the data end, or the room does. With room for a byte
-    /// more than is wanted, faults that follow directly behind are found, as zlib finds them.
+    /// Inflates one part to behind what is there already; true where the data end, or the room does. With room for a
+    /// byte more than is wanted, faults that follow directly behind are found, as zlib finds them.
     pub(super) fn inflate(&mut self, part: &[u8], room: &mut [u8]) -> Result<bool, Reject> {
         const FLAGS: u32 = inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER
             | inflate_flags::TINFL_FLAG_HAS_MORE_INPUT

@@ -50,8 +50,9 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     started.finish().map_err(corrupt)
 }
 
-/// A row of pixels that does not begin at a multiple of 16 bytes. To one that does, libjpeg-turbo writes past the caches
-/// (its `jdcolext` kernels), and reading the row again would wait for the memory: a third of a small picture's time.
+/// A row of pixels that does not begin at a multiple of 16 bytes. To one that does, libjpeg-turbo writes past the
+/// caches (its `jdcolext` kernels), and reading the row again would wait for the memory: a third of a small picture's
+/// time.
 fn unaligned(buffer: &mut Vec<Rgbx>, width: usize) -> &mut [Rgbx] {
     buffer.resize(width + 1, Rgbx::default());
     let is_aligned = buffer.as_ptr().addr().is_multiple_of(16);

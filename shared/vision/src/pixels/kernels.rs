@@ -1,6 +1,7 @@
 //! The inner loops of the resize, in integers: no order of summing and no vector width changes a bit.
 //!
-//! Each is plain Rust; on x86-64 there is a second version for AVX2, chosen at run time. The only `unsafe` is that call.
+//! Each is plain Rust; on x86-64 there is a second version for AVX2, chosen at run time. The only `unsafe` is that
+//! call.
 
 use super::resize::{COLUMN, Column, HALF, PRECISION_BITS, Weights};
 

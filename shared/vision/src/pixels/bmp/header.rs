@@ -89,8 +89,8 @@ impl<'bytes> Header<'bytes> {
         Self { width, height, is_top_down: false, bits, packing, palette: Palette::of(4, 0, 0), pixels_at: 0 }
     }
 
-    /// Takes the palette from behind the header, and what the file says about where the pixels are. Pillow takes that by
-    /// its word, with two exceptions: 0, and a place directly behind the header, mean behind the palette.
+    /// Takes the palette from behind the header, and what the file says about where the pixels are. Pillow takes that
+    /// by its word, with two exceptions: 0, and a place directly behind the header, mean behind the palette.
     fn with_palette(
         mut self,
         bytes: &'bytes [u8],

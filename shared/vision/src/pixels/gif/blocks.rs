@@ -1,5 +1,5 @@
-//! The blocks of a GIF up to its first frame's pixels, as Pillow's `GifImagePlugin` walks them: what it does not know it
-//! skips, byte by byte.
+//! The blocks of a GIF up to its first frame's pixels, as Pillow's `GifImagePlugin` walks them: what it does not know
+//! it skips, byte by byte.
 
 use crate::pixels::Reject;
 use crate::pixels::canvas::Frame;

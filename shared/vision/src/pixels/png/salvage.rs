@@ -1,7 +1,7 @@
 //! Image data that do not inflate to all rows, or not without an error: what Pillow's decoder makes of them.
 //!
-//! It takes the data piece by piece and stops when it has all rows, so a checksum that comes later does not matter. Data
-//! that end well but early, behind a row, make a picture whose other rows are black; all else is refused.
+//! It takes the data piece by piece and stops when it has all rows, so a checksum that comes later does not matter.
+//! Data that end well but early, behind a row, make a picture whose other rows are black; all else is refused.
 
 use miniz_oxide::deflate::compress_to_vec_zlib;
 

@@ -1,4 +1,5 @@
-//! What a TIFF's samples mean, and which kinds are read: a subset of the table `OPEN_INFO` of Pillow's `TiffImagePlugin`.
+//! What a TIFF's samples mean, and which kinds are read: a subset of the table `OPEN_INFO` of Pillow's
+//! `TiffImagePlugin`.
 
 use super::directory::{Directory, tag};
 use crate::pixels::Reject;
@@ -142,8 +143,8 @@ impl Layout {
         if self.is_planar { 1 } else { self.samples }
     }
 
-    /// Bytes from row to row of a tile that reaches out of the picture, as Pillow's own reader counts them: by the samples
-    /// that have a name.
+    /// Bytes from row to row of a tile that reaches out of the picture, as Pillow's own reader counts them: by the
+    /// samples that have a name.
     pub(super) fn stride(&self, pixels: usize) -> usize {
         let all = pixels * self.bits * self.samples / 8;
         if self.is_planar { all / self.named_samples } else { all }
@@ -245,8 +246,8 @@ fn check_planes(colour: Colour, are_plain: bool, bits: usize, samples: usize) ->
     Ok(())
 }
 
-/// What alpha in a plane of its own means. Pillow's own reader knows only alpha that is not multiplied; libtiff takes one
-/// that is not mentioned for multiplied.
+/// What alpha in a plane of its own means. Pillow's own reader knows only alpha that is not multiplied; libtiff takes
+/// one that is not mentioned for multiplied.
 fn in_planes(alpha: Opacity, compression: Compression, is_mentioned: bool) -> Result<Opacity, Reject> {
     match (alpha, compression) {
         (Opacity::Premultiplied, Compression::None) => Err(Reject::corrupt("a plane of alpha that is multiplied")),

@@ -26,7 +26,8 @@ pub(super) fn read(bytes: &[u8], directory: &Directory, limits: &Limits, picture
 
 const MOST_SMALL_TILES: usize = 1 << 16;
 
-/// How many times over the bytes of a file may be strips or tiles: none of them are to lie in the same place, but some do.
+/// How many times over the bytes of a file may be strips or tiles: none of them are to lie in the same place, but some
+/// do.
 const MOST_OVERLAPS: usize = 16;
 
 /// How the picture is divided.
