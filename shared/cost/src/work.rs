@@ -6,6 +6,7 @@
 //! [`crate::run`]).
 
 use pomona_run::function::Function;
+use pomona_run::pace;
 use pomona_run::stage::Stage;
 use pomona_run::tree::GROUP_SIZE;
 
@@ -23,10 +24,6 @@ pub(crate) const MAP_OVERHEAD: f64 = 2.0;
 /// Assumed: seconds until a new environment of list-batch is ready. They are billed.
 pub(crate) const COLD_START: f64 = 0.2;
 
-/// Images that list-batch reads ahead (`pomona_pipeline::extract`).
-const READ_AHEAD: f64 = 32.0;
-/// Requests that plan and report have under way at once (`pomona_pipeline::plan`, `report`).
-const AT_ONCE: f64 = 32.0;
 /// Pages of a listing that are fetched at once (`pomona_store`).
 const LIST_AT_ONCE: f64 = 16.0;
 /// Objects on a page of a listing.
@@ -107,7 +104,7 @@ fn plan(workload: &Workload, new: New) -> Work {
     let lists = if pages == 1 { 1 } else { pages + LIST_AT_ONCE as u64 + 1 };
     let written = shards + levels + 5;
     let looked_up = shards + 3 * parts_there + nodes;
-    let batches = (looked_up + written) as f64 / AT_ONCE;
+    let batches = (looked_up + written) as f64 / pace::REQUESTS as f64;
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
@@ -120,7 +117,7 @@ fn plan(workload: &Workload, new: New) -> Work {
 fn extract(workload: &Workload, new: New) -> Work {
     let images = new.images as f64 / new.shards as f64;
     let compute = workload.ms_per_image / 1e3 / workload.cores();
-    let read = f64::max(LATENCY / READ_AHEAD, workload.mean_bytes as f64 / BYTES_PER_SECOND);
+    let read = f64::max(LATENCY / pace::IMAGES_READ_AHEAD as f64, workload.mean_bytes as f64 / BYTES_PER_SECOND);
     let listed = workload.images as f64 / workload.shards() as f64;
     let features = FEATURES * listed;
     let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + (features + MOMENTS) / BYTES_PER_SECOND;
@@ -132,7 +129,7 @@ fn extract(workload: &Workload, new: New) -> Work {
 
 /// CheckParts reads the plan and looks for each part that was missing.
 fn check(new: New) -> Work {
-    let seconds = (new.shards as f64 / AT_ONCE + 2.0) * LATENCY;
+    let seconds = (new.shards as f64 / pace::REQUESTS as f64 + 2.0) * LATENCY;
     let requests = Requests { gets: new.shards + 2, ..Requests::default() };
     Work::once(Stage::Extract, Function::Plan, seconds, requests)
 }
@@ -172,8 +169,9 @@ fn project(workload: &Workload) -> Work {
 fn report(workload: &Workload) -> Work {
     let shards = workload.shards();
     let lists = (8 * shards).div_ceil(PAGE);
-    let seconds =
-        (shards as f64 / AT_ONCE + 16.0) * LATENCY + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE + 3.0 * LATENCY;
+    let seconds = (shards as f64 / pace::REQUESTS as f64 + 16.0) * LATENCY
+        + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
+        + 3.0 * LATENCY;
     let requests = Requests { gets: shards + 11, puts: 9, lists };
     Work::once(Stage::Report, Function::Report, seconds, requests)
 }
@@ -212,9 +210,9 @@ pub(crate) fn plan_mb(workload: &Workload) -> f64 {
 /// MB that list-batch holds at most: the model and its sessions (measured: 125 MB in all for one shard), images read
 /// ahead, a shard's features as rows, matrix and file, moments twice.
 pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
-    const READ_AHEAD_BYTES: f64 = 134e6;
     let images = workload.images as f64 / workload.shards() as f64;
-    let ahead = f64::min(READ_AHEAD_BYTES, (READ_AHEAD + 1.0) * workload.mean_bytes as f64);
+    let ahead =
+        f64::min(pace::BYTES_READ_AHEAD as f64, (pace::IMAGES_READ_AHEAD as f64 + 1.0) * workload.mean_bytes as f64);
     100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * MOMENTS) / 1e6
 }
 

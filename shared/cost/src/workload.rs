@@ -1,13 +1,10 @@
 //! What a run is going to work on, and with what.
 
 use pomona_run::tree::GROUP_SIZE;
-use pomona_run::{Options, names};
+use pomona_run::{Options, names, pace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-
-/// The memory with which a Lambda gets one vCPU to itself (Lambda guide, "Configure Lambda function memory").
-const MB_PER_VCPU: f64 = 1769.0;
 
 /// What the Lambdas run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +76,12 @@ impl Default for Workload {
             // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda
             // was not measured.
             ms_per_image: 10.0,
-            list_batch_memory: 1769,
-            plan_memory: 1769,
-            other_memory: 1769,
+            list_batch_memory: pace::MB_PER_VCPU,
+            plan_memory: pace::MB_PER_VCPU,
+            other_memory: pace::MB_PER_VCPU,
             list_batch_timeout: 120,
             architecture: Architecture::default(),
-            concurrency: 64,
+            concurrency: pace::SHARDS.get(),
             children: Children::default(),
             partitions: 1,
         }
@@ -148,7 +145,7 @@ impl Workload {
     /// Threads of list-batch that compute, and the share of a vCPU that each has: whole threads, as the function starts
     /// them.
     pub(crate) fn cores(&self) -> f64 {
-        let vcpus = f64::from(self.list_batch_memory) / MB_PER_VCPU;
+        let vcpus = f64::from(self.list_batch_memory) / f64::from(pace::MB_PER_VCPU);
         vcpus.min(vcpus.round().max(1.0))
     }
 }

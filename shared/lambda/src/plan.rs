@@ -8,7 +8,7 @@ use pomona_pipeline::lock::{self, Holders};
 use pomona_pipeline::recipe::Recipe;
 use pomona_pipeline::{expiry, plan};
 use pomona_run::layout::RunLayout;
-use pomona_run::{Options, RunId, location};
+use pomona_run::{Options, RunId, location, pace};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -75,7 +75,7 @@ pub struct Request {
 }
 
 fn default_concurrency() -> NonZeroU32 {
-    const { NonZeroU32::new(64).unwrap() }
+    pace::SHARDS
 }
 
 /// What the function answers.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pomona_run::pace;
 use pomona_run::region;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
@@ -13,9 +14,6 @@ use crate::cost::Stack;
 use crate::error::Error;
 
 const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
-
-/// The memory with which a function gets one vCPU to itself (Lambda guide, "Configure Lambda function memory").
-const MB_PER_VCPU: usize = 1769;
 
 /// For so long, at least, what a run uses must still be there: an execution takes a day at most, and may be redriven
 /// within days.
@@ -96,7 +94,8 @@ fn threads(memory_mb: Option<String>) -> Result<usize, Error> {
     let problem = "it is not a number of MB";
     let memory_mb: Option<usize> = memory_mb.and_then(|memory| memory.parse().ok());
     let memory_mb = memory_mb.ok_or_else(|| Error::setting("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", problem))?;
-    Ok(((memory_mb + MB_PER_VCPU / 2) / MB_PER_VCPU).max(1))
+    let per_vcpu = pace::MB_PER_VCPU as usize;
+    Ok(((memory_mb + per_vcpu / 2) / per_vcpu).max(1))
 }
 
 fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {

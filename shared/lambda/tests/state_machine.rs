@@ -95,6 +95,16 @@ fn the_dashboard_shows_the_seconds_of_every_stage_that_ends_before_the_report() 
 }
 
 #[test]
+fn the_template_gives_the_functions_the_memory_that_the_model_of_the_cost_has() {
+    let template = include_str!("../../../infra/template.yaml");
+    let default = format!("    Default: {}", pomona_run::pace::MB_PER_VCPU);
+    for parameter in ["PlanMemory", "ListBatchMemory"] {
+        let definition = template.split(&format!("  {parameter}:\n")).nth(1).unwrap();
+        assert!(definition.lines().take(3).any(|line| line == default), "{parameter}");
+    }
+}
+
+#[test]
 fn the_lock_lasts_as_long_as_an_execution_may() {
     assert_eq!(StateMachine::read().definition()["TimeoutSeconds"], plan::LEASE.as_secs());
 }

@@ -7,13 +7,11 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_run::RunId;
 use pomona_run::layout::{node_moments, part_features, part_moments, part_rejects};
+use pomona_run::pace;
 use pomona_store::Store;
 
 use crate::error::Error;
 use crate::{merge, planned};
-
-/// Requests to the output that are under way at once.
-const CONCURRENCY: usize = 32;
 
 /// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than
 /// `age` ago.
@@ -31,7 +29,7 @@ pub async fn refresh(output: &dyn Store, run_id: &RunId, age: Duration) -> Resul
         groups_of_files.extend(groups.iter().map(|group| vec![node_moments(&group.node)]));
     }
     let each = stream::iter(groups_of_files).map(Ok::<_, Error>);
-    each.try_for_each_concurrent(CONCURRENCY, |files| async move {
+    each.try_for_each_concurrent(pace::REQUESTS, |files| async move {
         for file in files {
             output.refresh(&file, age).await?;
         }

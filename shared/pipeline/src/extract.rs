@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_run::layout::RunLayout;
 use pomona_run::names;
+use pomona_run::pace::{BYTES_READ_AHEAD, IMAGES_READ_AHEAD};
 use pomona_store::{Error as StoreError, Store};
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Limits, Reject, RejectReason};
@@ -28,12 +29,6 @@ const GROUP_IMAGES: usize = 4;
 
 /// Bytes of a group of more than one image.
 const GROUP_BYTES: u64 = 1 << 20;
-
-/// Images that are read ahead of the threads, so that computing does not wait for input.
-const PREFETCHED_IMAGES: usize = 32;
-
-/// Bytes of images that are held at once; an image larger than that waits until it has the whole budget.
-const PREFETCHED_BYTES: u64 = 128 << 20;
 
 /// What every extraction of a run shares.
 #[derive(Debug)]
@@ -97,7 +92,7 @@ impl<'a> Extraction<'a> {
         pool: &'a ComputePool,
         fragments: &'a Fragments<'a>,
     ) -> Self {
-        let images_at_once = pool.threads() * GROUP_IMAGES + PREFETCHED_IMAGES;
+        let images_at_once = pool.threads() * GROUP_IMAGES + IMAGES_READ_AHEAD;
         Self {
             input,
             output,
@@ -105,7 +100,7 @@ impl<'a> Extraction<'a> {
             fragments,
             images_at_once,
             image_budget: Semaphore::new(images_at_once),
-            byte_budget: Semaphore::new(PREFETCHED_BYTES as usize),
+            byte_budget: Semaphore::new(BYTES_READ_AHEAD as usize),
             turn: Mutex::new(()),
         }
     }
@@ -189,7 +184,7 @@ impl<'a> Extraction<'a> {
     }
 
     async fn outcomes_of_group(&self, group: &[&Row], limits: Limits) -> Result<Vec<Outcome>, Error> {
-        let bytes = group.iter().map(|row| row.size).sum::<u64>().clamp(1, PREFETCHED_BYTES) as u32;
+        let bytes = group.iter().map(|row| row.size).sum::<u64>().clamp(1, BYTES_READ_AHEAD) as u32;
         let _images_held = acquire(&self.image_budget, group.len() as u32).await?;
         let _bytes_held = acquire(&self.byte_budget, bytes).await?;
         let images = self.read(group, limits).await?;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
 use pomona_run::layout::{self, RunLayout};
+use pomona_run::pace;
 use pomona_run::tree;
 use pomona_run::{Options, RunId, location, names};
 use pomona_store::{Entry, Object, Store};
@@ -24,9 +25,6 @@ use crate::rejects::Rejected;
 use crate::selection::{Remainder, Selection};
 use crate::tables::CsvTable;
 use crate::{json, latest, limit, part, rejects};
-
-/// Requests to the output that a plan has under way at once.
-const CONCURRENCY: usize = 32;
 
 /// What to plan.
 #[derive(Debug)]
@@ -253,7 +251,7 @@ async fn write_listing(
             Ok::<_, Error>(shard)
         }
     };
-    stream::iter(rows_by_shard).map(write).buffered(CONCURRENCY).try_collect().await
+    stream::iter(rows_by_shard).map(write).buffered(pace::REQUESTS).try_collect().await
 }
 
 async fn missing_shards(
@@ -263,7 +261,7 @@ async fn missing_shards(
     shard_bits: u32,
     shards: &[Shard],
 ) -> Result<Vec<Shard>, Error> {
-    let exist = stream::iter(shards).map(|shard| part::exists(output, &shard.part)).buffered(CONCURRENCY);
+    let exist = stream::iter(shards).map(|shard| part::exists(output, &shard.part)).buffered(pace::REQUESTS);
     let exist: Vec<bool> = exist.try_collect().await?;
     let mut missing: Vec<Shard> =
         shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard.clone()).collect();
@@ -297,6 +295,6 @@ pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Er
         Ok::<_, Error>(u64::from(!exists))
     };
     let missing = planned::read_missing(output, &planned::read_plan(output, run_id).await?).await?;
-    let each = stream::iter(missing).map(is_missing).buffered(CONCURRENCY);
+    let each = stream::iter(missing).map(is_missing).buffered(pace::REQUESTS);
     each.try_fold(0, |total, one| async move { Ok(total + one) }).await
 }

@@ -2,6 +2,7 @@
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_run::layout::RunLayout;
+use pomona_run::pace;
 use pomona_run::visible::visible;
 use pomona_store::Store;
 use pomona_vision::pixels::Reject;
@@ -13,9 +14,6 @@ use crate::moments_file::Header;
 use crate::part;
 use crate::planned::{self, Plan, Shard};
 use crate::rejects::{self, Rejected};
-
-/// Requests to the output that are under way at once.
-const CONCURRENCY: usize = 32;
 
 /// Rejects that the message names.
 const NAMED: usize = 3;
@@ -69,7 +67,7 @@ async fn write_errors(output: &dyn Store, layout: &RunLayout, plan: &Plan) -> Re
         Ok::<_, Error>(rejects)
     };
     let shards = planned::read_shards(output, plan).await?;
-    let each = stream::iter(shards).map(write).buffered(CONCURRENCY);
+    let each = stream::iter(shards).map(write).buffered(pace::REQUESTS);
     let first = |mut all: Vec<Rejected>, some: Vec<Rejected>| async move {
         all.extend(some);
         all.sort_by(|a, b| a.path.cmp(&b.path));

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Pca;
 use pomona_run::layout::RunLayout;
+use pomona_run::pace;
 use pomona_run::stage::Timing;
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -22,9 +23,6 @@ use crate::sample::{self, Point};
 use crate::tables::CsvTable;
 use crate::validation::{Totals, Validation};
 use crate::{inspect, json, latest, reduce};
-
-/// Requests to the output that a report has under way at once.
-const CONCURRENCY: usize = 32;
 
 /// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run
 /// was made.
@@ -128,7 +126,7 @@ async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Res
     let keys = shards.iter().map(|shard| layout.counters(shard.shard));
     let mut counters = stream::iter(keys.collect::<Vec<_>>())
         .map(|key| async move { digests::read_sealed::<Counters>(output, &key).await })
-        .buffered(CONCURRENCY);
+        .buffered(pace::REQUESTS);
     let (mut totals, mut points) = (Totals::default(), Vec::new());
     while let Some(counters) = counters.try_next().await? {
         totals.add(&counters);

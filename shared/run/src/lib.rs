@@ -21,6 +21,7 @@ pub mod layout;
 pub mod location;
 pub mod names;
 pub mod options;
+pub mod pace;
 pub mod region;
 pub mod run_id;
 pub mod stage;
