@@ -16,7 +16,7 @@ pub(crate) struct StackArgs {
 impl StackArgs {
     /// Finds the stack in the account and region that the environment gives.
     pub(crate) async fn find(&self) -> Result<Stack, Error> {
-        Ok(Account::open().await?.stack(&self.stack).await?)
+        Ok(Stack::find(&Account::open().await?, &self.stack).await?)
     }
 }
 

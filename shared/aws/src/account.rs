@@ -5,7 +5,6 @@ use pomona_run::region;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::stack::Stack;
 
 /// An AWS account, in a region that [`region::VARIABLE`] allows.
 #[derive(Clone, Debug)]
@@ -45,14 +44,6 @@ impl Account {
     /// The region.
     pub fn region(&self) -> &str {
         &self.region
-    }
-
-    /// The stack of that name.
-    ///
-    /// # Errors
-    /// [`Error::NoStack`], and those of every request.
-    pub async fn stack(&self, name: &str) -> Result<Stack, Error> {
-        Stack::find(self, name).await
     }
 
     /// Who the credentials belong to, as AWS sees it.

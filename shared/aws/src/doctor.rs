@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::account::Account;
 use crate::error::Error;
 use crate::lambda;
+use crate::stack::Stack;
 
 /// Shards that a run works on at once where nobody says otherwise (`max_concurrency` in `statemachine/README.md`).
 const USUAL_CONCURRENCY: u64 = 64;
@@ -88,7 +89,7 @@ pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Findi
         }
     }
     findings.push(concurrency(&account).await);
-    match account.stack(stack).await {
+    match Stack::find(&account, stack).await {
         Ok(found) => {
             findings.push(Finding::good("stack", found.state_machine().to_owned()));
             findings.push(memory(&account, stack).await);

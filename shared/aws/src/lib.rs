@@ -6,10 +6,10 @@
 //! needs, and says how to mend what is missing.
 //!
 //! ```no_run
-//! use pomona_aws::{Account, DEFAULT_STACK, Error, Request};
+//! use pomona_aws::{Account, DEFAULT_STACK, Error, Request, Stack};
 //!
 //! # async fn example() -> Result<(), Error> {
-//! let stack = Account::open().await?.stack(DEFAULT_STACK).await?;
+//! let stack = Stack::find(&Account::open().await?, DEFAULT_STACK).await?;
 //! println!("{}", stack.start(&Request::default()).await?);
 //! # Ok(())
 //! # }

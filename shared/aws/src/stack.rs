@@ -25,7 +25,11 @@ pub struct Stack {
 }
 
 impl Stack {
-    pub(crate) async fn find(account: &Account, name: &str) -> Result<Self, Error> {
+    /// The stack of that name in an account.
+    ///
+    /// # Errors
+    /// [`Error::NoStack`], and those of every request.
+    pub async fn find(account: &Account, name: &str) -> Result<Self, Error> {
         let config = aws_sdk_sfn::config::Builder::from(account.config())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         let client = Client::from_conf(config.build());

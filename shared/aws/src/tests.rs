@@ -10,6 +10,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use pomona_store::testing::loopback_config;
 
+use crate::stack::Stack;
 use crate::{Account, Error};
 
 /// Settings of a machine that has no credentials.
@@ -41,7 +42,8 @@ fn a_region_must_be_set() {
 #[tokio::test]
 async fn without_credentials_it_says_how_to_get_some() {
     let account = Account::with_config(without_credentials(), None).unwrap();
-    for error in [account.stack("pomona").await.map(drop).unwrap_err(), account.identity().await.map(drop).unwrap_err()]
+    for error in
+        [Stack::find(&account, "pomona").await.map(drop).unwrap_err(), account.identity().await.map(drop).unwrap_err()]
     {
         assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
         assert!(error.to_string().contains("AWS_PROFILE"), "{error}");

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use pomona_pipeline::lock;
-use pomona_pipeline::report::{self, ModelInfo};
+use pomona_pipeline::model_info::ModelInfo;
+use pomona_pipeline::report;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};

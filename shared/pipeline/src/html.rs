@@ -15,11 +15,11 @@ mod variance;
 use chrono::{DateTime, Utc};
 use pomona_run::stage::Timing;
 
+use crate::class_table::ClassCount;
 use crate::error::Reasons;
-use crate::inspect::ClassCount;
+use crate::model_info::ModelInfo;
 use crate::planned::Plan;
 use crate::rejects::Rejected;
-use crate::report::ModelInfo;
 use crate::sample::Point;
 use crate::validation::Validation;
 use text::{escape, moment};

@@ -8,11 +8,13 @@ use pomona_run::stage::Stage;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::class_table::ClassCount;
 use crate::digests::Digests;
 use crate::error::Error;
 use crate::latest;
+use crate::model_info::ModelInfo;
 use crate::planned::{self, Plan};
-use crate::report::ModelInfo;
+use crate::tables;
 use crate::validation::Validation;
 
 /// Finished runs that a message names.
@@ -33,17 +35,6 @@ pub struct Inspection {
     pub timings: Vec<StageTime>,
     /// Files and bytes by folder of the run.
     pub folders: BTreeMap<String, FolderSize>,
-}
-
-/// A row of classes.csv.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassCount {
-    /// The label's number.
-    pub class_id: i32,
-    /// The label.
-    pub class: String,
-    /// Listed images.
-    pub count: u64,
 }
 
 /// A row of timings.csv.
@@ -118,17 +109,11 @@ pub async fn inspect(output: &dyn Store, run_id: &RunId) -> Result<Inspection, E
     Ok(Inspection {
         info: reported.read_json(output, &layout.model_info()).await?,
         validation: reported.read_json(output, &layout.validation()).await?,
-        classes: from_csv(&layout.classes(), &classes, usize::MAX)?,
-        timings: from_csv(&layout.timings(), &timings, usize::MAX)?,
+        classes: tables::from_csv(&layout.classes(), &classes, usize::MAX)?,
+        timings: tables::from_csv(&layout.timings(), &timings, usize::MAX)?,
         plan,
         folders: folder_sizes(output, &layout).await?,
     })
-}
-
-/// The first rows of the table `bytes`, no more than `most`.
-pub(crate) fn from_csv<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8], most: usize) -> Result<Vec<T>, Error> {
-    let rows = csv::Reader::from_reader(bytes).into_deserialize().take(most);
-    rows.collect::<Result<_, _>>().map_err(|error| Error::inconsistent(key, error.to_string()))
 }
 
 async fn folder_sizes(output: &dyn Store, layout: &RunLayout) -> Result<BTreeMap<String, FolderSize>, Error> {

@@ -32,7 +32,9 @@
 //! }
 //! ```
 
+pub mod class_table;
 pub mod compute;
+pub mod counters;
 mod damages;
 pub mod digests;
 mod earlier;
@@ -53,6 +55,7 @@ pub mod losses;
 mod memory;
 pub mod merge;
 mod model_file;
+pub mod model_info;
 mod moments_file;
 pub mod odd_labels;
 pub mod open;

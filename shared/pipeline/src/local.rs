@@ -15,12 +15,13 @@ use crate::error::Error;
 use crate::extract::{Done, Extracted, Extraction};
 use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
+use crate::model_info::ModelInfo;
 use crate::plan::{self, Request};
 use crate::planned::{self, Plan, Shard};
 use crate::project::Projection;
 use crate::recipe::Recipe;
 use crate::reduce::{self, Reduced};
-use crate::report::{self, ModelInfo};
+use crate::report;
 use crate::watched::Watched;
 use crate::{memory, merge};
 

@@ -19,7 +19,10 @@ use bytes::Bytes;
 use nalgebra::DVector;
 use ndarray::Array2;
 use pomona_pca::Pca;
+use pomona_run::layout::RunLayout;
+use pomona_store::Store;
 
+use crate::digests::Digests;
 use crate::error::Error;
 use crate::provenance::Entries;
 use crate::tables::{self, ParquetTable};
@@ -112,6 +115,13 @@ pub(crate) fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
 fn parsed<T: std::str::FromStr>(table: &ParquetTable, file: &str, key: &str) -> Result<T, Error> {
     let text = table.metadata(key)?;
     text.parse().map_err(|_| Error::inconsistent(file, format!("metadata `{key}` is `{text}`")))
+}
+
+/// Reads the model of a run.
+pub(crate) async fn read(output: &dyn Store, layout: &RunLayout) -> Result<Pca, Error> {
+    let key = layout.pca_model();
+    let digests = Digests::read_record(output, &layout.reduce_digests()).await?;
+    decode(&key, digests.read(output, &key).await?)
 }
 
 #[cfg(test)]

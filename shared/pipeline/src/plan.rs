@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
@@ -17,14 +16,13 @@ use crate::digests::Digests;
 use crate::error::Error;
 use crate::history::{History, PlannedRuns, of_earlier_run};
 use crate::latest::Latest;
-use crate::listing::{self, Class, Listing, Row};
+use crate::listing::{self, Listing, Row};
 use crate::odd_labels::OddLabels;
 use crate::planned::{self, Plan, Shard};
 use crate::recipe::Recipe;
 use crate::rejects::Rejected;
 use crate::selection::{Remainder, Selection};
-use crate::tables::CsvTable;
-use crate::{json, latest, limit, part, rejects};
+use crate::{class_table, json, latest, limit, part, rejects};
 
 /// What to plan.
 #[derive(Debug)]
@@ -72,7 +70,7 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
     let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
-    let mut files = vec![(layout.classes(), encode_classes(&layout.classes(), &classes)?)];
+    let mut files = vec![(layout.classes(), class_table::to_csv(&layout.classes(), &classes)?)];
     let labels = request.options.label_from;
     let odd_folders: Vec<Rejected> = remainder
         .odd_folders
@@ -273,14 +271,6 @@ async fn missing_shards(
         shard.previous = history.overlapping(shard.shard, shard_bits);
     }
     Ok(missing)
-}
-
-fn encode_classes(key: &str, classes: &[Class]) -> Result<Bytes, Error> {
-    let mut table = CsvTable::new(key, ["class_id", "class", "count"])?;
-    for (class_id, class) in classes.iter().enumerate() {
-        table.row([&class_id.to_string(), &class.name, &class.count.to_string()])?;
-    }
-    table.finish()
 }
 
 /// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor

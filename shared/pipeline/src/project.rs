@@ -11,9 +11,9 @@ use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::options::{CsvTables, Options};
 use pomona_store::Store;
-use serde::{Deserialize, Serialize};
 
 use crate::compute::run_aside;
+use crate::counters::Counters;
 use crate::digests::{self, Digests};
 use crate::error::{Error, Reasons};
 use crate::listing::{self, Row};
@@ -22,40 +22,10 @@ use crate::moments_file;
 use crate::part::{Features, StoredPart};
 use crate::planned::{self, Shard};
 use crate::provenance::{self, Entries};
-use crate::reduce;
 use crate::rejects::Rejected;
 use crate::sample::{Point, Sampling};
 use crate::tables::{self, CsvTable, ParquetTable};
 use crate::{json, model_file, rejects};
-
-/// What projecting one shard counted; the content of counters/&lt;shard&gt;.json.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Counters {
-    /// The shard.
-    pub shard: u32,
-    /// Listed images.
-    pub listed: u64,
-    /// Rows of features and of components.
-    pub features: u64,
-    /// Unusable images by reason.
-    pub reasons: Reasons,
-    /// Usable images that lost something.
-    pub losses: LossCounts,
-    /// Features and components that are NaN or infinite.
-    pub non_finite: u64,
-    /// Numbers per row of components.
-    pub components: u64,
-    /// The mean of each component over the shard's rows.
-    pub component_means: Vec<f64>,
-    /// The sum of squared differences from that mean.
-    pub component_scatter: Vec<f64>,
-    /// Bytes written.
-    pub bytes_written: u64,
-    /// The shard's images in the report's scatter plot.
-    pub points: Vec<Point>,
-    /// The shard's files.
-    pub files: Digests,
-}
 
 /// What every projection of a run shares.
 #[derive(Debug)]
@@ -84,7 +54,7 @@ impl<'a> Projection<'a> {
         let plan = planned::read_plan(output, run_id).await?;
         let sampling = Sampling::of(plan.images);
         let provenance = provenance::of_components(&plan.recipe, &plan.options);
-        let pca = reduce::read_model(output, &layout).await?;
+        let pca = model_file::read(output, &layout).await?;
         Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, provenance, pca }) })
     }
 

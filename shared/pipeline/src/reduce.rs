@@ -62,13 +62,6 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
     })
 }
 
-/// Reads the model of a run.
-pub(crate) async fn read_model(output: &dyn Store, layout: &RunLayout) -> Result<Pca, Error> {
-    let key = layout.pca_model();
-    let digests = Digests::read_record(output, &layout.reduce_digests()).await?;
-    model_file::decode(&key, digests.read(output, &key).await?)
-}
-
 fn pca_options(options: &Options) -> pomona_pca::Options {
     pomona_pca::Options { components: options.components, center: options.center, standardize: options.standardize }
 }

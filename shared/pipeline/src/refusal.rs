@@ -9,11 +9,11 @@ use pomona_vision::pixels::Reject;
 
 use crate::error::{Error, describe_reasons};
 use crate::html::{self, RefusedPage};
-use crate::inspect;
 use crate::moments_file::Header;
 use crate::part;
 use crate::planned::{self, Plan, Shard};
 use crate::rejects::{self, Rejected};
+use crate::tables;
 
 /// Rejects that the message names.
 const NAMED: usize = 3;
@@ -48,7 +48,7 @@ pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> R
         _ => Error::OneImage { others: String::new() },
     };
     let classes = plan.digests.read(output, &layout.classes()).await?;
-    let classes = inspect::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
+    let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
     let verdict = error.to_string();
     let page =
         RefusedPage { plan, reasons: &merged.reasons, verdict: &verdict, examples: &examples, classes: &classes };

@@ -5,73 +5,22 @@ use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Pca;
+use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
 use pomona_run::stage::Timing;
-use pomona_run::{Options, RunId};
 use pomona_store::Store;
-use serde::{Deserialize, Serialize};
 
+use crate::counters::Counters;
 use crate::digests::{self, Digests};
-use crate::error::{Error, Reasons};
+use crate::error::Error;
 use crate::html::{self, Page};
-use crate::losses::LossCounts;
+use crate::model_info::ModelInfo;
 use crate::planned::{self, Plan, Shard};
-use crate::project::Counters;
-use crate::recipe::Recipe;
 use crate::sample::{self, Point};
 use crate::tables::CsvTable;
 use crate::validation::{Totals, Validation};
-use crate::{inspect, json, latest, reduce};
-
-/// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run
-/// was made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// When the report was written.
-    pub timestamp: DateTime<Utc>,
-    /// Components kept.
-    pub pca_components: u64,
-    /// Features per image.
-    pub original_dimensions: u64,
-    /// Numbers per image after projection; the same as `pca_components`.
-    pub reduced_dimensions: u64,
-    /// The share of the total variance that the components explain.
-    pub total_variance_explained: f64,
-    /// The share that each explains.
-    pub variance_by_component: Vec<f64>,
-    /// The share that each and those before it explain.
-    pub cumulative_variance: Vec<f64>,
-    /// Images with features.
-    pub num_images_processed: u64,
-    /// Listed images.
-    pub num_images_listed: u64,
-    /// Unusable images by reason.
-    pub rejects: Reasons,
-    /// Usable images that lost something on their way to RGB.
-    #[serde(default)]
-    pub losses: LossCounts,
-    /// Labels.
-    pub num_classes: u64,
-    /// The variance of all features together.
-    pub total_variance: f64,
-    /// How features were made.
-    pub recipe: Recipe,
-    /// What the user chose.
-    pub options: Options,
-}
-
-/// What a reader must know of images among which nothing tells one from another.
-const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
-
-impl ModelInfo {
-    /// What a reader must know before anything else, if anything.
-    pub fn notices(&self) -> Vec<String> {
-        let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);
-        let general = self.recipe.notice().into_iter().chain(no_variance).map(str::to_owned);
-        general.chain(self.losses.notices()).collect()
-    }
-}
+use crate::{json, latest, model_file, tables};
 
 /// Checks a run, writes its reports and marks it successful.
 ///
@@ -82,7 +31,7 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;
     let shards = planned::read_shards(output, &plan).await?;
-    let pca = reduce::read_model(output, &layout).await?;
+    let pca = model_file::read(output, &layout).await?;
     let (totals, points) = add_up(output, &layout, &shards).await?;
     let info = model_info(&plan, &pca, &totals);
 
@@ -90,7 +39,7 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
     let classes = plan.digests.read(output, &layout.classes()).await?;
-    let classes = inspect::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
+    let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
     let page = Page { plan: &plan, info: &info, validation: &validation, timings, classes: &classes, points: &points };
     written.put(layout.page(), page.render().into()).await?;
     if !validation.passed {

@@ -5,12 +5,12 @@ use pomona_run::layout::RunLayout;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::counters::Counters;
 use crate::digests;
 use crate::error::Error;
+use crate::model_file;
 use crate::planned;
-use crate::project::Counters;
 use crate::recipe::Recipe;
-use crate::reduce;
 use crate::tables::ParquetTable;
 
 /// What images are compared by.
@@ -80,7 +80,7 @@ pub async fn search(
 }
 
 async fn components_of(output: &dyn Store, layout: &RunLayout, features: &[f32]) -> Result<Vec<f32>, Error> {
-    let pca = reduce::read_model(output, layout).await?;
+    let pca = model_file::read(output, layout).await?;
     let row = ndarray::ArrayView2::from_shape((1, features.len()), features);
     let row = row.map_err(|error| Error::Internal(error.to_string()))?;
     Ok(pca.project(row)?.into_iter().collect())

@@ -73,6 +73,12 @@ fn list_of((rows, width): (usize, usize), of: DataType, values: ArrayRef) -> Arr
     Arc::new(ListArray::new(element(of), offsets, values, None))
 }
 
+/// The first rows of the table `bytes`, no more than `most`.
+pub(crate) fn from_csv<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8], most: usize) -> Result<Vec<T>, Error> {
+    let rows = csv::Reader::from_reader(bytes).into_deserialize().take(most);
+    rows.collect::<Result<_, _>>().map_err(|error| Error::inconsistent(key, error.to_string()))
+}
+
 /// One table as a Parquet file.
 pub(crate) fn to_parquet(
     file: &str,

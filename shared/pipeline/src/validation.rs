@@ -3,10 +3,10 @@
 use pomona_pca::Pca;
 use serde::{Deserialize, Serialize};
 
+use crate::counters::Counters;
 use crate::error::Reasons;
 use crate::losses::LossCounts;
 use crate::planned::{Plan, Shard};
-use crate::project::Counters;
 
 /// Components are stored as 32-bit floats, so their variance agrees with the model's to this share of the total
 /// variance.

@@ -34,6 +34,7 @@
 mod engine;
 pub mod extractor;
 pub mod model;
+mod normalize;
 pub mod pixels;
 
 pub use engine::fma_peak;

@@ -9,7 +9,6 @@
 
 mod error;
 mod graph;
-mod normalize;
 mod options;
 mod patience;
 
@@ -21,8 +20,6 @@ use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 
 pub use error::ModelError;
-pub(crate) use normalize::Normalize;
-pub(crate) use options::Affine;
 pub use options::{Engine, ModelOptions, Preprocess, UnknownValue};
 pub use pomona_terms::Weights;
 

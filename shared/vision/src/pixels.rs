@@ -75,6 +75,7 @@ mod resize;
 mod sniff;
 mod tiff;
 mod webp;
+mod weights;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -27,7 +27,7 @@ fn deployed() -> Aws {
 }
 
 async fn stack(aws: &Aws) -> Stack {
-    aws.account().stack("pomona").await.unwrap()
+    Stack::find(&aws.account(), "pomona").await.unwrap()
 }
 
 fn noon() -> DateTime<Utc> {
@@ -89,7 +89,7 @@ async fn a_stack_is_found_by_its_name_on_any_page() {
 
 #[tokio::test]
 async fn a_stack_that_does_not_exist_is_named_with_its_region() {
-    let error = deployed().account().stack("pomonas").await.unwrap_err();
+    let error = Stack::find(&deployed().account(), "pomonas").await.unwrap_err();
     assert!(matches!(error, Error::NoStack { .. }));
     let message = error.to_string();
     assert!(message.contains("`pomonas`") && message.contains("eu-west-3") && message.contains("--stack"), "{message}");
@@ -222,18 +222,14 @@ async fn an_execution_that_does_not_exist_is_named() {
 
 #[tokio::test]
 async fn credentials_that_aws_does_not_accept_are_to_be_renewed() {
-    let error = Aws::default()
-        .refuse("ListStateMachines", "ExpiredTokenException")
-        .account()
-        .stack("pomona")
-        .await
-        .unwrap_err();
+    let account = Aws::default().refuse("ListStateMachines", "ExpiredTokenException").account();
+    let error = Stack::find(&account, "pomona").await.unwrap_err();
     assert!(matches!(error, Error::Credentials { .. }) && error.to_string().contains("sign in again"), "{error}");
 }
 
 #[tokio::test]
 async fn a_missing_right_is_named() {
-    let error = Aws::default().account().stack("pomona").await.unwrap_err();
+    let error = Stack::find(&Aws::default().account(), "pomona").await.unwrap_err();
     assert!(
         matches!(error, Error::Refused { .. }) && error.to_string().contains("no right to ListStateMachines"),
         "{error}"

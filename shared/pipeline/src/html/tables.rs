@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::Page;
 use super::text::{bytes, count, counted, duration, escape, label, moment, percent, share};
+use crate::class_table::ClassCount;
 use crate::error::Reasons;
-use crate::inspect::ClassCount;
 use crate::planned::Plan;
 use crate::rejects::Rejected;
 

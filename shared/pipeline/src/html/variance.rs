@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::axis::Axis;
 use super::text::{count, percent};
-use crate::report::ModelInfo;
+use crate::model_info::ModelInfo;
 
 /// Room above the largest share.
 const HEADROOM: f64 = 1.05;

@@ -1,34 +1,15 @@
 //! The etag of a file: the SHA-256 of its content, remembered by what the file system says of it.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::digest::Output;
-use sha2::{Digest, Sha256};
-
+use super::hash::{Hash, Identity, hash, hex};
 use super::memo::Memo;
 use super::walk::Found;
 use crate::Object;
-
-/// A content's SHA-256.
-pub(super) type Hash = [u8; 32];
-
-/// What the file system says of a file: while this stays the same, so does the content.
-///
-/// Device, inode, size, modification time and status-change time (seconds and nanoseconds). The status-change
-/// time is there because a program can set the modification time back after it changed the content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Identity(pub [u64; 7]);
-
-impl Identity {
-    fn of(file: &Metadata) -> Self {
-        let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
-        Self([file.dev(), file.ino(), file.size(), times[0], times[1], times[2], times[3]])
-    }
-}
 
 /// The object that a file is, and what to remember of it.
 pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option<(Identity, Hash)>) {
@@ -77,23 +58,4 @@ fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<Identity>)> {
 fn is_settled(file: &Metadata, now: SystemTime) -> bool {
     let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
     now.saturating_sub(file.mtime().max(file.ctime())) > 2
-}
-
-/// The etag of what `reader` gives.
-pub(super) fn of_reader(reader: &mut impl Read) -> io::Result<String> {
-    hash(reader).map(|(_, hash)| hex(&hash))
-}
-
-pub(crate) fn of_bytes(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
-}
-
-fn hash(reader: &mut impl Read) -> io::Result<(u64, Hash)> {
-    let mut hasher = Sha256::new();
-    let size = io::copy(reader, &mut hasher)?;
-    Ok((size, hasher.finalize().into()))
-}
-
-pub(super) fn hex(hash: &Hash) -> String {
-    format!("{:x}", Output::<Sha256>::from(*hash))
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::etag::{self, Hash, Identity};
+use super::hash::{self, Hash, Identity};
 
 const MAGIC: &[u8] = b"pomona etags 1\n";
 const IDENTITY: usize = 7 * 8;
@@ -42,7 +42,7 @@ pub(super) fn folder() -> Option<PathBuf> {
 impl Memo {
     /// The memo of `root`; an empty one where there is none or it cannot be used.
     pub fn load(folder: Option<&Path>, root: &Path) -> Self {
-        let path = folder.map(|folder| folder.join(etag::of_bytes(root.as_os_str().as_bytes())));
+        let path = folder.map(|folder| folder.join(hash::of_bytes(root.as_os_str().as_bytes())));
         let hashes = match path.as_deref().map(read) {
             Some(Ok(hashes)) => hashes,
             Some(Err(error)) => {

@@ -7,6 +7,7 @@
 //! data.
 
 mod etag;
+mod hash;
 mod memo;
 mod walk;
 mod write;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::{Error, Keep, Object, Store, Stored, key};
-pub(crate) use etag::of_bytes as etag_of;
+pub(crate) use hash::of_bytes as etag_of;
 use memo::Memo;
 
 /// A folder as a store.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::{Folder, etag};
+use super::{Folder, hash};
 use crate::Error;
 use crate::key::TEMPORARY;
 
@@ -42,7 +42,7 @@ pub(super) fn replace(folder: &Folder, key: &str, bytes: &[u8], etag: &str) -> R
     let Some(mut current) = lock_current(&path).map_err(failed)? else {
         return Err(Error::changed(&folder.location, key));
     };
-    let current_etag = etag::of_reader(&mut current).map_err(failed)?;
+    let current_etag = hash::of_reader(&mut current).map_err(failed)?;
     if current_etag != etag {
         return Err(Error::changed(&folder.location, key));
     }

@@ -14,7 +14,7 @@ use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use super::depthwise::Geometry;
-use crate::model::{Affine, Normalize};
+use crate::normalize::{Affine, Normalize};
 
 /// A convolution with constant weights, over one image.
 pub(super) struct Convolution {

@@ -11,7 +11,7 @@ use super::memory::Scratch;
 use super::pack::{PanelWeights, Weights};
 use super::pointwise::{Epilogue, Relu6Into, accumulate, cut, for_tile_size, load_all, tile_pixels, window};
 use super::simd::{Kernel, Simd};
-use crate::model::Affine;
+use crate::normalize::Affine;
 
 /// Floats of two neighbouring pixels: what the window of an output moves on by.
 const PAIR: usize = 6;

@@ -4,8 +4,8 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
 
-use super::normalize::Normalize;
 use super::{ModelError, ModelOptions, Weights};
+use crate::normalize::Normalize;
 
 /// A network from `[height, width, 3]` bytes to one vector, not yet optimised.
 pub(super) struct Graph {

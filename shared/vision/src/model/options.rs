@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::normalize::Affine;
+
 /// The program that runs the network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,13 +34,6 @@ pub enum Preprocess {
 /// `transforms.Normalize` of its reference classification models.
 const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
-
-/// The input value of a channel: `scale[channel] * x + shift[channel]`, rounded once.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Affine {
-    pub scale: [f32; 3],
-    pub shift: [f32; 3],
-}
 
 impl Preprocess {
     pub(crate) fn affine(self) -> Affine {

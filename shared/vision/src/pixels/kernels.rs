@@ -3,7 +3,7 @@
 //! Each is plain Rust; on x86-64 there is a second version for AVX2, chosen at run time. The only `unsafe` is that
 //! call.
 
-use super::resize::{COLUMN, Column, HALF, PRECISION_BITS, Weights};
+use super::weights::{COLUMN, Column, HALF, PRECISION_BITS, Weights};
 
 /// Defines a function that runs its AVX2 version where the CPU has AVX2.
 macro_rules! dispatch {

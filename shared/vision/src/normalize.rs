@@ -2,7 +2,12 @@
 
 use tract_onnx::tract_core::internal::*;
 
-use super::options::Affine;
+/// The input value of a channel: `scale[channel] * x + shift[channel]`, rounded once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Affine {
+    pub scale: [f32; 3],
+    pub shift: [f32; 3],
+}
 
 /// `[height, width, 3]` bytes to `[1, 3, height, width]` input values.
 #[derive(Debug, Clone, PartialEq)]
