@@ -46,7 +46,7 @@ def states(machine):
 @pytest.fixture(scope="session")
 def error_names():
     """The closed set of names under which errors leave a Lambda."""
-    source = (WORKSPACE / "shared/pipeline/src/error.rs").read_text()
+    source = (WORKSPACE / "shared/run/src/error.rs").read_text()
     names = set(re.findall(r'"(Pomona\.\w+)"', source))
     assert len(names) == int(re.search(r"ALL: \[Self; (\d+)\]", source)[1])
     return names

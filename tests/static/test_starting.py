@@ -71,8 +71,9 @@ def test_an_existing_buckets_events_are_switched_on_only_where_uploads_start_run
 
 def own_metrics():
     """Names under which the Lambdas report."""
-    source = (WORKSPACE / "shared/lambda/src/metrics.rs").read_text().split("#[cfg(test)]")[0]
-    return set(re.findall(r'\("(\w+)", "(?:Count|Bytes|Milliseconds|None)"', source)) | set(re.findall(r'Stage::\w+ => "(\w+)"', source))
+    sources = ("shared/lambda/src/metrics.rs", "shared/run/src/stage.rs")
+    source = "".join((WORKSPACE / path).read_text().split("#[cfg(test)]")[0] for path in sources)
+    return set(re.findall(r'\("(\w+)", "(?:Count|Bytes|Milliseconds|None)"', source)) | set(re.findall(r'metric: "(\w+)"', source))
 
 
 def dashboard(resources):

@@ -44,7 +44,7 @@ def test_only_five_regions_can_be_allowed(template):
 
 
 def test_lambdas_know_the_same_regions():
-    source = (WORKSPACE / "shared/pipeline/src/region.rs").read_text()
+    source = (WORKSPACE / "shared/run/src/region.rs").read_text()
     lists = {name: re.findall(r'"([a-z0-9-]+)"', names) for name, names in re.findall(r"const (DEFAULT|POSSIBLE): \[&str; \d\] = \[(.*?)\]", source)}
     assert lists == {"DEFAULT": EU, "POSSIBLE": [*EU, *MAY_BE_ADDED]}
 
