@@ -145,7 +145,7 @@ fn an_input_of_nothing_but_broken_images_says_that_none_can_be_used() {
     (0..3).for_each(|number| fs::write(input.join(format!("{number}.jpg")), "no image").unwrap());
     for share in ["0.05", "1"] {
         let message = fail(pomona_run(&input, &output).args(["--max-reject-share", share]));
-        assert!(message.contains("none of the 3 images can be used (3 unsupported)"), "{message}");
+        assert!(message.contains("no image of 3 can be used (3 unsupported)"), "{message}");
     }
 }
 

@@ -16,7 +16,10 @@ pub enum Error {
     Request(#[from] pomona_run::Error),
     /// The listing is empty.
     #[error(
-        "no images at `{location}`: of {files} files none has one of the extensions {extensions}{filter}{skipped}; check the location, `--extensions` and `--filter`"
+        "no images at `{location}`: of {files} files none has one of the extensions {extensions}{}{}; check the \
+         location, `--extensions` and `--filter`",
+        filter.as_ref().map_or_else(String::new, |filter| format!(" and matches the filter `{filter}`")),
+        skipped.iter().map(|notice| format!("; {notice}")).collect::<String>()
     )]
     NoImages {
         /// The input.
@@ -25,10 +28,10 @@ pub enum Error {
         files: usize,
         /// The extensions that were looked for.
         extensions: String,
-        /// " and matches the filter ..." or nothing.
-        filter: String,
-        /// "; 5 .webp files skipped ..." or nothing.
-        skipped: String,
+        /// The glob that keys have to match.
+        filter: Option<String>,
+        /// What lies there instead, a sentence each.
+        skipped: Vec<String>,
     },
     /// An image was replaced or removed between its listing and its reading.
     #[error("`{key}` at `{location}` changed while the run was going; start the run again")]
@@ -70,7 +73,8 @@ pub enum Error {
     },
     /// No image was usable.
     #[error(
-        "none of the {images} images can be used ({reasons}): {first}; `{run}/errors/` says why of each; check that the input holds images"
+        "no image of {images} can be used ({reasons}): {first}; `{run}/errors/` says why of each; check that the input \
+         holds images"
     )]
     NothingUsable {
         /// Listed images.
@@ -84,11 +88,17 @@ pub enum Error {
     },
     /// A single image was usable.
     #[error(
-        "one image differs from no other, and principal components say how images differ: add images, so that at least 2 can be used{others}"
+        "one image differs from no other, and principal components say how images differ: add images, so that at \
+         least 2 can be used{}",
+        if *rejects > 0 { format!("; {rejects} of {images} could not be used: {first}") } else { String::new() }
     )]
     OneImage {
-        /// "; 3 of 4 could not be used: ..." or nothing.
-        others: String,
+        /// Unusable images.
+        rejects: u64,
+        /// Listed images.
+        images: u64,
+        /// Some of the unusable ones, each with its reason.
+        first: String,
     },
     /// Another run holds the output.
     #[error("`{location}` is in use by another run ({holder}); wait for it, stop it, or choose another output")]

@@ -6,11 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_pca::Components;
+use pomona_run::label::LabelFrom;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::pace;
 use pomona_run::tree;
 use pomona_run::{Options, RunId, location, names};
 use pomona_store::{Entry, Object, Store};
+use pomona_vision::pixels::Reject;
 
 use crate::digests::Digests;
 use crate::error::Error;
@@ -71,14 +73,9 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
     let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
     let mut files = vec![(layout.classes(), class_table::to_csv(&layout.classes(), &classes)?)];
-    let labels = request.options.label_from;
-    let odd_folders: Vec<Rejected> = remainder
-        .odd_folders
-        .into_iter()
-        .map(|(path, reject)| Rejected { label: labels.label(&path).into(), path, reject })
-        .collect();
-    if !odd_folders.is_empty() {
-        files.push((layout.odd_folders(), rejects::to_csv(&layout.odd_folders(), &odd_folders)?));
+    if !remainder.odd_folders.is_empty() {
+        let folders = labelled(remainder.odd_folders, request.options.label_from);
+        files.push((layout.odd_folders(), rejects::to_csv(&layout.odd_folders(), &folders)?));
     }
     for (level, groups) in (1..).zip(&merge_levels) {
         let key = layout.merge_level(level);
@@ -114,6 +111,12 @@ pub async fn plan(input: &dyn Store, output: &dyn Store, request: &Request<'_>) 
     output.put(&layout.shards(), shards_json).await?;
     planned_runs.add(output, request.run_id).await?;
     Ok(plan)
+}
+
+/// Folders with the labels of the images that they would hold.
+fn labelled(folders: Vec<(String, Reject)>, labels: LabelFrom) -> Vec<Rejected> {
+    let rejected = |(path, reject): (String, Reject)| Rejected { label: labels.label(&path).to_owned(), path, reject };
+    folders.into_iter().map(rejected).collect()
 }
 
 /// The dataset, and what lies beside it.
@@ -154,14 +157,12 @@ async fn list_sample(input: &dyn Store, options: &Options, limit: u64) -> Result
 }
 
 fn no_images(input: &dyn Store, options: &Options, remainder: &Remainder) -> Error {
-    let filter = options.filter.as_ref().map(|filter| format!(" and matches the filter `{filter}`"));
-    let skipped = remainder.left_out.notices().into_iter().map(|notice| format!("; {notice}"));
     Error::NoImages {
         location: input.location().to_owned(),
         files: remainder.files as usize,
         extensions: options.extensions.join(", "),
-        filter: filter.unwrap_or_default(),
-        skipped: skipped.collect(),
+        filter: options.filter.clone(),
+        skipped: remainder.left_out.notices(),
     }
 }
 

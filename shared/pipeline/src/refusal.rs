@@ -44,8 +44,7 @@ pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> R
     let error = match usable {
         0 => Error::NothingUsable { images, reasons, first, run },
         _ if !is_within_share => Error::TooManyRejects { rejects, images, reasons, allowed, first, run },
-        _ if rejects > 0 => Error::OneImage { others: format!("; {rejects} of {images} could not be used: {first}") },
-        _ => Error::OneImage { others: String::new() },
+        _ => Error::OneImage { rejects, images, first },
     };
     let classes = plan.digests.read(output, &layout.classes()).await?;
     let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;

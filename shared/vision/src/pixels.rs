@@ -55,6 +55,9 @@
 //! image-webp conceals damage in other ways than libwebp. Of 20,000 files each in seldom seen variants, right and wrong
 //! ones, all BMPs, GIFs, PNGs (but one) and animated WebPs were read with Pillow's pixels or refused by both.
 //!
+//! HEIC and AVIF stay `unsupported`: Pillow does not read HEIC either, and decoders cost more than they are worth
+//! (BENCHMARKS.md, "The formats that are not read").
+//!
 //! TIFFs are turned as their orientation says, for Pillow does so when it loads one; all other formats are not.
 //!
 //! The blocks and codes of GIF, the headers and runs of BMP, the chunks of PNG, and the directory of TIFF are read by
