@@ -8,8 +8,9 @@ use pomona_cost::estimate::{self, Estimate, Row, TABLE_IMAGES};
 use pomona_cost::prices::PriceTable;
 use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
-use pomona_pipeline::{inspect, open};
 use pomona_run::layout::RunLayout;
+use pomona_results::inspect;
+use pomona_stages::open;
 
 use crate::{Ending, Error, console};
 
@@ -73,7 +74,7 @@ async fn from_run(results: &str, args: &CostArgs, table: &PriceTable) -> Result<
     let run_id = inspect::find_run(store.as_ref(), None).await?;
     let file = RunLayout::new(run_id.as_str()).cost();
     let cost: RunCost = serde_json::from_slice(&store.get(&file).await?.bytes)
-        .map_err(|error| pomona_pipeline::Error::Inconsistent { file, problem: error.to_string() })?;
+        .map_err(|error| pomona_formats::Error::Inconsistent { file, problem: error.to_string() })?;
     let images: Vec<u64> = std::iter::once(args.images).chain(TABLE_IMAGES).collect();
     let rows = cost.measured.rows(&images, table, &cost.region)?;
     if args.json {

@@ -11,7 +11,9 @@ pub(crate) enum Error {
     #[error(transparent)]
     Request(#[from] pomona_run::Error),
     #[error(transparent)]
-    Pipeline(#[from] pomona_pipeline::Error),
+    File(#[from] pomona_formats::Error),
+    #[error(transparent)]
+    Stage(#[from] pomona_stages::Error),
     #[error(transparent)]
     Store(#[from] pomona_store::Error),
     #[error(transparent)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pomona_pipeline::recipe::UNTRAINED_NOTICE;
+use pomona_formats::recipe::UNTRAINED_NOTICE;
 use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
 use pomona_weights::{Cache, Edition, Event, MODEL_NAME, Options, Source, fetch};
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use pomona_pipeline::local::Observer;
 use pomona_run::stage::{Stage, Timing};
+use pomona_stages::local::Observer;
 
 use crate::console;
 use crate::pace::Pace;

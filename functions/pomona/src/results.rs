@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use clap::Args;
-use pomona_pipeline::{inspect, open};
 use pomona_run::RunId;
+use pomona_results::inspect;
+use pomona_stages::open;
 use pomona_store::Store;
 
 use crate::Error;

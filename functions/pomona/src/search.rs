@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pomona_pipeline::planned;
-use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::search::{self, Hit, Space};
 use pomona_run::visible::visible;
+use pomona_formats::planned;
+use pomona_formats::recipe::Recipe;
+use pomona_stages::recipe;
+use pomona_results::search::{self, Hit, Space};
 use pomona_vision::extractor::Extractor;
 
 use crate::model::ModelArgs;
@@ -45,7 +46,7 @@ pub(crate) async fn run(args: SearchArgs, quiet: bool) -> Result<Ending, Error> 
     let features = session.features(&image, &limits)?;
     let features = features.map_err(|reject| Error::Rejected { path: args.image.clone(), reject })?.values;
     let space = if args.pca { Space::Components } else { Space::Features };
-    let recipe = Recipe::of(extractor.model()).with_max_pixels(limits.max_pixels);
+    let recipe = recipe::of(extractor.model()).with_max_pixels(limits.max_pixels);
     let hits = search::search(store.as_ref(), &run_id, &recipe, features, space, args.count).await?;
     if args.json {
         console::print_json(&serde_json::to_string_pretty(&hits)?)?;

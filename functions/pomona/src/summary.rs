@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use pomona_pipeline::error::describe_reasons;
-use pomona_pipeline::local::Summary;
 use pomona_run::layout::RunLayout;
+use pomona_formats::rejects::describe_reasons;
+use pomona_stages::local::Summary;
 
 /// The lines that `pomona run` ends with.
 pub(crate) fn of(summary: &Summary, output: &str) -> String {

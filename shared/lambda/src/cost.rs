@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use pomona_cost::prices::PriceTable;
 use pomona_cost::run::{MapSeconds, Measured, RunCost, StageSeconds};
 use pomona_cost::workload::{Architecture, Children, New, Workload};
-use pomona_pipeline::extract::Extracted;
-use pomona_pipeline::planned::{self, Plan};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
+use pomona_stages::extract::Extracted;
+use pomona_formats::planned::{self, Plan};
 use pomona_store::{Object, Store};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +25,7 @@ use crate::error::Error;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CostError {
     #[error(transparent)]
-    Pipeline(#[from] pomona_pipeline::Error),
+    File(#[from] pomona_formats::Error),
     #[error(transparent)]
     Store(#[from] pomona_store::Error),
     #[error(transparent)]

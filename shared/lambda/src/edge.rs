@@ -88,7 +88,7 @@ fn log_failure(diagnostic: &Diagnostic) {
 }
 
 fn internal(problem: String) -> Diagnostic {
-    Error::from(pomona_pipeline::Error::Internal(problem)).into()
+    Error::from(pomona_formats::Error::Internal(problem)).into()
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> &str {
@@ -117,10 +117,9 @@ mod tests {
         async fn handle(&self, event: Value) -> Result<Echoed, Error> {
             match event["then"].as_str() {
                 Some("panic") => panic!("no {}", "way"),
-                Some("fail") => Err(pomona_pipeline::Error::InputChanged {
-                    location: "s3://in".into(),
-                    key: "a/secret.jpg".into(),
-                })?,
+                Some("fail") => {
+                    Err(pomona_dataset::Error::Changed { location: "s3://in".into(), id: "a/secret.jpg".into() })?
+                }
                 _ => Ok(Echoed(event)),
             }
         }

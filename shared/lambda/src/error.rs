@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// The stage failed.
     #[error(transparent)]
-    Pipeline(#[from] pomona_pipeline::Error),
+    Stage(#[from] pomona_stages::Error),
 }
 
 impl Error {
@@ -41,7 +41,7 @@ impl Error {
         match self {
             Self::Event { .. } | Self::Setting { .. } => ErrorName::BadInput,
             Self::Call { .. } => ErrorName::Retryable,
-            Self::Pipeline(error) => error.name(),
+            Self::Stage(error) => error.name(),
         }
     }
 
@@ -64,13 +64,25 @@ impl Error {
 
 impl From<pomona_run::Error> for Error {
     fn from(error: pomona_run::Error) -> Self {
-        Self::Pipeline(error.into())
+        Self::Stage(error.into())
+    }
+}
+
+impl From<pomona_dataset::Error> for Error {
+    fn from(error: pomona_dataset::Error) -> Self {
+        Self::Stage(error.into())
+    }
+}
+
+impl From<pomona_formats::Error> for Error {
+    fn from(error: pomona_formats::Error) -> Self {
+        Self::Stage(error.into())
     }
 }
 
 impl From<pomona_store::Error> for Error {
     fn from(error: pomona_store::Error) -> Self {
-        Self::Pipeline(error.into())
+        Self::Stage(error.into())
     }
 }
 
@@ -84,18 +96,19 @@ impl From<Error> for Diagnostic {
 mod tests {
     use super::*;
     use pomona_pca::Error as PcaError;
-    use pomona_pipeline::Error as PipelineError;
-    use pomona_pipeline::error::Damage;
     use pomona_run::{Error as RunError, RunId};
+    use pomona_dataset::Error as DatasetError;
+    use pomona_formats::Error as FileError;
+    use pomona_formats::error::Damage;
+    use pomona_stages::Error as StageError;
     use pomona_store::Error as StoreError;
 
-    fn store_error(is_retryable: bool) -> PipelineError {
+    fn store_error(is_retryable: bool) -> StageError {
         let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
-        PipelineError::Store(if is_retryable {
-            pomona_store::Error::Transient { location, key, reason }
-        } else {
-            pomona_store::Error::Denied { location, key, reason }
-        })
+        match is_retryable {
+            true => StoreError::Transient { location, key, reason }.into(),
+            false => StoreError::Denied { location, key, reason }.into(),
+        }
     }
 
     fn text() -> String {
@@ -111,7 +124,7 @@ mod tests {
             ("Pomona.Retryable", store_error(true)),
             (
                 "Pomona.NoImages",
-                PipelineError::NoImages {
+                StageError::NoImages {
                     location: text(),
                     files: 0,
                     extensions: text(),
@@ -119,10 +132,10 @@ mod tests {
                     skipped: Vec::new(),
                 },
             ),
-            ("Pomona.InputChanged", PipelineError::InputChanged { location: text(), key: text() }),
+            ("Pomona.InputChanged", DatasetError::Changed { location: text(), id: text() }.into()),
             (
                 "Pomona.TooManyRejects",
-                PipelineError::TooManyRejects {
+                StageError::TooManyRejects {
                     rejects: 2,
                     images: 3,
                     reasons: text(),
@@ -131,13 +144,13 @@ mod tests {
                     run: text(),
                 },
             ),
-            ("Pomona.Busy", PipelineError::Busy { location: text(), holder: text() }),
+            ("Pomona.Busy", StageError::Busy { location: text(), holder: text() }),
             ("Pomona.RegionNotAllowed", RunError::RegionNotAllowed { region: text(), allowed: text() }.into()),
-            ("Pomona.NoImages", PipelineError::Emptied { location: text(), run_id: RunId::now(), images: 3 }),
-            ("Pomona.Damaged", PipelineError::Damaged { file: text(), damage: Damage::Altered }),
-            ("Pomona.Inconsistent", PipelineError::Inconsistent { file: text(), problem: text() }),
-            ("Pomona.Inconsistent", PipelineError::Invalid { failed: text(), file: text() }),
-            ("Pomona.Inconsistent", PipelineError::Table { file: text(), problem: text() }),
+            ("Pomona.NoImages", StageError::Emptied { location: text(), run_id: RunId::now(), images: 3 }),
+            ("Pomona.Damaged", FileError::Damaged { file: text(), damage: Damage::Altered }.into()),
+            ("Pomona.Inconsistent", FileError::Inconsistent { file: text(), problem: text() }.into()),
+            ("Pomona.Inconsistent", StageError::Invalid { failed: text(), file: text() }),
+            ("Pomona.Inconsistent", FileError::Table { file: text(), problem: text() }.into()),
             ("Pomona.Inconsistent", PcaError::Encoding(text()).into()),
             ("Pomona.Inconsistent", PcaError::NotFinite { feature: 3 }.into()),
             ("Pomona.Inconsistent", StoreError::NotFound { location: text(), key: text() }.into()),
@@ -146,7 +159,7 @@ mod tests {
                 PcaError::ComponentsOutOfRange { requested: 9, count: 3, dimensions: 5, limit: 2 }.into(),
             ),
             ("Pomona.Internal", PcaError::NoConvergence { dimensions: 5 }.into()),
-            ("Pomona.Internal", PipelineError::Internal(text())),
+            ("Pomona.Internal", FileError::Internal(text()).into()),
         ];
         let mut names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
         for (name, error) in cases {

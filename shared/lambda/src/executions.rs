@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::DisplayErrorContext;
 use aws_sdk_sfn::types::ExecutionStatus;
-use pomona_pipeline::lock::{Holders, Lock};
+use pomona_stages::lock::{Holders, Lock};
 use pomona_store::sdk_config;
 
 /// Asks Step Functions whether the execution that holds a lock has ended.

@@ -1,4 +1,4 @@
-//! What the Lambdas share: everything between an event and a stage of [`pomona_pipeline`].
+//! What the Lambdas share: everything between an event and a stage of [`pomona_stages`].
 //!
 //! A Lambda's `main.rs` reads its [`Settings`], builds one [`Function`] and hands it to [`serve`], which answers each
 //! event with it. There is a function for each Lambda:

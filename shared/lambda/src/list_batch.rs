@@ -1,9 +1,10 @@
 //! The Lambda `list-batch`: makes one part.
 
-use pomona_pipeline::compute::ComputePool;
-use pomona_pipeline::extract::{Extracted, Extraction};
-use pomona_pipeline::fragments::Fragments;
-use pomona_pipeline::planned::Shard;
+use pomona_stages::compute::ComputePool;
+use pomona_stages::extract::{Extracted, Extraction};
+use pomona_stages::fragments::Fragments;
+use pomona_dataset::Files;
+use pomona_formats::planned::Shard;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -49,7 +50,8 @@ impl Function for ListBatch {
         let Event { input, output, shard } = parse("the event", event)?;
         let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
         let fragments = Fragments::new(output.as_ref());
-        let extraction = Extraction::new(input.as_ref(), output.as_ref(), &self.pool, &fragments);
+        let images = Files::new(input.as_ref());
+        let extraction = Extraction::new(&images, output.as_ref(), &self.pool, &fragments);
         let extracted = extraction.extract(&shard, &|_| {}).await;
         if extracted.is_err() {
             fragments.keep_all().await;

@@ -28,7 +28,7 @@ mod tests {
     fn by_default_our_crates_log_at_info_and_the_runtime_does_not_repeat_errors() {
         let levels = default_levels();
         assert!(levels.would_enable("pomona_lambda::edge", &Level::INFO));
-        assert!(levels.would_enable("pomona_pipeline::plan", &Level::INFO));
+        assert!(levels.would_enable("pomona_stages::plan", &Level::INFO));
         assert!(!levels.would_enable("pomona_store::s3", &Level::DEBUG));
         assert!(levels.would_enable("aws_config", &Level::WARN));
         assert!(!levels.would_enable("aws_config", &Level::INFO));

@@ -4,11 +4,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::lock::{self, Holders};
-use pomona_pipeline::recipe::Recipe;
-use pomona_pipeline::{expiry, plan};
+use pomona_dataset::{Files, Source};
+use pomona_formats::planned;
+use pomona_formats::recipe::Recipe;
 use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId, location, pace};
+use pomona_stages::lock::{self, Holders};
+use pomona_stages::{expiry, plan, recipe};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -162,7 +164,7 @@ impl Plan {
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             stores: Stores::default(),
-            recipe: Recipe::of(settings.extractor()?.model()),
+            recipe: recipe::of(settings.extractor()?.model()),
             input: settings.input.clone(),
             output: settings.output.clone(),
             refresh_age: settings.refresh_age,
@@ -184,8 +186,9 @@ impl Plan {
             started: execution.started,
             options: &request.options,
             recipe: &self.recipe,
+            on_file: &|| {},
         };
-        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &wanted).await {
+        match self.plan_and_refresh(&Files::new(from.as_ref()), to.as_ref(), &wanted).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency)),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
@@ -196,10 +199,10 @@ impl Plan {
 
     async fn plan_and_refresh(
         &self,
-        from: &dyn Store,
+        from: &dyn Source,
         to: &dyn Store,
         wanted: &plan::Request<'_>,
-    ) -> Result<pomona_pipeline::planned::Plan, Error> {
+    ) -> Result<planned::Plan, Error> {
         let plan = plan::plan(from, to, wanted).await?;
         if let Some(age) = self.refresh_age {
             expiry::refresh(to, &plan.run_id, age).await?;
@@ -241,7 +244,7 @@ async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
 fn planned(
     input: Location,
     output: Location,
-    plan: &pomona_pipeline::planned::Plan,
+    plan: &planned::Plan,
     max_concurrency: NonZeroU32,
 ) -> Planned {
     let layout = RunLayout::new(plan.run_id.as_str());

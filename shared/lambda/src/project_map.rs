@@ -1,9 +1,9 @@
 //! The Lambda `project-map`: writes one shard of the final tables.
 
-use pomona_pipeline::counters::Counters;
-use pomona_pipeline::error::Reasons;
-use pomona_pipeline::planned::Shard;
-use pomona_pipeline::project::Projection;
+use pomona_formats::counters::Counters;
+use pomona_formats::rejects::Reasons;
+use pomona_formats::planned::Shard;
+use pomona_stages::project::Projection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
 //! The Lambda `reduce`: merges one group of moments, or the last ones and fits the PCA.
 
-use pomona_pipeline::merge;
-use pomona_pipeline::reduce::{self, Reduced};
 use pomona_run::RunId;
 use pomona_run::tree::Group;
+use pomona_stages::merge;
+use pomona_stages::reduce::{self, Reduced};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

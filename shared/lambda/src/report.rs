@@ -4,12 +4,12 @@
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
-use pomona_pipeline::lock;
-use pomona_pipeline::model_info::ModelInfo;
-use pomona_pipeline::report;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
+use pomona_stages::lock;
+use pomona_formats::model_info::ModelInfo;
+use pomona_stages::report;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -62,7 +62,7 @@ impl Settings {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn extractor(&self) -> Result<Extractor, Error> {
-        let model = Model::load(&self.model, &ModelOptions::default()).map_err(pomona_pipeline::Error::from)?;
+        let model = Model::load(&self.model, &ModelOptions::default()).map_err(pomona_stages::Error::from)?;
         Ok(Extractor::new(model))
     }
 

@@ -2,9 +2,9 @@
 
 mod asl;
 mod counting;
-#[path = "../../pipeline/tests/support/result.rs"]
+#[path = "../../stages/tests/support/result.rs"]
 mod result;
-#[path = "../../pipeline/tests/support/mod.rs"]
+#[path = "../../stages/tests/support/mod.rs"]
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
@@ -21,9 +21,9 @@ use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::{Error, Function, Location, Stack, Stores};
-use pomona_pipeline::lock::{Holders, NoOtherHolders, UnknownHolders};
-use pomona_pipeline::recipe::Recipe;
 use pomona_run::Options;
+use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
+use pomona_stages::recipe;
 use pomona_store::{LocalStore, Store};
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Cloud {
     fn plan(&self, holders: Box<dyn Holders>) -> Plan {
         Plan {
             stores: self.stores(),
-            recipe: Recipe::of(support::pool(1).extractor().model()),
+            recipe: recipe::of(support::pool(1).extractor().model()),
             input: Some(INPUT.parse().unwrap()),
             output: Some(OUTPUT.parse().unwrap()),
             refresh_age: Some(Duration::ZERO),

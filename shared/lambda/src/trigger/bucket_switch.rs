@@ -95,7 +95,7 @@ pub(super) async fn answer(buckets: &dyn Buckets, request: Request) -> Result<()
     };
     let response = response(&request, done.as_ref().err()).to_string();
     let sent = tokio::task::spawn_blocking(move || ureq::put(request.response_url).send(response.as_bytes())).await;
-    let sent = sent.map_err(|error| pomona_pipeline::Error::Internal(error.to_string()))?;
+    let sent = sent.map_err(|error| pomona_formats::Error::Internal(error.to_string()))?;
     sent.map_err(|error| Error::call("the answer to CloudFormation", error))?;
     Ok(())
 }

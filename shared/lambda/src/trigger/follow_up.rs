@@ -79,7 +79,7 @@ pub(super) async fn leave(
 
 async fn is_mine_to_send(output: &dyn Store, now: DateTime<Utc>) -> Result<bool, Error> {
     let mine = FollowUp { until: now + DELAY - MARGIN };
-    let bytes = serde_json::to_vec(&mine).map_err(|error| pomona_pipeline::Error::Internal(error.to_string()))?;
+    let bytes = serde_json::to_vec(&mine).map_err(|error| pomona_formats::Error::Internal(error.to_string()))?;
     let written = match output.get(FOLLOW_UP).await {
         Err(StoreError::NotFound { .. }) => output.create(FOLLOW_UP, bytes.into()).await,
         Err(error) => return Err(error.into()),

@@ -1,0 +1,122 @@
+//! What can go wrong with a run's files.
+
+use pomona_dataset::name_of_store_error;
+use pomona_pca::Error as PcaError;
+use pomona_run::ErrorName;
+use pomona_store::Error as StoreError;
+
+/// Why a file could not be read, made or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was asked for cannot be done, wherever it was tried.
+    #[error(transparent)]
+    Request(#[from] pomona_run::Error),
+    /// A file of an output is not as it was written.
+    #[error("`{file}` is damaged: {damage}; start a run: it makes anew what is damaged")]
+    Damaged {
+        /// The file (key at the output).
+        file: String,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// Files of the run contradict each other.
+    #[error("`{file}` is not what the run needs: {problem}; start the run again, and report it if it recurs")]
+    Inconsistent {
+        /// The file (key at the output).
+        file: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// Reading or writing objects failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The numbers could not be computed.
+    #[error(transparent)]
+    Pca(#[from] PcaError),
+    /// A table could not be encoded or decoded.
+    #[error("`{file}` could not be encoded or decoded: {problem}")]
+    Table {
+        /// The file (key at the output).
+        file: String,
+        /// The library's message.
+        problem: String,
+    },
+    /// A defect of this program.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
+}
+
+/// How a file differs from what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is not there.
+    #[error("it is missing")]
+    Missing,
+    /// It holds something else.
+    #[error("its bytes are not those that were written")]
+    Altered,
+    /// It holds nothing that could be checked.
+    #[error("it is empty, cut off, or of another version of pomona")]
+    Unknown,
+    /// It names a run that is not there.
+    #[error("it names no successful run")]
+    NamesNoRun,
+}
+
+impl Error {
+    /// The name that this error has for a state machine.
+    pub fn name(&self) -> ErrorName {
+        match self {
+            Self::Request(error) => error.name(),
+            Self::Damaged { .. } => ErrorName::Damaged,
+            Self::Inconsistent { .. } | Self::Table { .. } => ErrorName::Inconsistent,
+            Self::Store(error) => name_of_store_error(error),
+            Self::Pca(error) => name_of_pca_error(error),
+            Self::Internal(_) => ErrorName::Internal,
+        }
+    }
+
+    /// [`Error::Request`] for the value of an option.
+    pub fn option(option: &'static str, problem: impl Into<String>) -> Self {
+        pomona_run::Error::option(option, problem).into()
+    }
+
+    /// [`Error::Damaged`].
+    pub fn damaged(file: impl Into<String>, damage: Damage) -> Self {
+        Self::Damaged { file: file.into(), damage }
+    }
+
+    /// [`Error::Inconsistent`].
+    pub fn inconsistent(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Inconsistent { file: file.into(), problem: problem.into() }
+    }
+
+    /// [`Error::Table`].
+    pub fn table(file: &str, problem: impl std::fmt::Display) -> Self {
+        Self::Table { file: file.to_owned(), problem: problem.to_string() }
+    }
+}
+
+fn name_of_pca_error(error: &PcaError) -> ErrorName {
+    match error {
+        PcaError::TooFewRows { .. }
+        | PcaError::NoFeatures
+        | PcaError::ComponentsOutOfRange { .. }
+        | PcaError::Components(_) => ErrorName::BadInput,
+        PcaError::Dimensions { .. }
+        | PcaError::CountOverflow
+        | PcaError::Encoding(_)
+        | PcaError::NotFinite { .. }
+        | PcaError::InconsistentModel(_) => ErrorName::Inconsistent,
+        PcaError::NoConvergence { .. } => ErrorName::Internal,
+    }
+}
+
+/// Says in one line that a file is damaged, and what that comes to. One that is missing has expired: that is no damage.
+pub fn tell_of_damage(error: &Error, consequence: &str) {
+    if let Error::Damaged { file, damage } = error
+        && *damage != Damage::Missing
+    {
+        tracing::warn!("`{file}` is damaged: {damage}; {consequence}");
+    }
+}

@@ -1,0 +1,144 @@
+//! The dataset's images as rows.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow_array::{Int32Array, Int64Array, StringArray};
+use bytes::Bytes;
+use pomona_dataset::{Class, Item};
+use pomona_run::names;
+
+use crate::error::Error;
+use crate::tables::{self, ParquetTable};
+
+/// One image of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The image.
+    pub item: Item,
+    /// The number of its label among the classes.
+    pub class_id: i32,
+    /// Its index in the whole listing.
+    pub image_id: i64,
+}
+
+/// Numbers the items, which are sorted by id and carry labels of `classes` only.
+pub fn number(items: Vec<Item>, classes: &[Class]) -> Vec<Row> {
+    let class_ids: HashMap<&str, i32> = classes.iter().map(|class| class.name.as_str()).zip(0..).collect();
+    let row = |(item, image_id): (Item, i64)| Row { class_id: class_ids[&*item.label], item, image_id };
+    items.into_iter().zip(0..).map(row).collect()
+}
+
+/// The rows of every shard that has any, in the order of the shards' numbers; each sorted by id.
+pub fn into_shards(rows: Vec<Row>, bits: u32) -> BTreeMap<u32, Vec<Row>> {
+    let mut shards: BTreeMap<u32, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        shards.entry(names::shard_of(&row.item.id, bits)).or_default().push(row);
+    }
+    shards
+}
+
+/// A shard's rows as the content of `file`.
+pub fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
+    let fields = vec![
+        tables::text_field("key"),
+        tables::int64_field("size"),
+        tables::text_field("etag"),
+        tables::text_field("label"),
+        tables::int32_field("class_id"),
+        tables::int64_field("image_id"),
+    ];
+    tables::to_parquet(
+        file,
+        fields,
+        vec![
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.item.id))),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.item.size as i64))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| version_cell(row.item.version.as_deref())))),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &*row.item.label))),
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.class_id))),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.image_id))),
+        ],
+        [],
+    )
+}
+
+/// A shard's rows from the content of `file`.
+pub fn decode(file: &str, bytes: Bytes) -> Result<Vec<Row>, Error> {
+    let table = ParquetTable::read(file, bytes)?;
+    let (keys, sizes, etags) = (table.text("key")?, table.int64("size")?, table.text("etag")?);
+    let (labels, class_ids, image_ids) = (table.text("label")?, table.int32("class_id")?, table.int64("image_id")?);
+    let row = |index| Row {
+        item: Item {
+            id: keys.value(index).to_owned(),
+            size: sizes.value(index) as u64,
+            version: version_of(etags.value(index)),
+            label: labels.value(index).into(),
+        },
+        class_id: class_ids.value(index),
+        image_id: image_ids.value(index),
+    };
+    Ok((0..table.rows()).map(row).collect())
+}
+
+/// A version as a cell: empty where there is none.
+pub(crate) fn version_cell(version: Option<&str>) -> &str {
+    version.unwrap_or_default()
+}
+
+/// The version that a cell holds.
+pub(crate) fn version_of(cell: &str) -> Option<String> {
+    Some(cell).filter(|cell| !cell.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_run::label::LabelFrom;
+    use proptest::prelude::*;
+
+    fn items<'a>(ids: impl IntoIterator<Item = &'a str>, version: Option<&str>) -> Vec<Item> {
+        let item = |id: &str| Item {
+            id: id.to_owned(),
+            size: 3,
+            version: version.map(str::to_owned),
+            label: LabelFrom::Parent.label(id).into(),
+        };
+        ids.into_iter().map(item).collect()
+    }
+
+    #[test]
+    fn classes_are_numbered_by_frequency_and_ties_by_name() {
+        let items = items(["a/1", "b/1", "c/1", "c/2", "x"], None);
+        let classes = pomona_dataset::number(&items, &[]);
+        let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+        assert_eq!(names, ["c", "", "a", "b"]);
+        assert_eq!(classes[0].count, 2);
+        let rows = number(items, &classes);
+        let ids: Vec<(&str, i32, i64)> =
+            rows.iter().map(|row| (row.item.id.as_str(), row.class_id, row.image_id)).collect();
+        assert_eq!(ids, [("a/1", 2, 0), ("b/1", 3, 1), ("c/1", 0, 2), ("c/2", 0, 3), ("x", 1, 4)]);
+    }
+
+    #[test]
+    fn classes_that_are_known_keep_their_numbers_whatever_the_images_are() {
+        let known = ["b", "none of these", "a"].map(str::to_owned);
+        let items = items(["a/1", "c/1", "c/2", "d/1", "d/2", "d/3"], None);
+        let classes = pomona_dataset::number(&items, &known);
+        let counts: Vec<(&str, u64)> = classes.iter().map(|class| (class.name.as_str(), class.count)).collect();
+        assert_eq!(counts, [("b", 0), ("none of these", 0), ("a", 1), ("d", 3), ("c", 2)]);
+        let ids: Vec<i32> = number(items, &classes).iter().map(|row| row.class_id).collect();
+        assert_eq!(ids, [2, 4, 4, 3, 3, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_survive_parquet(ids in prop::collection::btree_set(".{1,20}", 0..20), was_opened in any::<bool>()) {
+            let items = items(ids.iter().map(String::as_str), was_opened.then_some("\"é,"));
+            let classes = pomona_dataset::number(&items, &[]);
+            let rows = number(items, &classes);
+            let bytes = encode("listing", &rows).unwrap();
+            prop_assert_eq!(decode("listing", bytes).unwrap(), rows);
+        }
+    }
+}

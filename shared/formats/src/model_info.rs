@@ -1,0 +1,58 @@
+//! model_info.json: a finished run in numbers.
+
+use chrono::{DateTime, Utc};
+use pomona_run::Options;
+use serde::{Deserialize, Serialize};
+
+use crate::losses::LossCounts;
+use crate::recipe::Recipe;
+use crate::rejects::Reasons;
+
+/// The content of model_info.json: the run in numbers. Nothing in it but the timestamp depends on when or where the run
+/// was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// When the report was written.
+    pub timestamp: DateTime<Utc>,
+    /// Components kept.
+    pub pca_components: u64,
+    /// Features per image.
+    pub original_dimensions: u64,
+    /// Numbers per image after projection; the same as `pca_components`.
+    pub reduced_dimensions: u64,
+    /// The share of the total variance that the components explain.
+    pub total_variance_explained: f64,
+    /// The share that each explains.
+    pub variance_by_component: Vec<f64>,
+    /// The share that each and those before it explain.
+    pub cumulative_variance: Vec<f64>,
+    /// Images with features.
+    pub num_images_processed: u64,
+    /// Listed images.
+    pub num_images_listed: u64,
+    /// Unusable images by reason.
+    pub rejects: Reasons,
+    /// Usable images that lost something on their way to RGB.
+    #[serde(default)]
+    pub losses: LossCounts,
+    /// Labels.
+    pub num_classes: u64,
+    /// The variance of all features together.
+    pub total_variance: f64,
+    /// How features were made.
+    pub recipe: Recipe,
+    /// What the user chose.
+    pub options: Options,
+}
+
+/// What a reader must know of images among which nothing tells one from another.
+const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
+
+impl ModelInfo {
+    /// What a reader must know before anything else, if anything.
+    pub fn notices(&self) -> Vec<String> {
+        let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);
+        let general = self.recipe.notice().into_iter().chain(no_variance).map(str::to_owned);
+        general.chain(self.losses.notices()).collect()
+    }
+}

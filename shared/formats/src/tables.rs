@@ -1,0 +1,274 @@
+//! Tables as Parquet and CSV bytes: the one place that knows both libraries.
+//!
+//! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader
+//! knows). List elements are named `element`, as Spark and the Parquet format name them.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use bytes::Bytes;
+use ndarray::{Array2, ArrayView2};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::error::Error;
+
+/// A column of text, never null.
+pub fn text_field(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
+}
+
+/// A column of 32-bit integers, never null.
+pub fn int32_field(name: &str) -> Field {
+    Field::new(name, DataType::Int32, false)
+}
+
+/// A column of 64-bit integers, never null.
+pub fn int64_field(name: &str) -> Field {
+    Field::new(name, DataType::Int64, false)
+}
+
+/// A column of 64-bit floats that may be null.
+pub fn float64_field(name: &str) -> Field {
+    Field::new(name, DataType::Float64, true)
+}
+
+/// A column of lists of 32-bit floats.
+pub fn vector_field(name: &str) -> Field {
+    Field::new(name, DataType::List(element(DataType::Float32)), false)
+}
+
+/// A column of lists of 64-bit floats.
+pub fn vector64_field(name: &str) -> Field {
+    Field::new(name, DataType::List(element(DataType::Float64)), false)
+}
+
+fn element(of: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", of, false))
+}
+
+/// Rows of `[n, d]` as a list column.
+pub fn vectors(rows: ArrayView2<'_, f32>) -> ArrayRef {
+    let values = Float32Array::from_iter_values(rows.iter().copied());
+    list_of(rows.dim(), DataType::Float32, Arc::new(values))
+}
+
+/// Rows of `[n, d]` as a list column in double precision.
+pub fn vectors64(rows: ArrayView2<'_, f64>) -> ArrayRef {
+    let values = Float64Array::from_iter_values(rows.iter().copied());
+    list_of(rows.dim(), DataType::Float64, Arc::new(values))
+}
+
+fn list_of((rows, width): (usize, usize), of: DataType, values: ArrayRef) -> ArrayRef {
+    let offsets = OffsetBuffer::from_lengths(std::iter::repeat_n(width, rows));
+    Arc::new(ListArray::new(element(of), offsets, values, None))
+}
+
+/// The first rows of the table `bytes`, no more than `most`.
+pub fn from_csv<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8], most: usize) -> Result<Vec<T>, Error> {
+    let rows = csv::Reader::from_reader(bytes).into_deserialize().take(most);
+    rows.collect::<Result<_, _>>().map_err(|error| Error::inconsistent(key, error.to_string()))
+}
+
+/// One table as a Parquet file.
+pub fn to_parquet(
+    file: &str,
+    fields: Vec<Field>,
+    columns: Vec<ArrayRef>,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> Result<Bytes, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+    let schema: SchemaRef = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|error| failed(&error))?;
+    let properties = writer_properties(&schema, batch.num_rows().max(1), metadata);
+    let mut bytes = Vec::new();
+    let mut writer =
+        ArrowWriter::try_new(&mut bytes, schema.clone(), Some(properties)).map_err(|error| failed(&error))?;
+    writer.write(&batch).map_err(|error| failed(&error))?;
+    writer.close().map_err(|error| failed(&error))?;
+    Ok(bytes.into())
+}
+
+fn writer_properties(
+    schema: &Schema,
+    rows: usize,
+    metadata: impl IntoIterator<Item = (String, String)>,
+) -> WriterProperties {
+    let mut properties =
+        WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(rows));
+    for field in schema.fields() {
+        if matches!(field.data_type(), DataType::List(_)) {
+            // Almost every float differs: a dictionary and per-page bounds would only cost time and space.
+            let column = ColumnPath::new(vec![field.name().clone(), "list".into(), "element".into()]);
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_statistics_enabled(column, EnabledStatistics::None);
+        }
+    }
+    // In the file's own metadata, in the order that is given: in Arrow's schema only Arrow's readers would find it.
+    let metadata: Vec<KeyValue> = metadata.into_iter().map(|(name, value)| KeyValue::new(name, value)).collect();
+    properties.set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty())).build()
+}
+
+/// A Parquet file in memory.
+pub struct ParquetTable {
+    file: String,
+    batch: RecordBatch,
+}
+
+impl ParquetTable {
+    /// Decodes `bytes`, the content of `file`.
+    pub fn read(file: &str, bytes: Bytes) -> Result<Self, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
+        let schema = builder.schema().clone();
+        let reader = builder.build().map_err(|error| failed(&error))?;
+        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+        let batch = concat_batches(&schema, &batches).map_err(|error| failed(&error))?;
+        Ok(Self { file: file.to_owned(), batch })
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// The value of a metadata entry.
+    pub fn metadata(&self, key: &str) -> Result<&str, Error> {
+        self.metadata_if_any(key).ok_or_else(|| self.wrong(&format!("metadata `{key}` is missing")))
+    }
+
+    /// The value of a metadata entry that need not be there.
+    pub fn metadata_if_any(&self, key: &str) -> Option<&str> {
+        self.batch.schema_ref().metadata().get(key).map(String::as_str)
+    }
+
+    /// What the table was read from, for messages.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// A column of text.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where there is none of that name and type.
+    pub fn text(&self, column: &str) -> Result<&StringArray, Error> {
+        self.typed(column)
+    }
+
+    /// A column of 32-bit integers.
+    ///
+    /// # Errors
+    /// As [`ParquetTable::text`].
+    pub fn int32(&self, column: &str) -> Result<&Int32Array, Error> {
+        self.typed(column)
+    }
+
+    /// A column of 64-bit integers.
+    ///
+    /// # Errors
+    /// As [`ParquetTable::text`].
+    pub fn int64(&self, column: &str) -> Result<&Int64Array, Error> {
+        self.typed(column)
+    }
+
+    /// A column of 64-bit floats.
+    ///
+    /// # Errors
+    /// As [`ParquetTable::text`].
+    pub fn float64(&self, column: &str) -> Result<&Float64Array, Error> {
+        self.typed(column)
+    }
+
+    /// A list column as `[n, d]`; every list must have `width` elements.
+    pub fn vectors(&self, column: &str, width: usize) -> Result<Array2<f32>, Error> {
+        let values = self.list_values::<Float32Array>(column, width)?;
+        self.shaped(column, width, values.values().to_vec())
+    }
+
+    /// A list column in double precision as `[n, d]`.
+    pub fn vectors64(&self, column: &str, width: usize) -> Result<Array2<f64>, Error> {
+        let values = self.list_values::<Float64Array>(column, width)?;
+        self.shaped(column, width, values.values().to_vec())
+    }
+
+    /// How many elements each list of a column has, by its first row; 0 in an empty table.
+    pub fn vector_width(&self, column: &str) -> Result<usize, Error> {
+        let lists: &ListArray = self.typed(column)?;
+        Ok(if lists.is_empty() { 0 } else { lists.value_length(0) as usize })
+    }
+
+    fn list_values<A: Array + Clone + 'static>(&self, column: &str, width: usize) -> Result<A, Error> {
+        let lists: &ListArray = self.typed(column)?;
+        if (0..lists.len()).any(|row| lists.value_length(row) as usize != width) {
+            return Err(self.wrong(&format!("column `{column}` must hold lists of {width} numbers")));
+        }
+        let (first, last) = (lists.offsets().first(), lists.offsets().last());
+        let used = lists.values().slice(first as usize, (last - first) as usize);
+        let values = used.as_any().downcast_ref::<A>();
+        values.cloned().ok_or_else(|| self.wrong(&format!("column `{column}` has another type")))
+    }
+
+    fn shaped<T>(&self, column: &str, width: usize, values: Vec<T>) -> Result<Array2<T>, Error> {
+        Array2::from_shape_vec((self.rows(), width), values)
+            .map_err(|error| self.wrong(&format!("column `{column}`: {error}")))
+    }
+
+    fn typed<A: 'static>(&self, column: &str) -> Result<&A, Error> {
+        let found = self.batch.column_by_name(column);
+        let found = found.ok_or_else(|| self.wrong(&format!("column `{column}` is missing")))?;
+        let typed = found.as_any().downcast_ref::<A>();
+        typed.ok_or_else(|| self.wrong(&format!("column `{column}` has another type")))
+    }
+
+    fn wrong(&self, problem: &str) -> Error {
+        Error::inconsistent(&self.file, problem)
+    }
+}
+
+/// A CSV file in the making.
+pub struct CsvTable {
+    file: String,
+    writer: csv::Writer<Vec<u8>>,
+}
+
+impl CsvTable {
+    /// The table of `file` with this header.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where a cell cannot be written.
+    pub fn new<S: AsRef<str>>(file: &str, header: impl IntoIterator<Item = S>) -> Result<Self, Error> {
+        let mut table = Self { file: file.to_owned(), writer: csv::Writer::from_writer(Vec::new()) };
+        table.row(header)?;
+        Ok(table)
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// As [`CsvTable::new`], and where the row has another number of cells.
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) -> Result<(), Error> {
+        for cell in cells {
+            self.writer.write_field(cell.as_ref()).map_err(|error| Error::table(&self.file, error))?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(|error| Error::table(&self.file, error))
+    }
+
+    /// The file's content.
+    ///
+    /// # Errors
+    /// As [`CsvTable::new`].
+    pub fn finish(self) -> Result<Bytes, Error> {
+        let bytes = self.writer.into_inner().map_err(|error| Error::table(&self.file, error))?;
+        Ok(bytes.into())
+    }
+}

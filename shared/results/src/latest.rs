@@ -1,0 +1,95 @@
+//! latest.json: the newest successful run.
+//!
+//! The newest run is the one that was made last, whatever its clock said: a plan writes down which run latest.json
+//! named when it began, and its report puts itself in that one's place.
+
+use pomona_run::RunId;
+use pomona_run::layout::{LATEST, RunLayout};
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
+
+use pomona_formats::error::{Damage, Error, tell_of_damage};
+use pomona_formats::json;
+
+/// The content of latest.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latest {
+    /// The newest successful run.
+    pub run_id: RunId,
+    /// Its folder, relative to the output.
+    pub folder: String,
+}
+
+impl Latest {
+    fn of(run_id: &RunId) -> Self {
+        Self { run_id: run_id.clone(), folder: RunLayout::new(run_id.as_str()).root().to_owned() }
+    }
+}
+
+/// Reads which run is the newest successful one.
+///
+/// # Errors
+/// Those of the store, and [`Error::Damaged`] where the file is something else or names no successful run.
+pub async fn read(store: &dyn Store) -> Result<Option<Latest>, Error> {
+    match store.get(LATEST).await {
+        Ok(stored) => decode(store, &stored.bytes).await.map(Some),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// As [`read`], for a run: it replaces a file that is damaged, and till then there is no newest run.
+pub async fn read_to_replace(store: &dyn Store) -> Result<Option<Latest>, Error> {
+    let latest = read(store).await.inspect_err(|error| tell_of_damage(error, "this run replaces it"));
+    Ok(if_whole(latest)?.flatten())
+}
+
+/// The newest run as `bytes` have it. A name that was altered names no run, or not the folder beside it.
+async fn decode(store: &dyn Store, bytes: &[u8]) -> Result<Latest, Error> {
+    let latest: Latest = serde_json::from_slice(bytes).map_err(|_| Error::damaged(LATEST, Damage::Unknown))?;
+    if latest != Latest::of(&latest.run_id) {
+        return Err(Error::damaged(LATEST, Damage::Altered));
+    }
+    if !store.exists(&RunLayout::new(latest.run_id.as_str()).success()).await? {
+        return Err(Error::damaged(LATEST, Damage::NamesNoRun));
+    }
+    Ok(latest)
+}
+
+fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Damaged { .. }) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Removes latest.json; the run's own folder stays until it expires or somebody deletes it. The caller holds the
+/// output's lock.
+pub async fn remove(store: &dyn Store) -> Result<(), Error> {
+    Ok(store.delete(LATEST).await?)
+}
+
+/// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was
+/// planned. Where it names yet another one, that one was planned after this one had lost the output, and stays.
+pub async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&RunId>) -> Result<(), Error> {
+    let bytes = json::encode(LATEST, &Latest::of(run_id))?;
+    loop {
+        let written = match store.get(LATEST).await {
+            Err(StoreError::NotFound { .. }) => store.create(LATEST, bytes.clone()).await,
+            Err(error) => return Err(error.into()),
+            Ok(stored) => {
+                let named = if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id);
+                if let Some(later) = named.filter(|named| named != run_id && Some(named) != follows) {
+                    tracing::warn!("run {later} was made while run {run_id} stood still: it stays the newest one");
+                    return Ok(());
+                }
+                store.replace(LATEST, bytes.clone(), &stored.etag()).await
+            }
+        };
+        match written {
+            // Somebody else moved it in between: look again.
+            Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
+            other => return Ok(other?),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a run came to: which run is the newest one, what its checks say, its page, and the images that are like a given
+//! one.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let output = pomona_store::testing::MemoryStore::default();
+//! assert_eq!(pomona_results::latest::read(&output).await?, None);
+//! # Ok::<(), pomona_formats::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod html;
+pub mod inspect;
+pub mod latest;
+pub mod search;
+pub mod validation;

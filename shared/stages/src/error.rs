@@ -1,0 +1,179 @@
+//! What can go wrong in a stage.
+
+use pomona_dataset::Error as DatasetError;
+use pomona_formats::Error as FileError;
+use pomona_run::{ErrorName, RunId};
+use pomona_vision::model::ModelError;
+
+/// Why a stage failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The images could not be listed or read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A file of the output could not be read, made or written, or what was asked for cannot be done.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The listing is empty.
+    #[error(
+        "no images at `{location}`: of {files} files none has one of the extensions {extensions}{}{}; check the \
+         location, `--extensions` and `--filter`",
+        filter.as_ref().map_or_else(String::new, |filter| format!(" and matches the filter `{filter}`")),
+        skipped.iter().map(|notice| format!("; {notice}")).collect::<String>()
+    )]
+    NoImages {
+        /// The input.
+        location: String,
+        /// How many files lie there, whatever they are.
+        files: usize,
+        /// The extensions that were looked for.
+        extensions: String,
+        /// The glob that keys have to match.
+        filter: Option<String>,
+        /// What lies there instead, a sentence each.
+        skipped: Vec<String>,
+    },
+    /// More images were unusable than the run allows.
+    #[error(
+        "{rejects} of {images} images could not be used ({reasons}), more than the share of {allowed} that `--max-reject-share` allows: {first}; `{run}/errors/` lists them all; mend or remove the images, or allow more"
+    )]
+    TooManyRejects {
+        /// Unusable images.
+        rejects: u64,
+        /// Listed images.
+        images: u64,
+        /// Counts by reason, for people.
+        reasons: String,
+        /// The limit that was passed.
+        allowed: f64,
+        /// Some of them, each with its reason.
+        first: String,
+        /// Where the run's folder is.
+        run: String,
+    },
+    /// The covariance of the model's features would not fit into memory.
+    #[error(
+        "features of {features} numbers per image need about {needed} of memory for their covariance, and this process can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a machine with more memory"
+    )]
+    TooWide {
+        /// Numbers per image.
+        features: usize,
+        /// What they would take.
+        needed: String,
+        /// What there is.
+        available: String,
+    },
+    /// No image was usable.
+    #[error(
+        "no image of {images} can be used ({reasons}): {first}; `{run}/errors/` says why of each; check that the input \
+         holds images"
+    )]
+    NothingUsable {
+        /// Listed images.
+        images: u64,
+        /// Counts by reason, for people.
+        reasons: String,
+        /// Some of them, each with its reason.
+        first: String,
+        /// Where the run's folder is.
+        run: String,
+    },
+    /// A single image was usable.
+    #[error(
+        "one image differs from no other, and principal components say how images differ: add images, so that at \
+         least 2 can be used{}",
+        if *rejects > 0 { format!("; {rejects} of {images} could not be used: {first}") } else { String::new() }
+    )]
+    OneImage {
+        /// Unusable images.
+        rejects: u64,
+        /// Listed images.
+        images: u64,
+        /// Some of the unusable ones, each with its reason.
+        first: String,
+    },
+    /// Another run holds the output.
+    #[error("`{location}` is in use by another run ({holder}); wait for it, stop it, or choose another output")]
+    Busy {
+        /// The output.
+        location: String,
+        /// The run, who runs it, since when and until when.
+        holder: String,
+    },
+    /// The dataset of the newest run is gone.
+    #[error(
+        "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or share, see that it is mounted; if they were deleted for good, say so with `--allow-empty`"
+    )]
+    Emptied {
+        /// The input.
+        location: String,
+        /// The newest run.
+        run_id: RunId,
+        /// How many images it listed.
+        images: u64,
+    },
+    /// Checks of the finished tables failed.
+    #[error("the run's results failed their checks: {failed}; see `{file}`")]
+    Invalid {
+        /// Names of the failed checks.
+        failed: String,
+        /// Where all checks and figures are written.
+        file: String,
+    },
+    /// The model could not be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl Error {
+    /// The name that this error has for a state machine.
+    pub fn name(&self) -> ErrorName {
+        match self {
+            Self::Dataset(error) => error.name(),
+            Self::File(error) => error.name(),
+            Self::OneImage { .. } | Self::TooWide { .. } => ErrorName::BadInput,
+            Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
+            Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
+            Self::Busy { .. } => ErrorName::Busy,
+            Self::Invalid { .. } => ErrorName::Inconsistent,
+            Self::Model(error) => name_of_model_error(error),
+        }
+    }
+
+    /// A defect of this program.
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        FileError::Internal(what.into()).into()
+    }
+}
+
+impl From<pomona_run::Error> for Error {
+    fn from(error: pomona_run::Error) -> Self {
+        Self::File(error.into())
+    }
+}
+
+impl From<pomona_store::Error> for Error {
+    fn from(error: pomona_store::Error) -> Self {
+        Self::File(error.into())
+    }
+}
+
+impl From<pomona_pca::Error> for Error {
+    fn from(error: pomona_pca::Error) -> Self {
+        Self::File(error.into())
+    }
+}
+
+fn name_of_model_error(error: &ModelError) -> ErrorName {
+    match error {
+        ModelError::Read { .. }
+        | ModelError::NotOnnx { .. }
+        | ModelError::Input { .. }
+        | ModelError::Output { .. }
+        | ModelError::UnknownOutput { .. }
+        | ModelError::Unsupported { .. }
+        | ModelError::Endless { .. } => ErrorName::BadInput,
+        // A model that was taken runs on every image.
+        ModelError::Panicked { .. } | ModelError::Buffer { .. } | ModelError::Run { .. } => ErrorName::Internal,
+    }
+}

@@ -1,0 +1,58 @@
+//! The stages that turn a dataset of images into features, principal components and validated tables.
+//!
+//! A run passes through [`plan`], [`extract`], [`merge`] (the stage `combine`), [`reduce`], [`project`] and [`report`].
+//! Each stage takes names and counters, reads and writes everything else through a [`Store`](pomona_store::Store), and
+//! may be repeated at any time: what exists is not made again, and what is made again is the same, byte for byte.
+//! [`local`] runs them in one process; on AWS a state machine calls the same functions.
+//!
+//! [`pomona_run::layout`] knows where every file lies and [`pomona_run::names`] what it is called: names are contents,
+//! so they answer the question whether work was done already.
+//!
+//! ```no_run
+//! use pomona_stages::compute::ComputePool;
+//! use pomona_stages::local::{self, Job, Observer};
+//! use pomona_stages::output::Output;
+//! use pomona_stages::{Error, open};
+//! use pomona_run::Options;
+//! use pomona_vision::extractor::Extractor;
+//! use pomona_vision::model::{Model, ModelOptions};
+//!
+//! async fn run(observer: &dyn Observer) -> Result<(), Error> {
+//!     let model = Model::load("mobilenet_v2.onnx".as_ref(), &ModelOptions::default())?;
+//!     let pool = ComputePool::new(Extractor::new(model), 2)?;
+//!     let input = open::open("photos").await?;
+//!     let output = Output::open("results", "photos").await?;
+//!     let options = Options::default();
+//!     let job =
+//!         Job { input: &Files::new(input.as_ref()), output: output.store(), options: &options, pool: &pool, holder: "an example" };
+//!     if let Some(summary) = local::run(&job, output.holders(), observer, std::future::pending()).await? {
+//!         println!("{} images", summary.info.num_images_processed);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+
+pub mod compute;
+mod damages;
+mod earlier;
+pub mod error;
+pub mod expiry;
+pub mod extract;
+pub mod fragments;
+mod history;
+pub mod local;
+pub mod lock;
+mod memory;
+pub mod merge;
+pub mod open;
+pub mod output;
+mod part;
+pub mod plan;
+pub mod project;
+pub mod recipe;
+pub mod reduce;
+mod refusal;
+pub mod report;
+mod sample;
+
+pub use error::Error;

@@ -1,0 +1,301 @@
+//! A whole run in one process: the same stages in the same order as the state machine's, with progress.
+
+use pomona_dataset::Error as DatasetError;
+use pomona_dataset::Source;
+use pomona_formats::Error as FileError;
+use std::future::Future;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_run::stage::{Stage, Timing};
+use pomona_run::{Options, RunId};
+use pomona_store::Store;
+
+use crate::compute::ComputePool;
+use crate::damages::Damages;
+use crate::error::Error;
+use crate::extract::{Done, Extracted, Extraction};
+use crate::fragments::Fragments;
+use crate::lock::{self, Holders};
+use crate::memory;
+use crate::merge;
+use crate::plan::{self, Request};
+use crate::project::Projection;
+use crate::recipe;
+use crate::reduce::{self, Reduced};
+use crate::report;
+use pomona_formats::model_info::ModelInfo;
+use pomona_formats::planned::{self, Plan, Shard};
+
+/// How long the lock outlives a run that no longer renews it.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// How often the lock is renewed.
+const RENEWAL: Duration = Duration::from_secs(20);
+
+/// How long a run that stops may take to keep the images that it has finished.
+const KEEPING: Duration = Duration::from_secs(20);
+
+/// Shards in the making at once: while one is being closed, the next one's images keep the threads busy.
+const SHARDS_AT_ONCE: usize = 2;
+
+/// How often a run whose input changes under it is planned anew.
+const REPLANS: u32 = 3;
+
+/// How often a run that meets damaged files is planned anew. Each time it finds all damage of one kind: moments, nodes
+/// of a level, features.
+const MENDS: u32 = 8;
+
+/// What a run works on and with.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// Where the images are.
+    pub input: &'a dyn Source,
+    /// Where results go.
+    pub output: &'a dyn Store,
+    /// What the user chose.
+    pub options: &'a Options,
+    /// The threads that compute.
+    pub pool: &'a ComputePool,
+    /// Who runs it, for lock.json.
+    pub holder: &'a str,
+}
+
+/// Is told how a run gets on.
+pub trait Observer: Sync {
+    /// A stage with this many items (images, groups or shards) begins.
+    fn stage_started(&self, stage: Stage, items: u64);
+    /// The listing of the input has come across one more file, an image or not.
+    fn file_listed(&self);
+    /// One more item of the stage is done.
+    fn item_done(&self, stage: Stage);
+    /// One more item of the stage was there already.
+    fn item_there(&self, stage: Stage);
+    /// A stage has ended.
+    fn stage_finished(&self, timing: &Timing);
+    /// Something worth telling the user.
+    fn notice(&self, text: &str);
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What was planned.
+    pub plan: Plan,
+    /// What extraction did. Parts that existed before are not counted.
+    pub extracted: Extracted,
+    /// The run in numbers.
+    pub info: ModelInfo,
+    /// Time per stage.
+    pub timings: Vec<Timing>,
+}
+
+/// Runs all stages under the output's lock, and gives the lock back however the run ends; also when `stopped` comes
+/// first.
+///
+/// # Errors
+/// Those of the stages, [`Error::TooWide`] and [`Error::Busy`]. `Ok(None)` when the run was stopped.
+pub async fn run(
+    job: &Job<'_>,
+    holders: &dyn Holders,
+    observer: &dyn Observer,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Summary>, Error> {
+    memory::check(job.pool.extractor().model().width())?;
+    let run_id = RunId::now();
+    lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
+    let fragments = Fragments::new(job.output);
+    let outcome = tokio::select! {
+        summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
+        error = keep_lock(job.output, &run_id) => Err(error),
+        () = stopped => Ok(None),
+    };
+    match &outcome {
+        Ok(Some(_)) => fragments.remove_abandoned().await,
+        // Somebody else's run.
+        Err(Error::Busy { .. }) => {}
+        // What a store that hangs does not take in time is computed again.
+        Ok(None) | Err(_) => drop(tokio::time::timeout(KEEPING, fragments.keep_all()).await),
+    }
+    let released = lock::release(job.output, &run_id).await;
+    // The first failure is the one to mend; a lock that stays ends by itself.
+    outcome.and_then(|summary| released.map(|()| summary))
+}
+
+/// Renews the lock for as long as it can; the error tells why it cannot.
+async fn keep_lock(output: &dyn Store, run_id: &RunId) -> Error {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        match lock::renew(output, run_id, LEASE).await {
+            Err(Error::File(FileError::Store(error))) if error.is_retryable() => {
+                tracing::warn!(%error, "could not renew the lock")
+            }
+            Err(error) => return error,
+            Ok(()) => {}
+        }
+    }
+}
+
+async fn stages(
+    job: &Job<'_>,
+    run_id: &RunId,
+    fragments: &Fragments<'_>,
+    observer: &dyn Observer,
+) -> Result<Summary, Error> {
+    let clock = Clock::new(observer);
+    let (mut replans, mut mends) = (0, 0);
+    loop {
+        match planned_stages(job, run_id, fragments, &clock).await {
+            Err(Error::Dataset(DatasetError::Changed { .. })) if replans < REPLANS => {
+                replans += 1;
+                observer.notice("an image changed while the run was going: planning again");
+                // Its shard will have another part.
+                fragments.keep_all().await;
+            }
+            Err(Error::File(FileError::Damaged { .. })) if mends < MENDS => {
+                mends += 1;
+                observer.notice("what is damaged is made anew: planning again");
+            }
+            finished => {
+                let (plan, extracted, info) = finished?;
+                return Ok(Summary { plan, extracted, info, timings: clock.into_timings() });
+            }
+        }
+        clock.forget();
+    }
+}
+
+/// All stages by one plan, which holds as long as the input does not change and no damage is met.
+async fn planned_stages(
+    job: &Job<'_>,
+    run_id: &RunId,
+    fragments: &Fragments<'_>,
+    clock: &Clock<'_>,
+) -> Result<(Plan, Extracted, ModelInfo), Error> {
+    let plan = plan(job, run_id, clock).await?;
+    let extracted = extract(job, &plan, fragments, clock).await?;
+    combine(job.output, &plan, clock).await?;
+    let reduced = reduce(job.output, run_id, clock).await?;
+    if let Some(notice) = &reduced.notice {
+        clock.observer.notice(notice);
+    }
+    project(job, &plan, clock).await?;
+    let report = |timings: Vec<Timing>| async move { report::report(job.output, run_id, &timings).await };
+    let info = clock.time(Stage::Report, 1, report).await?;
+    Ok((plan, extracted, info))
+}
+
+async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
+    let recipe = recipe::of(job.pool.extractor().model());
+    let on_file = || clock.observer.file_listed();
+    let request = Request { run_id, started: clock.started, options: job.options, recipe: &recipe, on_file: &on_file };
+    clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
+}
+
+async fn extract(job: &Job<'_>, plan: &Plan, fragments: &Fragments<'_>, clock: &Clock<'_>) -> Result<Extracted, Error> {
+    let missing = planned::read_missing(job.output, plan).await?;
+    let images = missing.iter().map(|shard| shard.images).sum();
+    if images < plan.images {
+        let there = plan.images - images;
+        clock.observer.notice(&format!("{there} of {} images are in parts that exist already", plan.images));
+    }
+    let extraction = Extraction::new(job.input, job.output, job.pool, fragments);
+    let on_image = |done| match done {
+        Done::Computed => clock.observer.item_done(Stage::Extract),
+        Done::Found => clock.observer.item_there(Stage::Extract),
+    };
+    clock
+        .time(Stage::Extract, images, |_| async {
+            let extract = |shard: Shard| {
+                let extraction = &extraction;
+                async move { extraction.extract(&shard, &on_image).await }
+            };
+            let each = stream::iter(missing).map(extract).buffer_unordered(SHARDS_AT_ONCE);
+            each.try_fold(Extracted::default(), |total, shard| async move { Ok(total.plus(shard)) }).await
+        })
+        .await
+}
+
+async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
+    // The last level is reduce's.
+    for level in 1..plan.merge_levels {
+        let groups = merge::read_level(output, &plan.run_id, &plan.digests, level).await?;
+        clock
+            .time(Stage::Combine, groups.len() as u64, |_| async {
+                let mut damages = Damages::default();
+                for group in &groups {
+                    damages.keep(merge::combine(output, group).await)?;
+                    clock.observer.item_done(Stage::Combine);
+                }
+                damages.finish()
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
+    clock.time(Stage::Reduce, 1, |_| reduce::reduce(output, run_id)).await
+}
+
+async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
+    let shards = planned::read_shards(job.output, plan).await?;
+    let projection = Projection::open(job.output, &plan.run_id).await?;
+    clock
+        .time(Stage::Project, shards.len() as u64, |_| async {
+            let project = |shard: Shard| {
+                let projection = &projection;
+                async move { projection.project(&shard).await.map(|_| clock.observer.item_done(Stage::Project)) }
+            };
+            let mut each = stream::iter(shards).map(project).buffer_unordered(job.pool.threads());
+            let mut damages = Damages::default();
+            while let Some(projected) = each.next().await {
+                damages.keep(projected)?;
+            }
+            damages.finish()
+        })
+        .await
+}
+
+/// Times the stages and tells the observer.
+struct Clock<'a> {
+    started: DateTime<Utc>,
+    observer: &'a dyn Observer,
+    timings: std::sync::Mutex<Vec<Timing>>,
+}
+
+impl<'a> Clock<'a> {
+    fn new(observer: &'a dyn Observer) -> Self {
+        Self { started: Utc::now(), observer, timings: std::sync::Mutex::default() }
+    }
+
+    /// Runs a stage; it is given the timings of those before it.
+    async fn time<T, E, F>(&self, stage: Stage, items: u64, run: impl FnOnce(Vec<Timing>) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let started = Utc::now();
+        self.observer.stage_started(stage, items);
+        let before = self.lock().clone();
+        let result = run(before).await?;
+        let timing = Timing { stage, started, finished: Utc::now(), items };
+        tracing::info!(%stage, items, seconds = timing.seconds(), "stage finished");
+        self.observer.stage_finished(&timing);
+        self.lock().push(timing);
+        Ok(result)
+    }
+
+    /// Forgets the stages of a plan that did not hold.
+    fn forget(&self) {
+        self.lock().clear();
+    }
+
+    fn into_timings(self) -> Vec<Timing> {
+        self.timings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Timing>> {
+        self.timings.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

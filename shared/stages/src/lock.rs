@@ -1,0 +1,175 @@
+//! One run at a time on an output: lock.json says who is running, since when, until when.
+//!
+//! The lock is created only where there is none, and replaced only if it is still the one that was read, so of two runs
+//! that start together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one
+//! that nobody can read, and one that would last longer than any run asks for: the clock of whoever took it ran ahead.
+
+use pomona_formats::Error as FileError;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use pomona_run::RunId;
+use pomona_run::layout::LOCK;
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use pomona_formats::error::{Damage, tell_of_damage};
+use pomona_formats::json;
+
+/// Longer than any lock lasts: an execution's, which is the longest, is a day.
+const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);
+
+/// The content of lock.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    /// The run that holds the output.
+    pub run_id: RunId,
+    /// Who runs it: a process on a machine, or an execution.
+    pub holder: String,
+    /// When it took the lock.
+    pub since: DateTime<Utc>,
+    /// When the lock is void.
+    pub until: DateTime<Utc>,
+}
+
+impl Lock {
+    /// Whether its time allows that it is held.
+    fn is_held(&self) -> bool {
+        let now = Utc::now();
+        now < self.until && self.until < now + IMPOSSIBLE_LEASE
+    }
+}
+
+/// Reads who holds the output; nobody, where the file says nothing that could be read.
+pub(crate) async fn read(store: &dyn Store) -> Result<Option<Lock>, Error> {
+    match store.get(LOCK).await {
+        Ok(stored) => Ok(decode(&stored.bytes)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Lock> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// Knows of a lock's holder whether it is gone.
+#[async_trait::async_trait]
+pub trait Holders: Send + Sync {
+    /// True only when the holder has surely ended without giving its lock back.
+    async fn is_gone(&self, lock: &Lock) -> bool;
+}
+
+/// Knows nothing about other holders: their locks end when their time is over.
+#[derive(Debug)]
+pub struct UnknownHolders;
+
+#[async_trait::async_trait]
+impl Holders for UnknownHolders {
+    async fn is_gone(&self, _: &Lock) -> bool {
+        false
+    }
+}
+
+/// Every other holder is gone, because something stronger than lock.json (a lock of the operating system) is held
+/// already.
+#[derive(Debug)]
+pub struct NoOtherHolders;
+
+#[async_trait::async_trait]
+impl Holders for NoOtherHolders {
+    async fn is_gone(&self, _: &Lock) -> bool {
+        true
+    }
+}
+
+/// Takes the output's lock for `run_id`, or takes it again where this run holds it already.
+///
+/// # Errors
+/// [`Error::Busy`] when another run holds it.
+pub async fn acquire(
+    store: &dyn Store,
+    run_id: &RunId,
+    holder: &str,
+    lease: Duration,
+    holders: &dyn Holders,
+) -> Result<(), Error> {
+    let now = Utc::now();
+    let mine = Lock { run_id: run_id.clone(), holder: holder.to_owned(), since: now, until: now + lease };
+    match store.create(LOCK, json::encode(LOCK, &mine)?).await {
+        Err(StoreError::AlreadyExists { .. }) => take_over(store, mine, holders).await,
+        other => Ok(other?),
+    }
+}
+
+async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> Result<(), Error> {
+    let stored = match store.get(LOCK).await {
+        // Given back in this very moment.
+        Err(StoreError::NotFound { .. }) => return Ok(store.create(LOCK, json::encode(LOCK, &mine)?).await?),
+        stored => stored?,
+    };
+    match decode(&stored.bytes) {
+        Some(theirs) if theirs.run_id == mine.run_id => mine.since = theirs.since,
+        Some(theirs) if theirs.is_held() && !holders.is_gone(&theirs).await => return Err(busy(store, Some(&theirs))),
+        Some(_) => {}
+        None => tell_of_damage(&FileError::damaged(LOCK, Damage::Unknown), "nobody holds the output by it"),
+    }
+    match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {
+        Err(StoreError::Changed { .. }) => accept_only(store, &mine).await,
+        other => Ok(other?),
+    }
+}
+
+/// Whoever was quicker holds the lock now: a retry of this very run, or another one.
+async fn accept_only(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
+    match read(store).await? {
+        Some(theirs) if theirs.run_id == mine.run_id => Ok(()),
+        theirs => Err(busy(store, theirs.as_ref())),
+    }
+}
+
+/// The error that names who holds the output, as far as its lock says.
+pub(crate) fn busy(store: &dyn Store, lock: Option<&Lock>) -> Error {
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Error::Busy {
+        location: store.location().to_owned(),
+        holder: lock.map_or_else(
+            || "which has only just started".to_owned(),
+            |lock| {
+                format!(
+                    "{} by {}, since {} and until {} at most",
+                    lock.run_id,
+                    lock.holder,
+                    time(lock.since),
+                    time(lock.until)
+                )
+            },
+        ),
+    }
+}
+
+/// Moves the end of this run's lock to `lease` from now.
+///
+/// # Errors
+/// [`Error::Busy`] when another run has taken it over meanwhile.
+pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result<(), Error> {
+    let stored = store.get(LOCK).await?;
+    let mut lock = decode(&stored.bytes).ok_or_else(|| FileError::damaged(LOCK, Damage::Unknown))?;
+    if lock.run_id != *run_id {
+        return Err(busy(store, Some(&lock)));
+    }
+    lock.until = Utc::now() + lease;
+    Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag()).await?)
+}
+
+/// Gives this run's lock back; a lock of another run stays.
+///
+/// # Errors
+/// Those of the store.
+pub async fn release(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+    match read(store).await? {
+        Some(lock) if lock.run_id == *run_id => Ok(store.delete(LOCK).await?),
+        _ => Ok(()),
+    }
+}

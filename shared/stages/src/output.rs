@@ -1,0 +1,50 @@
+//! The place where results go, held against other runs.
+
+use std::sync::Arc;
+
+use pomona_run::location;
+use pomona_store::{FolderLock, LocalStore, Store};
+
+use crate::error::Error;
+use crate::lock::{self, Holders, NoOtherHolders, UnknownHolders};
+use crate::open;
+
+/// An opened output. A folder is held by a lock of the operating system as well, which ends with the process however it
+/// ends: so a lock.json that a killed run left behind is known to be void at once, and need not run out first.
+#[derive(Debug)]
+pub struct Output {
+    store: Arc<dyn Store>,
+    folder_lock: Option<FolderLock>,
+}
+
+impl Output {
+    /// Opens `s3://bucket/prefix` or a folder, which is made where it does not exist, for results of `input`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process holds the folder, [`pomona_formats::Error::Request`] for an output inside the input, and
+    /// those of the store.
+    pub async fn open(location: &str, input: &str) -> Result<Self, Error> {
+        location::refuse_output_inside_input(input, location)?;
+        if location.starts_with("s3://") {
+            return Ok(Self { store: open::open(location).await?, folder_lock: None });
+        }
+        let folder = LocalStore::create(location)?;
+        let folder_lock = folder.try_lock()?;
+        let store: Arc<dyn Store> = Arc::new(folder);
+        if folder_lock.is_none() {
+            let theirs = lock::read(store.as_ref()).await?;
+            return Err(lock::busy(store.as_ref(), theirs.as_ref()));
+        }
+        Ok(Self { store, folder_lock })
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// What is known about others that hold the output.
+    pub fn holders(&self) -> &'static dyn Holders {
+        if self.folder_lock.is_some() { &NoOtherHolders } else { &UnknownHolders }
+    }
+}

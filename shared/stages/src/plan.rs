@@ -1,0 +1,257 @@
+//! The first stage: list the dataset, cut it into shards, name each shard's work.
+
+use pomona_dataset::{Listed, Source};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_pca::Components;
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::pace;
+use pomona_run::tree;
+use pomona_run::{Options, RunId, location, names};
+use pomona_store::{Entry, Store};
+
+use crate::error::Error;
+use crate::history::{History, PlannedRuns, of_earlier_run};
+use pomona_dataset::OddLabels;
+use pomona_formats::class_table;
+use pomona_formats::digests::Digests;
+use pomona_formats::json;
+use pomona_formats::listing::{self, Row};
+use pomona_formats::part;
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::recipe::Recipe;
+use pomona_formats::rejects;
+use pomona_results::latest;
+use pomona_results::latest::Latest;
+
+/// What to plan.
+pub struct Request<'a> {
+    /// The run's name.
+    pub run_id: &'a RunId,
+    /// When the run started.
+    pub started: DateTime<Utc>,
+    /// What the user chose.
+    pub options: &'a Options,
+    /// How features are made, but for what the options say of it.
+    pub recipe: &'a Recipe,
+    /// Is called for every file that the listing comes across.
+    pub on_file: &'a (dyn Fn() + Send + Sync),
+}
+
+/// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, nothing is changed
+/// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
+///
+/// # Errors
+/// [`Error::Request`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
+pub async fn plan(input: &dyn Source, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
+    request.options.validate()?;
+    let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
+    let request = &Request { recipe: &recipe, ..*request };
+    location::refuse_output_inside_input(input.location(), output.location())?;
+    let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
+        Err(error @ Error::NoImages { .. }) => {
+            forget_emptied_dataset(input, output, request.options.allow_empty).await?;
+            return Err(error);
+        }
+        listed => listed?,
+    };
+    refuse_impossible_components(request, items.len())?;
+
+    let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
+    let shard_bits = names::shard_bits(images, bytes, request.options.shard_size);
+    let layout = RunLayout::new(request.run_id.as_str());
+    let known = &request.options.classes;
+    let classes = pomona_dataset::number(&items, known);
+    let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
+    remove_leftovers(output, &layout).await?;
+    let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
+    newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
+
+    let shards =
+        write_listing(output, request, listing::into_shards(listing::number(items, &classes), shard_bits)).await?;
+    let planned_runs = PlannedRuns::read(output).await?;
+    let sources = planned_runs.as_sources(newest.as_ref());
+    let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
+    let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
+    let mut files = vec![(layout.classes(), class_table::to_csv(&layout.classes(), &classes)?)];
+    if !odd_folders.is_empty() {
+        files.push((layout.odd_folders(), rejects::to_csv(&layout.odd_folders(), &odd_folders)?));
+    }
+    for (level, groups) in (1..).zip(&merge_levels) {
+        let key = layout.merge_level(level);
+        files.push((key.clone(), json::encode(&key, groups)?));
+    }
+    files.push((layout.missing(), json::encode(&layout.missing(), &missing)?));
+    let shards_json = json::encode(&layout.shards(), &shards)?;
+    let mut digests = Digests::default();
+    files.iter().for_each(|(key, bytes)| digests.add(key, bytes));
+    digests.add(&layout.shards(), &shards_json);
+    let plan = Plan {
+        run_id: request.run_id.clone(),
+        started: request.started,
+        input: input.location().to_owned(),
+        options: request.options.clone(),
+        recipe: recipe.clone(),
+        images,
+        bytes,
+        classes: classes.len() as u64,
+        left_out,
+        odd_labels,
+        shard_bits,
+        shards: shards.len() as u64,
+        missing: missing.len() as u64,
+        merge_levels: merge_levels.len() as u32,
+        follows: newest.clone(),
+        digests,
+    };
+    for (key, bytes) in files {
+        output.put(&key, bytes).await?;
+    }
+    output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
+    output.put(&layout.shards(), shards_json).await?;
+    planned_runs.add(output, request.run_id).await?;
+    Ok(plan)
+}
+
+/// The dataset, of which there is something.
+async fn list(input: &dyn Source, options: &Options, on_file: &(dyn Fn() + Send + Sync)) -> Result<Listed, Error> {
+    let listed = input.list(options, on_file).await?;
+    if listed.items.is_empty() { Err(no_images(input, options, &listed)) } else { Ok(listed) }
+}
+
+fn no_images(input: &dyn Source, options: &Options, listed: &Listed) -> Error {
+    Error::NoImages {
+        location: input.location().to_owned(),
+        files: listed.files as usize,
+        extensions: options.extensions.join(", "),
+        filter: options.filter.clone(),
+        skipped: listed.left_out.notices(),
+    }
+}
+
+/// Removes latest.json if its run was over this input and would find no image there now, by its own options, and if
+/// that is allowed: a request that finds none because it looks elsewhere, or for something else, changes nothing.
+async fn forget_emptied_dataset(input: &dyn Source, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
+    let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
+    let Some(newest) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { return Ok(()) };
+    if !location::is_same(&newest.input, input.location()) {
+        return Ok(());
+    }
+    match list(input, &newest.options, &|| {}).await {
+        Err(Error::NoImages { .. }) if is_allowed => {
+            tracing::warn!("latest.json is removed: of the {} images of run {run_id} none is left", newest.images);
+            Ok(latest::remove(output).await?)
+        }
+        Err(Error::NoImages { .. }) => {
+            Err(Error::Emptied { location: input.location().to_owned(), run_id, images: newest.images })
+        }
+        found => found.map(drop),
+    }
+}
+
+/// Says that the newest run has a later name than this one, which will be newer.
+fn tell_of_clock(newest: &RunId, run_id: &RunId) {
+    if newest.timestamp() > run_id.timestamp() {
+        tracing::warn!(
+            "run {newest} was made before run {run_id}: the clock ran ahead then, or is behind now; the newest run is the one made last"
+        );
+    }
+}
+
+/// Deletes the tables of an earlier plan of this very run, which ended in a new plan: they may be of shards that there
+/// are no more.
+async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
+    if !output.exists(&layout.plan()).await? {
+        return Ok(());
+    }
+    let root = format!("{}/", layout.root());
+    let is_table = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::is_of_project);
+    for table in output.list(&root, &is_table).await? {
+        output.delete(&table.key).await?;
+    }
+    Ok(())
+}
+
+/// Reduce would refuse them too, but only after all the work of extraction.
+fn refuse_impossible_components(request: &Request<'_>, images: usize) -> Result<(), Error> {
+    let most = request.recipe.feature_width.min(images.saturating_sub(1));
+    match request.options.components {
+        Components::Count(wanted) if wanted > most => Err(pomona_run::Error::option(
+            "components",
+            format!(
+                "{images} images with {} features each have at most {most} components, not {wanted}",
+                request.recipe.feature_width
+            ),
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes each shard's rows of the listing, and names its work.
+async fn write_listing(
+    output: &dyn Store,
+    request: &Request<'_>,
+    rows_by_shard: BTreeMap<u32, Vec<Row>>,
+) -> Result<Vec<Shard>, Error> {
+    let (layout, recipe) = (RunLayout::new(request.run_id.as_str()), request.recipe.digest());
+    let write = |(shard, rows): (u32, Vec<Row>)| {
+        let (key, recipe) = (layout.listing(shard), recipe.clone());
+        async move {
+            let listing = listing::encode(&key, &rows)?;
+            let shard = Shard {
+                run_id: request.run_id.clone(),
+                shard,
+                part: part::name_of(&recipe, &rows),
+                recipe,
+                max_pixels: request.options.max_pixels,
+                images: rows.len() as u64,
+                bytes: rows.iter().map(|row| row.item.size).sum(),
+                listing_sha256: names::digest(&listing),
+                previous: Vec::new(),
+            };
+            output.put(&key, listing).await?;
+            Ok::<_, Error>(shard)
+        }
+    };
+    stream::iter(rows_by_shard).map(write).buffered(pace::REQUESTS).try_collect().await
+}
+
+async fn missing_shards(
+    output: &dyn Store,
+    request: &Request<'_>,
+    sources: impl Iterator<Item = &RunId>,
+    shard_bits: u32,
+    shards: &[Shard],
+) -> Result<Vec<Shard>, Error> {
+    let exist = stream::iter(shards).map(|shard| part::exists(output, &shard.part)).buffered(pace::REQUESTS);
+    let exist: Vec<bool> = exist.try_collect().await?;
+    let mut missing: Vec<Shard> =
+        shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard.clone()).collect();
+    if missing.is_empty() {
+        return Ok(missing);
+    }
+    let history = History::read(output, sources, request.recipe, missing.len()).await?;
+    for shard in &mut missing {
+        shard.previous = history.overlapping(shard.shard, shard_bits);
+    }
+    Ok(missing)
+}
+
+/// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor
+/// under the one that only this run uses.
+///
+/// # Errors
+/// As [`planned::read_plan`].
+pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Error> {
+    let is_missing = |shard: Shard| async move {
+        let own_name = names::name_of_this_run(&shard.part, run_id.as_str());
+        let exists = part::exists(output, &shard.part).await? || part::exists(output, &own_name).await?;
+        Ok::<_, Error>(u64::from(!exists))
+    };
+    let missing = planned::read_missing(output, &planned::read_plan(output, run_id).await?).await?;
+    let each = stream::iter(missing).map(is_missing).buffered(pace::REQUESTS);
+    each.try_fold(0, |total, one| async move { Ok(total + one) }).await
+}

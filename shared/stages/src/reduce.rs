@@ -1,0 +1,78 @@
+//! The stage `reduce`: merges the last group of moments, checks the share of rejects, fits the PCA, writes the model.
+
+use pomona_formats::Error as FileError;
+use pomona_pca::Pca;
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId};
+use pomona_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::merge;
+use crate::refusal;
+use pomona_formats::digests::Digests;
+use pomona_formats::model_file;
+use pomona_formats::moments_file::Header;
+use pomona_formats::planned::{self, Plan};
+use pomona_formats::provenance;
+use pomona_formats::rejects::Reasons;
+
+/// What fitting came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reduced {
+    /// Listed images.
+    pub images: u64,
+    /// Unusable images by reason.
+    pub reasons: Reasons,
+    /// Components kept.
+    pub components: u64,
+    /// The share of the total variance that they explain.
+    pub variance_explained: f64,
+    /// What the user should know about the number of components.
+    pub notice: Option<String>,
+}
+
+/// Fits the PCA of a run whose parts and nodes exist.
+///
+/// # Errors
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where moments are (they
+/// are set aside then), those of fitting and those of the store.
+pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
+    let layout = RunLayout::new(run_id.as_str());
+    let plan: Plan = planned::read_plan(output, run_id).await?;
+    let last_level = merge::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
+    let [group] = last_level.as_slice() else {
+        let key = layout.merge_level(plan.merge_levels);
+        return Err(FileError::inconsistent(key, "the last level must have one group").into());
+    };
+    let (merged, _) = merge::merge_children(output, group).await?;
+    check_counts(&layout, &plan, &merged.header)?;
+    refusal::check(output, &plan, &merged.header).await?;
+
+    let pca = Pca::fit(&merged.moments, &pca_options(&plan.options))?;
+    let key = layout.pca_model();
+    let model = model_file::encode(&key, &pca, provenance::of_components(&plan.recipe, &plan.options))?;
+    let mut digests = Digests::default();
+    digests.add(&key, &model);
+    output.put(&key, model).await?;
+    digests.write_record(output, &layout.reduce_digests()).await?;
+    Ok(Reduced {
+        images: merged.header.images,
+        reasons: merged.header.reasons,
+        components: pca.components() as u64,
+        variance_explained: pca.explained_variance_ratio().sum(),
+        notice: pca.notice,
+    })
+}
+
+fn pca_options(options: &Options) -> pomona_pca::Options {
+    pomona_pca::Options { components: options.components, center: options.center, standardize: options.standardize }
+}
+
+fn check_counts(layout: &RunLayout, plan: &Plan, merged: &Header) -> Result<(), Error> {
+    if merged.images == plan.images {
+        return Ok(());
+    }
+    let problem = format!("it lists {} images, but the parts hold {}", plan.images, merged.images);
+    Err(FileError::inconsistent(layout.plan(), problem).into())
+}

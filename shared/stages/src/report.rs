@@ -1,0 +1,141 @@
+//! The last stage, `report`: adds up the shards' counters, checks them against the plan, writes the reports, then
+//! `_SUCCESS`, then moves latest.json forward.
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_formats::Error as FileError;
+use pomona_formats::counters::Point;
+use pomona_pca::Pca;
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_run::pace;
+use pomona_run::stage::Timing;
+use pomona_store::Store;
+
+use crate::error::Error;
+use crate::sample;
+use pomona_formats::counters::Counters;
+use pomona_formats::digests::{self, Digests};
+use pomona_formats::json;
+use pomona_formats::model_file;
+use pomona_formats::model_info::ModelInfo;
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::tables;
+use pomona_formats::tables::CsvTable;
+use pomona_results::html::{self, Page};
+use pomona_results::latest;
+use pomona_results::validation::{Totals, Validation};
+
+/// Checks a run, writes its reports and marks it successful.
+///
+/// # Errors
+/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails
+/// (validation.json and report.html then say which, and the run is not marked), and those of the store.
+pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
+    let layout = RunLayout::new(run_id.as_str());
+    let plan = planned::read_plan(output, run_id).await?;
+    let shards = planned::read_shards(output, &plan).await?;
+    let pca = model_file::read(output, &layout).await?;
+    let (totals, points) = add_up(output, &layout, &shards).await?;
+    let info = model_info(&plan, &pca, &totals);
+
+    let validation = Validation::of(&plan, &shards, &pca, &totals);
+    let mut written = Written::new(output);
+    written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
+    let classes = plan.digests.read(output, &layout.classes()).await?;
+    let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
+    let page = Page { plan: &plan, info: &info, validation: &validation, timings, classes: &classes, points: &points };
+    written.put(layout.page(), page.render().into()).await?;
+    if !validation.passed {
+        return Err(Error::Invalid { failed: validation.failed(), file: layout.validation() });
+    }
+    written.put(layout.variance(), variance_csv(&layout.variance(), &info)?).await?;
+    written.put(layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
+    written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
+    written.digests.write_record(output, &layout.report_digests()).await?;
+    output.put(&layout.success(), Bytes::new()).await?;
+    latest::move_forward(output, run_id, plan.follows.as_ref()).await?;
+    Ok(info)
+}
+
+/// Writes the reports and vouches for them.
+struct Written<'a> {
+    output: &'a dyn Store,
+    digests: Digests,
+}
+
+impl<'a> Written<'a> {
+    fn new(output: &'a dyn Store) -> Self {
+        Self { output, digests: Digests::default() }
+    }
+
+    async fn put(&mut self, key: String, bytes: Bytes) -> Result<(), Error> {
+        self.digests.add(&key, &bytes);
+        Ok(self.output.put(&key, bytes).await?)
+    }
+}
+
+async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Result<(Totals, Vec<Point>), Error> {
+    let keys = shards.iter().map(|shard| layout.counters(shard.shard));
+    let mut counters = stream::iter(keys.collect::<Vec<_>>())
+        .map(|key| async move { digests::read_sealed::<Counters>(output, &key).await })
+        .buffered(pace::REQUESTS);
+    let (mut totals, mut points) = (Totals::default(), Vec::new());
+    while let Some(counters) = counters.try_next().await? {
+        totals.add(&counters);
+        points.extend(counters.points);
+    }
+    Ok((totals, sample::select(points)))
+}
+
+fn model_info(plan: &Plan, pca: &Pca, totals: &Totals) -> ModelInfo {
+    let variance_by_component: Vec<f64> = pca.explained_variance_ratio().iter().copied().collect();
+    let cumulative_variance: Vec<f64> = variance_by_component
+        .iter()
+        .scan(0.0, |sum, share| {
+            *sum += share;
+            Some(*sum)
+        })
+        .collect();
+    ModelInfo {
+        timestamp: Utc::now(),
+        pca_components: pca.components() as u64,
+        original_dimensions: pca.dimensions() as u64,
+        reduced_dimensions: pca.components() as u64,
+        total_variance_explained: cumulative_variance.last().copied().unwrap_or(0.0),
+        variance_by_component,
+        cumulative_variance,
+        num_images_processed: totals.features,
+        num_images_listed: totals.listed,
+        rejects: totals.reasons.clone(),
+        losses: totals.losses,
+        num_classes: plan.classes,
+        total_variance: pca.total_variance,
+        recipe: plan.recipe.clone(),
+        options: plan.options.clone(),
+    }
+}
+
+fn variance_csv(key: &str, info: &ModelInfo) -> Result<Bytes, FileError> {
+    let mut csv = CsvTable::new(key, ["component", "variance_explained", "cumulative_variance"])?;
+    for ((component, share), cumulative) in (1..).zip(&info.variance_by_component).zip(&info.cumulative_variance) {
+        csv.row([component.to_string(), share.to_string(), cumulative.to_string()])?;
+    }
+    csv.finish()
+}
+
+fn timings_csv(key: &str, timings: &[Timing]) -> Result<Bytes, FileError> {
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let mut csv = CsvTable::new(key, ["stage", "started", "finished", "seconds", "items"])?;
+    for timing in timings {
+        csv.row([
+            timing.stage.to_string(),
+            time(timing.started),
+            time(timing.finished),
+            format!("{:.3}", timing.seconds()),
+            timing.items.to_string(),
+        ])?;
+    }
+    csv.finish()
+}

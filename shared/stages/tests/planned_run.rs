@@ -1,0 +1,95 @@
+//! What a plan that was written down is asked for later.
+
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
+
+use pomona_dataset::Files;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use pomona_run::layout::RunLayout;
+use pomona_run::{Options, RunId, layout};
+use pomona_stages::expiry;
+use pomona_stages::extract::Extraction;
+use pomona_stages::fragments::Fragments;
+use pomona_stages::plan::{self, Request};
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_stages::recipe;
+use pomona_store::testing::{FailingStore, Fault, Operation};
+use pomona_store::{LocalStore, Store};
+
+fn one_image_each() -> Options {
+    Options { shard_size: 1, ..Options::default() }
+}
+
+fn write_images(folder: &Path, count: u64) {
+    (0..count).for_each(|image| support::write(folder, &format!("{image}.png"), &support::picture(image)));
+}
+
+async fn plan(input: &Path, output: &dyn Store) -> Plan {
+    let (run_id, recipe) = (RunId::now(), recipe::of(support::pool(1).extractor().model()));
+    let request = Request { run_id: &run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe, on_file: &|| {} };
+    plan::plan(&Files::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
+}
+
+#[tokio::test]
+async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    write_images(&folder.path().join("in"), 8);
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    let plan = plan(&folder.path().join("in"), &output).await;
+    let missing = planned::read_missing(&output, &plan).await.unwrap();
+    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64);
+
+    let readable: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().join("in")).unwrap());
+    let unreadable = FailingStore::new(readable.clone());
+    unreadable.on(Operation::GetIfMatch, |_| true, .., Fault::denied());
+    let pool = support::pool(1);
+    let fragments = Fragments::new(&output);
+    let of_another_run = Shard { run_id: RunId::now(), ..missing[1].clone() };
+    output
+        .copy(
+            &RunLayout::new(plan.run_id.as_str()).listing(missing[1].shard),
+            &RunLayout::new(of_another_run.run_id.as_str()).listing(missing[1].shard),
+        )
+        .await
+        .unwrap();
+    // Under a name that only this run uses, under one that only the other run uses, and under the shard's own.
+    for (input, shard) in
+        [(&unreadable as &dyn Store, &missing[0]), (&unreadable, &of_another_run), (readable.as_ref(), &missing[2])]
+    {
+        Extraction::new(&Files::new(input), &output, &pool, &fragments).extract(shard, &|_| {}).await.unwrap();
+    }
+    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64 - 2);
+}
+
+#[tokio::test]
+async fn the_parts_that_a_run_takes_over_are_refreshed_with_their_moments_last_and_all_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 200);
+    let store = Arc::new(LocalStore::create(folder.path().join("out")).unwrap());
+    support::run_into(&input, store.as_ref(), &one_image_each(), &support::pool(2)).await.unwrap();
+    support::write(&input, "0.png", &support::picture(4_000));
+    let plan = plan(&input, store.as_ref()).await;
+    let missing = planned::read_missing(store.as_ref(), &plan).await.unwrap();
+    assert_eq!(missing.len(), 1);
+
+    let watched = FailingStore::new(store.clone());
+    expiry::refresh(&watched, &plan.run_id, Duration::ZERO).await.unwrap();
+    let refreshed = watched.calls().into_iter().filter(|(operation, _)| *operation == Operation::Refresh);
+    let order: HashMap<String, usize> = refreshed.enumerate().map(|(place, (_, key))| (key, place)).collect();
+    let shards = planned::read_shards(store.as_ref(), &plan).await.unwrap();
+    let nodes = order.keys().filter(|key| key.starts_with("nodes/")).count();
+    assert_eq!((order.len(), nodes), ((shards.len() - 1) * 3 + 2, 2));
+    for part in shards.iter().map(|shard| &shard.part).filter(|part| **part != missing[0].part) {
+        let place = |key: String| order[&key];
+        assert!(
+            place(layout::part_moments(part))
+                > place(layout::part_features(part)).max(place(layout::part_rejects(part)))
+        );
+    }
+}

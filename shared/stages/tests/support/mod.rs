@@ -1,0 +1,106 @@
+//! Small datasets, a model of three features, and runs over both.
+
+use pomona_dataset::Files;
+use std::path::Path;
+
+use pomona_run::Options;
+use pomona_run::stage::{Stage, Timing};
+use pomona_stages::Error;
+use pomona_stages::compute::ComputePool;
+use pomona_stages::local::{self, Job, Observer, Summary};
+use pomona_stages::lock::NoOtherHolders;
+use pomona_store::{LocalStore, Store};
+use pomona_vision::extractor::Extractor;
+use pomona_vision::model::{Model, ModelOptions};
+
+/// The mean of each colour of an image scaled to 8 x 8: an ONNX model small enough to write by hand.
+fn mean_colour_model() -> Vec<u8> {
+    let message = |field: u8, content: &[u8]| -> Vec<u8> {
+        assert!(content.len() < 128);
+        [&[field << 3 | 2, content.len() as u8], content].concat()
+    };
+    let text = |field, content: &str| message(field, content.as_bytes());
+    let number = |field: u8, value: u8| vec![field << 3, value];
+    let node = |input, output, operator| {
+        message(1, &[text(1, input), text(2, output), text(3, output), text(4, operator)].concat())
+    };
+    let tensor = |field, name, dims: &[u8]| {
+        let batch = message(1, &text(2, "N"));
+        let dims: Vec<u8> = dims.iter().flat_map(|&dim| message(1, &number(1, dim))).collect();
+        let shape = message(2, &[batch, dims].concat());
+        let tensor_type = message(1, &[number(1, 1), shape].concat());
+        message(field, &[text(1, name), message(2, &tensor_type)].concat())
+    };
+    let graph = [
+        node("input", "pooled", "GlobalAveragePool"),
+        node("pooled", "features", "Flatten"),
+        text(2, "mean colour"),
+        tensor(11, "input", &[3, 8, 8]),
+        tensor(12, "features", &[3]),
+    ]
+    .concat();
+    let opset = message(8, &number(2, 13));
+    // The graph is longer than one byte can say.
+    let graph_length = [(graph.len() as u8 & 0x7f) | 0x80, (graph.len() >> 7) as u8];
+    [&number(1, 8)[..], &opset, &[7 << 3 | 2], &graph_length, &graph].concat()
+}
+
+/// Threads with the small model.
+pub fn pool(threads: usize) -> ComputePool {
+    let model = Model::from_bytes(&mean_colour_model(), "mean colour", &ModelOptions::default()).unwrap();
+    ComputePool::new(Extractor::new(model), threads).unwrap()
+}
+
+/// A PNG of 3 x 2 pixels whose colours `seed` decides.
+pub fn picture(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let pixels: Vec<u8> = (0..18)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 3, 2);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    bytes
+}
+
+/// Writes an image of a dataset.
+pub fn write(folder: &Path, key: &str, bytes: &[u8]) {
+    let path = folder.join(key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+pub struct Silent;
+
+impl Observer for Silent {
+    fn stage_started(&self, _: Stage, _: u64) {}
+    fn file_listed(&self) {}
+    fn item_done(&self, _: Stage) {}
+    fn item_there(&self, _: Stage) {}
+    fn stage_finished(&self, _: &Timing) {}
+    fn notice(&self, _: &str) {}
+}
+
+/// Runs the pipeline from a folder into a store.
+pub async fn run_into(
+    input: &Path,
+    output: &dyn Store,
+    options: &Options,
+    pool: &ComputePool,
+) -> Result<Summary, Error> {
+    let input = LocalStore::open(input).unwrap();
+    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test" };
+    let finished = local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await?;
+    Ok(finished.expect("nobody stopped the run"))
+}
+
+/// As [`run_into`], into a folder.
+pub async fn run(input: &Path, output: &Path, options: &Options, pool: &ComputePool) -> Result<Summary, Error> {
+    run_into(input, &LocalStore::create(output).unwrap(), options, pool).await
+}
