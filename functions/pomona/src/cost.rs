@@ -8,8 +8,8 @@ use pomona_cost::estimate::{self, Estimate, Row, TABLE_IMAGES};
 use pomona_cost::prices::PriceTable;
 use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
-use pomona_run::layout::RunLayout;
 use pomona_results::inspect;
+use pomona_run::layout::RunLayout;
 use pomona_stages::open;
 
 use crate::{Ending, Error, console};

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use clap::Args;
+use pomona_formats::rejects::describe_reasons;
+use pomona_results::inspect::{self, Inspection, StageTime};
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, Options};
 use pomona_run::visible::visible;
-use pomona_formats::rejects::describe_reasons;
-use pomona_results::inspect::{self, Inspection, StageTime};
 
 use crate::results::ResultsArgs;
 use crate::{Ending, Error, console};

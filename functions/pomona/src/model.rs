@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use pomona_formats::recipe::UNTRAINED_NOTICE;
 use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
-use pomona_weights::{Cache, Edition, Event, MODEL_NAME, Options, Source, fetch};
+use pomona_weights::{Cache, Edition, Event, FetchOptions, MODEL_NAME, Source, fetch};
 
 use crate::progress::Progress;
 use crate::{Ending, Error, console};
@@ -64,8 +64,11 @@ impl ModelArgs {
         }
         let path = match self.model.or_else(in_environment).or_else(in_working_folder) {
             Some(path) => path,
-            None if fallback == Fallback::None => fetch_published(&Options::default(), progress)?,
-            None => match fetch_published(&Options { within: Some(DEMO_PATIENCE), ..Options::default() }, progress) {
+            None if fallback == Fallback::None => fetch_published(&FetchOptions::default(), progress)?,
+            None => match fetch_published(
+                &FetchOptions { within: Some(DEMO_PATIENCE), ..FetchOptions::default() },
+                progress,
+            ) {
                 Ok(path) => path,
                 Err(Error::Weights(error)) => {
                     progress.say(&format!(
@@ -140,7 +143,7 @@ pub(crate) enum ModelCommand {
 pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
     let done = match command {
         ModelCommand::Fetch { from } => {
-            let mut options = Options::default();
+            let mut options = FetchOptions::default();
             if let Some(source) = from {
                 options.sources = vec![source];
             }
@@ -165,7 +168,7 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
     Ok(Ending::Done)
 }
 
-fn fetch_published(options: &Options, progress: &Progress) -> Result<PathBuf, Error> {
+fn fetch_published(options: &FetchOptions, progress: &Progress) -> Result<PathBuf, Error> {
     let cache = Cache::from_env()?;
     let mut bar = None;
     let path = fetch(&cache, options, |event| match event {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use pomona_run::RunId;
 use pomona_results::inspect;
+use pomona_run::RunId;
 use pomona_stages::open;
 use pomona_store::Store;
 

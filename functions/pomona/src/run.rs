@@ -1,11 +1,11 @@
 //! `pomona run`: the whole pipeline on this machine.
 
-use pomona_dataset::Files;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
+use pomona_dataset::Files;
 use pomona_pca::Components;
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, Options};
@@ -158,7 +158,13 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
     let output = Output::open(&args.output, &args.input).await?;
 
     let holder = format!("process {}", std::process::id());
-    let job = Job { input: &Files::new(input.as_ref()), output: output.store(), options: &options, pool: &pool, holder: &holder };
+    let job = Job {
+        input: &Files::new(input.as_ref()),
+        output: output.store(),
+        options: &options,
+        pool: &pool,
+        holder: &holder,
+    };
     let Some(finished) = local::run(&job, output.holders(), &progress, interrupt()).await? else {
         progress.say("stopped; the same command goes on from here");
         return Ok(Ending::Interrupted);

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pomona_run::visible::visible;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
-use pomona_stages::recipe;
 use pomona_results::search::{self, Hit, Space};
+use pomona_run::visible::visible;
+use pomona_stages::recipe;
 use pomona_vision::extractor::Extractor;
 
 use crate::model::ModelArgs;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
-use pomona_aws::Request;
+use pomona_aws::RunRequest;
 use pomona_run::{Location, pace};
 
 use crate::run::OptionArgs;
@@ -28,7 +28,7 @@ pub(crate) struct StartArgs {
 
 /// Runs `pomona start`.
 pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
-    let request = Request {
+    let request = RunRequest {
         input: args.input,
         output: args.output,
         options: args.options.into_options(),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use pomona_run::layout::RunLayout;
 use pomona_formats::rejects::describe_reasons;
+use pomona_run::layout::RunLayout;
 use pomona_stages::local::Summary;
 
 /// The lines that `pomona run` ends with.

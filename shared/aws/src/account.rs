@@ -15,7 +15,7 @@ pub struct Account {
 
 /// Who the credentials belong to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
+pub struct Caller {
     /// The account's number.
     pub account: String,
     /// The user's or role's ARN.
@@ -50,10 +50,10 @@ impl Account {
     ///
     /// # Errors
     /// [`Error::Credentials`] where there are none that work.
-    pub async fn identity(&self) -> Result<Identity, Error> {
+    pub async fn identity(&self) -> Result<Caller, Error> {
         let request = aws_sdk_sts::Client::new(&self.config).get_caller_identity();
         let caller = request.send().await.map_err(|error| Error::of("ask whose credentials these are", error))?;
-        Ok(Identity {
+        Ok(Caller {
             account: caller.account().unwrap_or_default().to_owned(),
             arn: caller.arn().unwrap_or_default().to_owned(),
         })

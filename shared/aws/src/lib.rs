@@ -6,11 +6,11 @@
 //! needs, and says how to mend what is missing.
 //!
 //! ```no_run
-//! use pomona_aws::{Account, DEFAULT_STACK, Error, Request, Stack};
+//! use pomona_aws::{Account, DEFAULT_STACK, Error, RunRequest, Stack};
 //!
 //! # async fn example() -> Result<(), Error> {
 //! let stack = Stack::find(&Account::open().await?, DEFAULT_STACK).await?;
-//! println!("{}", stack.start(&Request::default()).await?);
+//! println!("{}", stack.start(&RunRequest::default()).await?);
 //! # Ok(())
 //! # }
 //! ```
@@ -26,10 +26,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Identity};
+pub use account::{Account, Caller};
 pub use advice::{Advice, advice};
 pub use doctor::{Finding, Verdict, diagnose};
 pub use error::Error;
-pub use request::Request;
+pub use request::RunRequest;
 pub use stack::{DEFAULT_STACK, Stack};
 pub use status::{Failure, MapRun, State, Status};

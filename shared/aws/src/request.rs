@@ -10,7 +10,7 @@ const MOST_BYTES: usize = 255 << 10;
 
 /// The state machine's input, as `statemachine/README.md` documents it. What is left out is the stack's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Request {
+pub struct RunRequest {
     /// Where images are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Location>,
@@ -24,7 +24,7 @@ pub struct Request {
     pub max_concurrency: Option<NonZeroU32>,
 }
 
-impl Request {
+impl RunRequest {
     /// Checks what can be checked before anything is started.
     ///
     /// # Errors
@@ -50,13 +50,13 @@ mod tests {
     use pomona_lambda::plan;
     use serde_json::json;
 
-    fn as_the_plan_reads_it(request: &Request) -> plan::Request {
+    fn as_the_plan_reads_it(request: &RunRequest) -> plan::ExecutionInput {
         serde_json::from_value(serde_json::to_value(request).unwrap()).unwrap()
     }
 
     #[test]
     fn a_request_is_what_the_lambda_plan_takes() {
-        let request = Request {
+        let request = RunRequest {
             input: Some("s3://in/images".parse().unwrap()),
             output: Some("s3://out".parse().unwrap()),
             options: Options { limit: Some(3), filter: Some("a/*".into()), standardize: true, ..Options::default() },
@@ -69,24 +69,24 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_left_to_the_stack() {
-        let written = serde_json::to_value(Request::default()).unwrap();
+        let written = serde_json::to_value(RunRequest::default()).unwrap();
         assert_eq!(written, json!({"options": Options::default()}));
-        assert_eq!(as_the_plan_reads_it(&Request::default()).input, None);
+        assert_eq!(as_the_plan_reads_it(&RunRequest::default()).input, None);
     }
 
     #[test]
     fn what_cannot_work_is_refused_before_anything_is_started() {
-        let inside = Request {
+        let inside = RunRequest {
             input: Some("s3://b".parse().unwrap()),
             output: Some("s3://b/results".parse().unwrap()),
-            ..Request::default()
+            ..RunRequest::default()
         };
         assert!(matches!(inside.validate(), Err(Error::OutputInsideInput { .. })));
         let options = Options { shard_size: 0, ..Options::default() };
-        assert!(matches!(Request { options, ..Request::default() }.validate(), Err(Error::Option { .. })));
+        assert!(matches!(RunRequest { options, ..RunRequest::default() }.validate(), Err(Error::Option { .. })));
         let classes = (0..60_000).map(|number| number.to_string()).collect();
-        let long = Request { options: Options { classes, ..Options::default() }, ..Request::default() };
+        let long = RunRequest { options: Options { classes, ..Options::default() }, ..RunRequest::default() };
         assert!(long.validate().unwrap_err().to_string().starts_with("option `classes`: with them the request has"));
-        Request::default().validate().unwrap();
+        RunRequest::default().validate().unwrap();
     }
 }

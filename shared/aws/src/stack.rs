@@ -8,7 +8,7 @@ use pomona_run::RunId;
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::request::Request;
+use crate::request::RunRequest;
 
 /// The stack's name where nobody gives another, as in infra/samconfig.toml.
 pub const DEFAULT_STACK: &str = "pomona";
@@ -57,7 +57,7 @@ impl Stack {
     ///
     /// # Errors
     /// Those of every request.
-    pub async fn start(&self, request: &Request) -> Result<String, Error> {
+    pub async fn start(&self, request: &RunRequest) -> Result<String, Error> {
         let input = serde_json::to_string(request)?;
         // With a name of its own, a request whose answer was lost starts nothing when it is repeated.
         let name = RunId::now();

@@ -128,8 +128,7 @@ fn items(mut objects: Vec<Object>, from: LabelFrom) -> Vec<Item> {
         let name = from.label(&object.key);
         let label = labels.get(name).cloned().unwrap_or_else(|| Arc::from(name));
         labels.insert(label.clone());
-        let version = Some(object.etag).filter(|etag| !etag.is_empty());
-        Item { id: object.key, size: object.size, version, label }
+        Item { id: object.key, size: object.size, version: object.etag, label }
     };
     objects.into_iter().map(item).collect()
 }

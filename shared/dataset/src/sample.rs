@@ -1,9 +1,9 @@
 //! Which images a sample takes: the option `limit`.
 
+use std::collections::{BTreeMap, HashSet};
+
 use pomona_run::label::LabelFrom;
 use pomona_run::names;
-
-use std::collections::{BTreeMap, HashSet};
 
 /// `limit` of the keys: of each label in proportion, at least one where that is possible; all where there are no more.
 ///

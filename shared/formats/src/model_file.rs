@@ -127,13 +127,13 @@ pub async fn read(output: &dyn Store, layout: &RunLayout) -> Result<Pca, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_pca::{Components, Moments, Options};
+    use pomona_pca::{Components, FitOptions, Moments};
 
     #[test]
     fn a_model_survives_writing_and_reading() {
         let rows = ndarray::array![[1.0f32, 2.0, 0.5], [3.0, 5.0, 0.25], [0.0, 1.0, 7.0], [2.0, 2.0, 2.0]];
         for standardize in [false, true] {
-            let options = Options { components: Components::Count(2), center: !standardize, standardize };
+            let options = FitOptions { components: Components::Count(2), center: !standardize, standardize };
             let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
             let read = decode("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
             assert_eq!(read, pca);
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn whoever_projects_by_hand_subtracts_no_mean_that_was_not_and_divides_constant_features_by_one() {
         let rows = ndarray::array![[1.0f32, 2.0, 5.0], [3.0, 5.0, 5.0], [0.0, 1.0, 5.0], [2.0, 2.0, 5.0]];
-        let options = Options { components: Components::Count(2), center: false, standardize: true };
+        let options = FitOptions { components: Components::Count(2), center: false, standardize: true };
         let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
         let table = ParquetTable::read("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
         let vectors = table.vectors64("values", 3).unwrap();

@@ -1,6 +1,8 @@
 //! What a plan decided: plan.json and shards.json, which every later stage reads.
 
 use chrono::{DateTime, Utc};
+use pomona_dataset::LeftOut;
+use pomona_dataset::OddLabels;
 use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -9,8 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::digests::{self, Digests};
 use crate::error::Error;
 use crate::recipe::Recipe;
-use pomona_dataset::LeftOut;
-use pomona_dataset::OddLabels;
 
 /// The content of plan.json.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -10,11 +10,11 @@ use chrono::{DateTime, Utc};
 use pomona_cost::prices::PriceTable;
 use pomona_cost::run::{MapSeconds, Measured, RunCost, StageSeconds};
 use pomona_cost::workload::{Architecture, Children, New, Workload};
+use pomona_formats::planned::{self, Plan};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::extract::Extracted;
-use pomona_formats::planned::{self, Plan};
 use pomona_store::{Object, Store};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -38,14 +38,14 @@ pub(crate) enum CostError {
 
 /// What the stack's settings say about its cost.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stack {
+pub struct StackSettings {
     /// The region whose prices hold.
     pub region: String,
     /// The functions' memory and time limit, and the kind of the Maps' children; its images are no one's.
     pub settings: Workload,
 }
 
-impl Stack {
+impl StackSettings {
     /// Reads the settings; what is not set is as the template has it.
     pub(crate) fn read(region: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let template = Workload::default();
@@ -80,7 +80,7 @@ pub(crate) async fn write(
     output: &dyn Store,
     run_id: &RunId,
     timings: &[Timing],
-    stack: &Stack,
+    stack: &StackSettings,
     max_concurrency: NonZeroU32,
 ) -> Result<f64, CostError> {
     let layout = RunLayout::new(run_id.as_str());
@@ -102,7 +102,7 @@ pub(crate) async fn write(
     Ok(cost.bill.run_usd)
 }
 
-fn workload(plan: &Plan, stack: &Stack, max_concurrency: NonZeroU32) -> Workload {
+fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> Workload {
     Workload {
         images: plan.images,
         mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
@@ -174,10 +174,10 @@ async fn read<T: DeserializeOwned>(output: &dyn Store, key: &str) -> Result<T, C
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Stack, Error> {
+    fn read(variables: &[(&str, &str)]) -> Result<StackSettings, Error> {
         let variable =
             |name: &str| variables.iter().find(|(found, _)| *found == name).map(|(_, value)| (*value).to_owned());
-        Stack::read("eu-west-2", variable)
+        StackSettings::read("eu-west-2", variable)
     }
 
     #[test]

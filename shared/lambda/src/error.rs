@@ -95,11 +95,11 @@ impl From<Error> for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_pca::Error as PcaError;
-    use pomona_run::{Error as RunError, RunId};
     use pomona_dataset::Error as DatasetError;
     use pomona_formats::Error as FileError;
     use pomona_formats::error::Damage;
+    use pomona_pca::Error as PcaError;
+    use pomona_run::{Error as RunError, RunId};
     use pomona_stages::Error as StageError;
     use pomona_store::Error as StoreError;
 

@@ -42,7 +42,7 @@ mod settings;
 mod stores;
 pub mod trigger;
 
-pub use cost::Stack;
+pub use cost::StackSettings;
 pub use edge::{Answer, Function, serve};
 pub use error::Error;
 pub use executions::Executions;

@@ -1,10 +1,10 @@
 //! The Lambda `list-batch`: makes one part.
 
+use pomona_dataset::Files;
+use pomona_formats::planned::Shard;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::extract::{Extracted, Extraction};
 use pomona_stages::fragments::Fragments;
-use pomona_dataset::Files;
-use pomona_formats::planned::Shard;
 use serde::Deserialize;
 use serde_json::Value;
 

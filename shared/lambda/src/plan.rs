@@ -28,7 +28,7 @@ use crate::stores::Stores;
 pub const LEASE: Duration = Duration::from_secs(86_400);
 
 /// Plans runs.
-pub struct Plan {
+pub struct Planner {
     /// Open stores.
     pub stores: Stores,
     /// How list-batch makes features.
@@ -58,7 +58,7 @@ pub struct Execution {
 /// The state machine's input.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub struct ExecutionInput {
     /// Where images are.
     #[serde(default)]
     pub input: Option<Location>,
@@ -85,7 +85,7 @@ fn default_concurrency() -> NonZeroU32 {
 #[serde(untagged)]
 pub enum PlanAnswer {
     /// To an event with a request.
-    Planned(Box<Planned>),
+    Planned(Box<ExecutionState>),
     /// To an event with a run.
     Checked {
         /// Parts that do not exist yet.
@@ -97,7 +97,7 @@ impl Answer for PlanAnswer {}
 
 /// A plan in names and counters: the state of the state machine. Keys are complete keys in `bucket`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Planned {
+pub struct ExecutionState {
     /// The run.
     pub run_id: RunId,
     /// Where images are.
@@ -127,7 +127,7 @@ pub struct Planned {
 /// The two events of this function.
 #[derive(Debug)]
 enum Event {
-    Plan { execution: Execution, request: Box<Request> },
+    Plan { execution: Execution, request: Box<ExecutionInput> },
     Check { output: Location, run_id: RunId },
 }
 
@@ -156,7 +156,7 @@ impl Event {
     }
 }
 
-impl Plan {
+impl Planner {
     /// The function as its settings say. The model is loaded just to learn its recipe.
     ///
     /// # Errors
@@ -172,7 +172,7 @@ impl Plan {
         })
     }
 
-    async fn plan(&self, execution: &Execution, request: Request) -> Result<Planned, Error> {
+    async fn plan(&self, execution: &Execution, request: ExecutionInput) -> Result<ExecutionState, Error> {
         let input = location("input", request.input, self.input.as_ref())?;
         let output = location("output", request.output, self.output.as_ref())?;
         request.options.validate()?;
@@ -181,7 +181,7 @@ impl Plan {
 
         let run_id = RunId::new(execution.started, &execution.name);
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        let wanted = plan::Request {
+        let wanted = plan::PlanRequest {
             run_id: &run_id,
             started: execution.started,
             options: &request.options,
@@ -201,7 +201,7 @@ impl Plan {
         &self,
         from: &dyn Source,
         to: &dyn Store,
-        wanted: &plan::Request<'_>,
+        wanted: &plan::PlanRequest<'_>,
     ) -> Result<planned::Plan, Error> {
         let plan = plan::plan(from, to, wanted).await?;
         if let Some(age) = self.refresh_age {
@@ -211,7 +211,7 @@ impl Plan {
     }
 }
 
-impl Function for Plan {
+impl Function for Planner {
     type Answer = PlanAnswer;
 
     async fn handle(&self, event: Value) -> Result<PlanAnswer, Error> {
@@ -241,14 +241,9 @@ async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
     }
 }
 
-fn planned(
-    input: Location,
-    output: Location,
-    plan: &planned::Plan,
-    max_concurrency: NonZeroU32,
-) -> Planned {
+fn planned(input: Location, output: Location, plan: &planned::Plan, max_concurrency: NonZeroU32) -> ExecutionState {
     let layout = RunLayout::new(plan.run_id.as_str());
-    Planned {
+    ExecutionState {
         run_id: plan.run_id.clone(),
         bucket: output.bucket().to_owned(),
         run_prefix: output.key(layout.root()),
@@ -274,7 +269,7 @@ mod tests {
         json!({"execution": execution, "request": request})
     }
 
-    fn request(request: Value) -> Result<Request, Error> {
+    fn request(request: Value) -> Result<ExecutionInput, Error> {
         match Event::parse(event(request))? {
             Event::Plan { request, .. } => Ok(*request),
             Event::Check { .. } => unreachable!("the event has a request"),

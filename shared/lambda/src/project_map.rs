@@ -1,8 +1,8 @@
 //! The Lambda `project-map`: writes one shard of the final tables.
 
 use pomona_formats::counters::Counters;
-use pomona_formats::rejects::Reasons;
 use pomona_formats::planned::Shard;
+use pomona_formats::rejects::Reasons;
 use pomona_stages::project::Projection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -4,17 +4,17 @@
 use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
+use pomona_formats::model_info::ModelInfo;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::lock;
-use pomona_formats::model_info::ModelInfo;
 use pomona_stages::report;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Location;
-use crate::cost::{self, Stack};
+use crate::cost::{self, StackSettings};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
@@ -28,7 +28,7 @@ pub struct Report {
     /// Open stores.
     pub stores: Stores,
     /// What the stack's settings say about its cost.
-    pub stack: Stack,
+    pub stack: StackSettings,
 }
 
 impl Report {

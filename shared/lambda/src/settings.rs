@@ -10,7 +10,7 @@ use pomona_vision::model::{Model, ModelOptions};
 use serde_json::Value;
 
 use crate::Location;
-use crate::cost::Stack;
+use crate::cost::StackSettings;
 use crate::error::Error;
 
 const MODEL_FILE: &str = "mobilenet_v2_1.0_224_features.onnx";
@@ -36,7 +36,7 @@ pub struct Settings {
     /// soon.
     pub refresh_age: Option<Duration>,
     /// What the stack's settings say about its cost.
-    pub stack: Stack,
+    pub stack: StackSettings,
     /// The state machine whose runs are started.
     pub state_machine: Option<String>,
     /// The queue that tells that the input has changed.
@@ -81,7 +81,7 @@ impl Settings {
             input: location("POMONA_INPUT")?,
             output: location("POMONA_OUTPUT")?,
             refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
-            stack: Stack::read(&region, variable)?,
+            stack: StackSettings::read(&region, variable)?,
             state_machine: variable("POMONA_STATE_MACHINE"),
             queue: variable("POMONA_QUEUE"),
             run_options: run_options(variable("POMONA_RUN_OPTIONS"))?,

@@ -16,11 +16,11 @@ use std::time::Duration;
 use asl::StateMachine;
 use counting::{Counting, Requests};
 use pomona_lambda::list_batch::ListBatch;
-use pomona_lambda::plan::Plan;
+use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
-use pomona_lambda::{Error, Function, Location, Stack, Stores};
+use pomona_lambda::{Error, Function, Location, StackSettings, Stores};
 use pomona_run::Options;
 use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_stages::recipe;
@@ -67,8 +67,8 @@ impl Cloud {
         [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
     }
 
-    fn plan(&self, holders: Box<dyn Holders>) -> Plan {
-        Plan {
+    fn plan(&self, holders: Box<dyn Holders>) -> Planner {
+        Planner {
             stores: self.stores(),
             recipe: recipe::of(support::pool(1).extractor().model()),
             input: Some(INPUT.parse().unwrap()),
@@ -79,7 +79,7 @@ impl Cloud {
     }
 
     fn report(&self) -> Report {
-        let stack = Stack { region: "eu-west-1".into(), settings: pomona_cost::workload::Workload::default() };
+        let stack = StackSettings { region: "eu-west-1".into(), settings: pomona_cost::workload::Workload::default() };
         Report { stores: self.stores(), stack }
     }
 
@@ -130,7 +130,7 @@ async fn answer<F: Function>(function: &F, event: Value) -> Result<Value, Error>
     Ok(serde_json::to_value(function.handle(event).await?).unwrap())
 }
 
-async fn ask_for_plan(plan: &Plan, execution: &str, request: Value) -> Result<Value, Error> {
+async fn ask_for_plan(plan: &Planner, execution: &str, request: Value) -> Result<Value, Error> {
     answer(plan, StateMachine::read().payload("Plan", &scope(execution, request))).await
 }
 

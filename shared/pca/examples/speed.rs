@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ndarray::Array2;
-use pomona_pca::{Error, Moments, Options, Pca};
+use pomona_pca::{Error, FitOptions, Moments, Pca};
 
 const ROWS: usize = 610;
 const DIMENSIONS: usize = 1280;
@@ -13,13 +13,13 @@ const DIMENSIONS: usize = 1280;
 fn main() -> Result<(), Error> {
     let rows = features();
     let moments = Moments::of(rows.view());
-    let pca = Pca::fit(&moments, &Options::default())?;
+    let pca = Pca::fit(&moments, &FitOptions::default())?;
 
     let of = fastest(20, || Moments::of(rows.view()));
     println!("moments    {:.4} ms per row", milliseconds(of) / ROWS as f64);
     let merge = fastest(10, || moments.clone().merge(&moments));
     println!("clone+merge {:.2} ms", milliseconds(merge));
-    let fit = fastest(3, || Pca::fit(&moments, &Options::default()));
+    let fit = fastest(3, || Pca::fit(&moments, &FitOptions::default()));
     println!("fit        {:.0} ms", milliseconds(fit));
     let project = fastest(10, || pca.project(rows.view()));
     println!("project    {:.4} ms per row", milliseconds(project) / ROWS as f64);

@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use ndarray::array;
-//! use pomona_pca::{Merger, Moments, Options, Pca};
+//! use pomona_pca::{Merger, Moments, FitOptions, Pca};
 //!
 //! let shards = [array![[1.0_f32, 2.0], [3.0, 5.0]], array![[4.0, 9.0], [7.0, 12.0]]];
 //!
@@ -18,7 +18,7 @@
 //!     merger.push(Moments::of(shard.view()))?;
 //! }
 //! let moments = merger.finish()?.expect("two shards were pushed");
-//! let pca = Pca::fit(&moments, &Options::default())?;
+//! let pca = Pca::fit(&moments, &FitOptions::default())?;
 //!
 //! assert_eq!(pca.components(), 2);
 //! assert_eq!(pca.project(shards[1].view())?.dim(), (2, 2));
@@ -44,5 +44,5 @@ mod triangle;
 pub use error::Error;
 pub use merger::Merger;
 pub use moments::Moments;
-pub use pca::{Options, Pca};
+pub use pca::{FitOptions, Pca};
 pub use pomona_terms::Components;

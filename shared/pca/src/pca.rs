@@ -15,7 +15,7 @@ const SIGN_TIE: f64 = 1e-9;
 /// What to fit and how to project.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Options {
+pub struct FitOptions {
     /// How many components to keep.
     pub components: Components,
     /// Subtract the mean before projecting, as scikit-learn does; without it raw features are projected, as Spark
@@ -25,7 +25,7 @@ pub struct Options {
     pub standardize: bool,
 }
 
-impl Default for Options {
+impl Default for FitOptions {
     fn default() -> Self {
         Self { components: Components::Default, center: true, standardize: false }
     }
@@ -64,7 +64,7 @@ impl Pca {
     /// # Errors
     /// Fewer than two rows, no features, NaN or infinity in the moments, a number of components that the data
     /// does not have, or eigenvalues that do not converge.
-    pub fn fit(moments: &Moments, options: &Options) -> Result<Self, Error> {
+    pub fn fit(moments: &Moments, options: &FitOptions) -> Result<Self, Error> {
         if moments.count() < 2 {
             return Err(Error::TooFewRows { count: moments.count() });
         }

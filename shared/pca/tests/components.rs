@@ -1,7 +1,7 @@
 //! How `components` is written, read and applied.
 
 use ndarray::Array2;
-use pomona_pca::{Components, Error, Moments, Options, Pca};
+use pomona_pca::{Components, Error, FitOptions, Moments, Pca};
 
 /// Independent columns (a Hadamard matrix without its constant column) whose standard deviations are `scales`.
 fn moments_with_variances(scales: [f32; 7]) -> Moments {
@@ -13,7 +13,7 @@ fn moments_with_variances(scales: [f32; 7]) -> Moments {
 }
 
 fn fit(moments: &Moments, components: Components) -> Result<Pca, Error> {
-    Pca::fit(moments, &Options { components, ..Options::default() })
+    Pca::fit(moments, &FitOptions { components, ..FitOptions::default() })
 }
 
 #[test]
@@ -46,10 +46,10 @@ fn nonsense_is_refused_and_named() {
 
 #[test]
 fn options_in_json_may_be_partial_but_not_misspelt() -> Result<(), Box<dyn std::error::Error>> {
-    let options: Options = serde_json::from_str(r#"{"components": 0.9, "standardize": true}"#)?;
-    let expected = Options { components: Components::VarianceShare(0.9), center: true, standardize: true };
+    let options: FitOptions = serde_json::from_str(r#"{"components": 0.9, "standardize": true}"#)?;
+    let expected = FitOptions { components: Components::VarianceShare(0.9), center: true, standardize: true };
     assert_eq!(options, expected);
-    assert!(serde_json::from_str::<Options>(r#"{"centre": false}"#).is_err());
+    assert!(serde_json::from_str::<FitOptions>(r#"{"centre": false}"#).is_err());
     Ok(())
 }
 

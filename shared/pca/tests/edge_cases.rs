@@ -1,17 +1,17 @@
 //! Data that has no principal components, or hardly any.
 
 use ndarray::{Array2, array};
-use pomona_pca::{Error, Merger, Moments, Options, Pca};
+use pomona_pca::{Error, FitOptions, Merger, Moments, Pca};
 
 fn fit(rows: &Array2<f32>) -> Result<Pca, Error> {
-    Pca::fit(&Moments::of(rows.view()), &Options::default())
+    Pca::fit(&Moments::of(rows.view()), &FitOptions::default())
 }
 
 #[test]
 fn constant_data_has_no_variance_and_projects_to_zero() -> Result<(), Error> {
     let rows = Array2::from_elem((5, 3), 0.1_f32);
     for standardize in [false, true] {
-        let pca = Pca::fit(&Moments::of(rows.view()), &Options { standardize, ..Options::default() })?;
+        let pca = Pca::fit(&Moments::of(rows.view()), &FitOptions { standardize, ..FitOptions::default() })?;
         assert_eq!(pca.total_variance, 0.0);
         assert!(pca.explained_variance.iter().all(|&variance| variance == 0.0));
         assert!(pca.explained_variance_ratio().iter().all(|&ratio| ratio == 0.0));
@@ -30,7 +30,7 @@ fn a_constant_column_stays_exactly_constant_through_merges() -> Result<(), Error
     let moments = merger.finish()?.expect("moments were pushed");
     assert_eq!(moments.scatter()[(0, 0)], 0.0);
 
-    let pca = Pca::fit(&moments, &Options { standardize: true, center: false, ..Options::default() })?;
+    let pca = Pca::fit(&moments, &FitOptions { standardize: true, center: false, ..FitOptions::default() })?;
     assert_eq!(pca.scale.as_ref().map(|scale| scale[0]), Some(1.0));
     assert!((pca.total_variance - 1.0).abs() < 1e-12);
     assert_eq!(pca.project(array![[5.0, 0.0], [9.0, 0.0]].view())?, array![[0.0, 5.0], [0.0, 9.0]]);

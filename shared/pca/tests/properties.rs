@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 use ndarray::{Array2, ArrayView2, Axis, s};
-use pomona_pca::{Components, Error, Merger, Moments, Options, Pca};
+use pomona_pca::{Components, Error, FitOptions, Merger, Moments, Pca};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -52,7 +52,7 @@ fn assert_close(actual: &Moments, expected: &Moments) -> Result<(), TestCaseErro
 
 fn fit_all(rows: ArrayView2<'_, f32>, center: bool, standardize: bool) -> Result<Pca, Error> {
     let components = Components::Count(rows.ncols().min(rows.nrows() - 1));
-    Pca::fit(&Moments::of(rows), &Options { components, center, standardize })
+    Pca::fit(&Moments::of(rows), &FitOptions { components, center, standardize })
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use ndarray::Array2;
-use pomona_pca::{Components, Moments, Options, Pca};
+use pomona_pca::{Components, FitOptions, Moments, Pca};
 
 const TOLERANCE: f64 = 1e-9;
 /// Below this share of the largest, a variance is rounding noise and its component any direction.
@@ -93,7 +93,7 @@ fn compare_all(
     for (name, rows) in data_sets() {
         for standardize in [false, true] {
             let components = Components::Count(rows.ncols().min(rows.nrows() - 1));
-            let options = Options { components, standardize, ..Options::default() };
+            let options = FitOptions { components, standardize, ..FitOptions::default() };
             let pca = Pca::fit(&Moments::of(rows.view()), &options)?;
             compare(&format!("{name}, standardize {standardize}"), &rows, &pca, &reference(&rows, &pca)?)?;
         }

@@ -13,15 +13,15 @@ mod text;
 mod variance;
 
 use chrono::{DateTime, Utc};
-use pomona_run::stage::Timing;
-
-use crate::validation::Validation;
 use pomona_dataset::Rejected;
 use pomona_formats::class_table::ClassCount;
 use pomona_formats::counters::Point;
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::Plan;
 use pomona_formats::rejects::Reasons;
+use pomona_run::stage::Timing;
+
+use crate::validation::Validation;
 use text::{escape, moment};
 
 /// Classes that the page shows by name.

@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use pomona_formats::class_table::ClassCount;
+use pomona_formats::digests::Digests;
+use pomona_formats::error::Error;
+use pomona_formats::model_info::ModelInfo;
+use pomona_formats::planned::{self, Plan};
+use pomona_formats::tables;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
@@ -10,12 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::latest;
 use crate::validation::Validation;
-use pomona_formats::class_table::ClassCount;
-use pomona_formats::digests::Digests;
-use pomona_formats::error::Error;
-use pomona_formats::model_info::ModelInfo;
-use pomona_formats::planned::{self, Plan};
-use pomona_formats::tables;
 
 /// Finished runs that a message names.
 const RUNS_NAMED: usize = 5;

@@ -3,13 +3,12 @@
 //! The newest run is the one that was made last, whatever its clock said: a plan writes down which run latest.json
 //! named when it began, and its report puts itself in that one's place.
 
+use pomona_formats::error::{Damage, Error, tell_of_damage};
+use pomona_formats::json;
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
-
-use pomona_formats::error::{Damage, Error, tell_of_damage};
-use pomona_formats::json;
 
 /// The content of latest.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

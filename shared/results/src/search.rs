@@ -1,10 +1,5 @@
 //! The images of a run that are most like a given one.
 
-use pomona_run::RunId;
-use pomona_run::layout::RunLayout;
-use pomona_store::Store;
-use serde::{Deserialize, Serialize};
-
 use pomona_formats::counters::Counters;
 use pomona_formats::digests;
 use pomona_formats::error::Error;
@@ -12,6 +7,10 @@ use pomona_formats::model_file;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_formats::tables::ParquetTable;
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_store::Store;
+use serde::{Deserialize, Serialize};
 
 /// What images are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,11 @@
 //! validation.json: every check of a finished run, each with its figures.
 
-use pomona_pca::Pca;
-use serde::{Deserialize, Serialize};
-
 use pomona_formats::counters::Counters;
 use pomona_formats::losses::LossCounts;
 use pomona_formats::planned::{Plan, Shard};
 use pomona_formats::rejects::Reasons;
+use pomona_pca::Pca;
+use serde::{Deserialize, Serialize};
 
 /// Components are stored as 32-bit floats, so their variance agrees with the model's to this share of the total
 /// variance.
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
     use ndarray::{Array2, Axis};
     use pomona_formats::digests::Digests;
-    use pomona_pca::{Components, Moments, Options};
+    use pomona_pca::{Components, FitOptions, Moments};
     use pomona_terms::RejectReason;
 
     fn counters(shard: u32, rows: &Array2<f32>) -> Counters {
@@ -204,7 +203,7 @@ mod tests {
     #[test]
     fn components_whose_variance_is_not_the_models_fail_the_check() {
         let rows = rows();
-        let options = Options { components: Components::Count(2), ..Options::default() };
+        let options = FitOptions { components: Components::Count(2), ..FitOptions::default() };
         let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
         let projected = pca.project(rows.view()).unwrap();
         let difference = |table: &Array2<f32>| {

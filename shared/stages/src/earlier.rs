@@ -1,19 +1,18 @@
 //! What earlier runs computed of a shard's images, as long as it depends on the images' bytes alone.
 
-use pomona_dataset::Content;
-use pomona_formats::fragment;
 use std::collections::{HashMap, HashSet};
 
-use pomona_run::layout::RunLayout;
-use pomona_store::Store;
-use pomona_vision::pixels::RejectReason;
-
+use pomona_dataset::Content;
 use pomona_formats::digests;
 use pomona_formats::error::{Damage, Error, tell_of_damage};
+use pomona_formats::fragment;
 use pomona_formats::listing::{self, Row};
 use pomona_formats::moments_file;
 use pomona_formats::part::{Outcome, StoredPart};
 use pomona_formats::planned::{PreviousPart, Shard};
+use pomona_run::layout::RunLayout;
+use pomona_store::Store;
+use pomona_vision::pixels::RejectReason;
 
 /// What there is, and whether some of it stands in fragments of the shard's own part.
 #[derive(Debug)]

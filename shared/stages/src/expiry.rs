@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_formats::Error;
+use pomona_formats::planned;
 use pomona_run::RunId;
 use pomona_run::layout::{node_moments, part_features, part_moments, part_rejects};
 use pomona_run::pace;
 use pomona_store::Store;
 
 use crate::merge;
-use pomona_formats::Error;
-use pomona_formats::planned;
 
 /// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than
 /// `age` ago.

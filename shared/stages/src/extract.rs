@@ -1,18 +1,21 @@
 //! The stage `extract`: one missing part. Reads each image, decodes, resizes, runs the model, writes the part.
 
-use crate::part::Part;
-use crate::recipe;
-use pomona_dataset::{Content, Item, Source};
-use pomona_formats::Error as FileError;
-use pomona_vision::extractor::Features;
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_dataset::{Content, Item, Source};
+use pomona_formats::Error as FileError;
+use pomona_formats::digests;
+use pomona_formats::listing::{self, Row};
+use pomona_formats::part::{self, Outcome, Usable};
+use pomona_formats::planned::Shard;
+use pomona_formats::recipe::Recipe;
 use pomona_run::layout::RunLayout;
 use pomona_run::names;
 use pomona_run::pace::{BYTES_READ_AHEAD, IMAGES_READ_AHEAD};
 use pomona_store::Store;
+use pomona_vision::extractor::Features;
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Limits, Reject};
 use serde::{Deserialize, Serialize};
@@ -22,11 +25,8 @@ use crate::compute::ComputePool;
 use crate::earlier::{self, Earlier};
 use crate::error::Error;
 use crate::fragments::Fragments;
-use pomona_formats::digests;
-use pomona_formats::listing::{self, Row};
-use pomona_formats::part::{self, Outcome, Usable};
-use pomona_formats::planned::Shard;
-use pomona_formats::recipe::Recipe;
+use crate::part::Part;
+use crate::recipe;
 
 /// Small images are read and computed in groups, because each change of threads costs as much as reading one.
 const GROUP_IMAGES: usize = 4;

@@ -2,15 +2,14 @@
 
 use std::collections::HashSet;
 
-use pomona_run::RunId;
-use pomona_run::layout::PLANNED;
-use pomona_store::{Error as StoreError, Store};
-use serde::{Deserialize, Serialize};
-
 use pomona_formats::error::{Error, tell_of_damage};
 use pomona_formats::json;
 use pomona_formats::planned::{self, PreviousPart, Shard};
 use pomona_formats::recipe::Recipe;
+use pomona_run::RunId;
+use pomona_run::layout::PLANNED;
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
 
 /// Runs that are remembered: the last ones that were planned, whatever became of them.
 const MOST_REMEMBERED: usize = 64;

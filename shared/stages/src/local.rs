@@ -1,13 +1,15 @@
 //! A whole run in one process: the same stages in the same order as the state machine's, with progress.
 
-use pomona_dataset::Error as DatasetError;
-use pomona_dataset::Source;
-use pomona_formats::Error as FileError;
 use std::future::Future;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_dataset::Error as DatasetError;
+use pomona_dataset::Source;
+use pomona_formats::Error as FileError;
+use pomona_formats::model_info::ModelInfo;
+use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -20,13 +22,11 @@ use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::memory;
 use crate::merge;
-use crate::plan::{self, Request};
+use crate::plan::{self, PlanRequest};
 use crate::project::Projection;
 use crate::recipe;
 use crate::reduce::{self, Reduced};
 use crate::report;
-use pomona_formats::model_info::ModelInfo;
-use pomona_formats::planned::{self, Plan, Shard};
 
 /// How long the lock outlives a run that no longer renews it.
 const LEASE: Duration = Duration::from_secs(90);
@@ -189,7 +189,8 @@ async fn planned_stages(
 async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
     let recipe = recipe::of(job.pool.extractor().model());
     let on_file = || clock.observer.file_listed();
-    let request = Request { run_id, started: clock.started, options: job.options, recipe: &recipe, on_file: &on_file };
+    let request =
+        PlanRequest { run_id, started: clock.started, options: job.options, recipe: &recipe, on_file: &on_file };
     clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
 }
 

@@ -4,18 +4,18 @@
 //! that start together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one
 //! that nobody can read, and one that would last longer than any run asks for: the clock of whoever took it ran ahead.
 
-use pomona_formats::Error as FileError;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use pomona_formats::Error as FileError;
+use pomona_formats::error::{Damage, tell_of_damage};
+use pomona_formats::json;
 use pomona_run::RunId;
 use pomona_run::layout::LOCK;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use pomona_formats::error::{Damage, tell_of_damage};
-use pomona_formats::json;
 
 /// Longer than any lock lasts: an execution's, which is the longest, is a day.
 const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);

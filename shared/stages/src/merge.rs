@@ -1,6 +1,9 @@
 //! The stage `combine`: merges one group of the merge tree. The last group is merged by reduce itself.
 
 use futures::stream::{self, StreamExt};
+use pomona_formats::Error;
+use pomona_formats::digests::Digests;
+use pomona_formats::moments_file::{self, Header, MomentsFile};
 use pomona_pca::Merger;
 use pomona_run::layout::RunLayout;
 use pomona_run::tree::{Group, Kind};
@@ -8,9 +11,6 @@ use pomona_run::{RunId, names};
 use pomona_store::Store;
 
 use crate::damages::Damages;
-use pomona_formats::Error;
-use pomona_formats::digests::Digests;
-use pomona_formats::moments_file::{self, Header, MomentsFile};
 
 /// Moments of a group that are read at once while others are merged: 6.6 MB each at 1280 features.
 const READ_AHEAD: usize = 4;

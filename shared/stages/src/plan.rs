@@ -1,20 +1,11 @@
 //! The first stage: list the dataset, cut it into shards, name each shard's work.
 
-use pomona_dataset::{Listed, Source};
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_pca::Components;
-use pomona_run::layout::{self, RunLayout};
-use pomona_run::pace;
-use pomona_run::tree;
-use pomona_run::{Options, RunId, location, names};
-use pomona_store::{Entry, Store};
-
-use crate::error::Error;
-use crate::history::{History, PlannedRuns, of_earlier_run};
 use pomona_dataset::OddLabels;
+use pomona_dataset::{Listed, Source};
 use pomona_formats::class_table;
 use pomona_formats::digests::Digests;
 use pomona_formats::json;
@@ -23,11 +14,20 @@ use pomona_formats::part;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
+use pomona_pca::Components;
 use pomona_results::latest;
 use pomona_results::latest::Latest;
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::pace;
+use pomona_run::tree;
+use pomona_run::{Options, RunId, location, names};
+use pomona_store::{Entry, Store};
+
+use crate::error::Error;
+use crate::history::{History, PlannedRuns, of_earlier_run};
 
 /// What to plan.
-pub struct Request<'a> {
+pub struct PlanRequest<'a> {
     /// The run's name.
     pub run_id: &'a RunId,
     /// When the run started.
@@ -45,10 +45,10 @@ pub struct Request<'a> {
 ///
 /// # Errors
 /// [`Error::Request`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
-pub async fn plan(input: &dyn Source, output: &dyn Store, request: &Request<'_>) -> Result<Plan, Error> {
+pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
-    let request = &Request { recipe: &recipe, ..*request };
+    let request = &PlanRequest { recipe: &recipe, ..*request };
     location::refuse_output_inside_input(input.location(), output.location())?;
     let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
         Err(error @ Error::NoImages { .. }) => {
@@ -175,7 +175,7 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
 }
 
 /// Reduce would refuse them too, but only after all the work of extraction.
-fn refuse_impossible_components(request: &Request<'_>, images: usize) -> Result<(), Error> {
+fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize) -> Result<(), Error> {
     let most = request.recipe.feature_width.min(images.saturating_sub(1));
     match request.options.components {
         Components::Count(wanted) if wanted > most => Err(pomona_run::Error::option(
@@ -193,7 +193,7 @@ fn refuse_impossible_components(request: &Request<'_>, images: usize) -> Result<
 /// Writes each shard's rows of the listing, and names its work.
 async fn write_listing(
     output: &dyn Store,
-    request: &Request<'_>,
+    request: &PlanRequest<'_>,
     rows_by_shard: BTreeMap<u32, Vec<Row>>,
 ) -> Result<Vec<Shard>, Error> {
     let (layout, recipe) = (RunLayout::new(request.run_id.as_str()), request.recipe.digest());
@@ -221,7 +221,7 @@ async fn write_listing(
 
 async fn missing_shards(
     output: &dyn Store,
-    request: &Request<'_>,
+    request: &PlanRequest<'_>,
     sources: impl Iterator<Item = &RunId>,
     shard_bits: u32,
     shards: &[Shard],

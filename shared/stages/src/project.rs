@@ -6,13 +6,6 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use ndarray::{Array2, ArrayView1, ArrayView2};
-use pomona_pca::Pca;
-use pomona_run::RunId;
-use pomona_run::layout::RunLayout;
-use pomona_run::options::{CsvTables, Options};
-use pomona_store::Store;
-
-use crate::sample::Sampling;
 use pomona_dataset::Rejected;
 use pomona_formats::Error;
 use pomona_formats::counters::Counters;
@@ -30,6 +23,13 @@ use pomona_formats::rejects;
 use pomona_formats::rejects::Reasons;
 use pomona_formats::run_aside;
 use pomona_formats::tables::{self, CsvTable, ParquetTable};
+use pomona_pca::Pca;
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_run::options::{CsvTables, Options};
+use pomona_store::Store;
+
+use crate::sample::Sampling;
 
 /// What every projection of a run shares.
 #[derive(Debug)]

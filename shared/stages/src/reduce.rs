@@ -1,7 +1,13 @@
 //! The stage `reduce`: merges the last group of moments, checks the share of rejects, fits the PCA, writes the model.
 
 use pomona_formats::Error as FileError;
-use pomona_pca::Pca;
+use pomona_formats::digests::Digests;
+use pomona_formats::model_file;
+use pomona_formats::moments_file::Header;
+use pomona_formats::planned::{self, Plan};
+use pomona_formats::provenance;
+use pomona_formats::rejects::Reasons;
+use pomona_pca::{FitOptions, Pca};
 use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -10,12 +16,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::merge;
 use crate::refusal;
-use pomona_formats::digests::Digests;
-use pomona_formats::model_file;
-use pomona_formats::moments_file::Header;
-use pomona_formats::planned::{self, Plan};
-use pomona_formats::provenance;
-use pomona_formats::rejects::Reasons;
 
 /// What fitting came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
     })
 }
 
-fn pca_options(options: &Options) -> pomona_pca::Options {
-    pomona_pca::Options { components: options.components, center: options.center, standardize: options.standardize }
+fn pca_options(options: &Options) -> FitOptions {
+    FitOptions { components: options.components, center: options.center, standardize: options.standardize }
 }
 
 fn check_counts(layout: &RunLayout, plan: &Plan, merged: &Header) -> Result<(), Error> {

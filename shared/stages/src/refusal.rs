@@ -1,13 +1,6 @@
 //! What a run leaves behind that fails for its images: errors/ and a page, as a run that succeeds does.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_run::layout::RunLayout;
-use pomona_run::pace;
-use pomona_run::visible::visible;
-use pomona_store::Store;
-use pomona_vision::pixels::Reject;
-
-use crate::error::Error;
 use pomona_dataset::Rejected;
 use pomona_formats::moments_file::Header;
 use pomona_formats::part;
@@ -16,6 +9,13 @@ use pomona_formats::rejects;
 use pomona_formats::rejects::describe_reasons;
 use pomona_formats::tables;
 use pomona_results::html::{self, RefusedPage};
+use pomona_run::layout::RunLayout;
+use pomona_run::pace;
+use pomona_run::visible::visible;
+use pomona_store::Store;
+use pomona_vision::pixels::Reject;
+
+use crate::error::Error;
 
 /// Rejects that the message names.
 const NAMED: usize = 3;

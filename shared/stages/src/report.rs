@@ -5,8 +5,19 @@ use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
+use pomona_formats::counters::Counters;
 use pomona_formats::counters::Point;
+use pomona_formats::digests::{self, Digests};
+use pomona_formats::json;
+use pomona_formats::model_file;
+use pomona_formats::model_info::ModelInfo;
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::tables;
+use pomona_formats::tables::CsvTable;
 use pomona_pca::Pca;
+use pomona_results::html::{self, Page};
+use pomona_results::latest;
+use pomona_results::validation::{Totals, Validation};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
@@ -15,17 +26,6 @@ use pomona_store::Store;
 
 use crate::error::Error;
 use crate::sample;
-use pomona_formats::counters::Counters;
-use pomona_formats::digests::{self, Digests};
-use pomona_formats::json;
-use pomona_formats::model_file;
-use pomona_formats::model_info::ModelInfo;
-use pomona_formats::planned::{self, Plan, Shard};
-use pomona_formats::tables;
-use pomona_formats::tables::CsvTable;
-use pomona_results::html::{self, Page};
-use pomona_results::latest;
-use pomona_results::validation::{Totals, Validation};
 
 /// Checks a run, writes its reports and marks it successful.
 ///

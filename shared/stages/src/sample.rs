@@ -1,8 +1,7 @@
 //! A sample of the images for the report's scatter plot: the same one however the dataset is cut into shards.
 
-use pomona_run::names;
-
 use pomona_formats::counters::Point;
+use pomona_run::names;
 
 /// Points in a scatter plot.
 pub(crate) const MOST_POINTS: usize = 5_000;

@@ -4,9 +4,8 @@
 mod support;
 
 use pomona_formats::Error as FileError;
-use pomona_run::Options;
-use pomona_stages::Error;
 use pomona_results::inspect::{self, Inspection};
+use pomona_run::Options;
 use pomona_store::testing::S3Server;
 use pomona_store::{LocalStore, Store};
 

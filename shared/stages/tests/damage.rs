@@ -5,22 +5,22 @@ mod result;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
-use pomona_dataset::Files;
-use pomona_formats::Error as FileError;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use pomona_dataset::Files;
+use pomona_formats::Error as FileError;
 use pomona_pca::Components;
+use pomona_results::inspect::{self, Inspection};
+use pomona_results::latest;
+use pomona_results::search::{self, Hit, Space};
 use pomona_run::Options;
 use pomona_run::options::CsvTables;
+use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
-use pomona_results::inspect::{self, Inspection};
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::recipe;
-use pomona_results::search::{self, Hit, Space};
-use pomona_results::latest;
-use pomona_stages::Error;
 use pomona_store::LocalStore;
 use pomona_store::testing::MemoryStore;
 use result::result_in;
@@ -73,7 +73,8 @@ impl World {
 
     async fn run(&self, output: &MemoryStore, count: u64) -> Result<Summary, Error> {
         let input = MemoryStore::new("in", images(count));
-        let job = Job { input: &Files::new(&input), output, options: &self.options, pool: &self.pool, holder: "a test" };
+        let job =
+            Job { input: &Files::new(&input), output, options: &self.options, pool: &self.pool, holder: "a test" };
         let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await?;
         Ok(finished.expect("nobody stopped the run"))
     }

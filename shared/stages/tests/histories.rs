@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use pomona_run::Options;
 use pomona_results::latest;
+use pomona_run::Options;
 use pomona_stages::Error;
 use pomona_store::LocalStore;
 use pomona_store::testing::{FailingStore, Fault, Operation};

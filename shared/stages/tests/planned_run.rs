@@ -3,20 +3,20 @@
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
-use pomona_dataset::Files;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use pomona_dataset::Files;
+use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId, layout};
 use pomona_stages::expiry;
 use pomona_stages::extract::Extraction;
 use pomona_stages::fragments::Fragments;
-use pomona_stages::plan::{self, Request};
-use pomona_formats::planned::{self, Plan, Shard};
+use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::recipe;
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
@@ -31,7 +31,13 @@ fn write_images(folder: &Path, count: u64) {
 
 async fn plan(input: &Path, output: &dyn Store) -> Plan {
     let (run_id, recipe) = (RunId::now(), recipe::of(support::pool(1).extractor().model()));
-    let request = Request { run_id: &run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe, on_file: &|| {} };
+    let request = PlanRequest {
+        run_id: &run_id,
+        started: Utc::now(),
+        options: &one_image_each(),
+        recipe: &recipe,
+        on_file: &|| {},
+    };
     plan::plan(&Files::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
 }
 

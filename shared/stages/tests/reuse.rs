@@ -3,10 +3,10 @@
 
 mod support;
 
-use pomona_dataset::Files;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pomona_dataset::Files;
 use pomona_run::Options;
 use pomona_run::label::LabelFrom;
 use pomona_run::stage::{Stage, Timing};
@@ -51,7 +51,8 @@ impl Dataset {
         let input = LocalStore::open(self.folder.path().join("in")).unwrap();
         let output = LocalStore::create(self.output()).unwrap();
         let options = Options::default();
-        let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &self.pool, holder: "a test" };
+        let job =
+            Job { input: &Files::new(&input), output: &output, options: &options, pool: &self.pool, holder: "a test" };
         let counting = Counting { done: AtomicU64::new(0), enough: images, reached: Notify::new() };
         let finished = local::run(&job, &NoOtherHolders, &counting, counting.reached.notified()).await.unwrap();
         assert!(finished.is_none(), "the run was to be stopped");
@@ -121,7 +122,8 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
     let folder = dataset.folder.path().join("in");
     let (input, output) = (LocalStore::open(&folder).unwrap(), LocalStore::create(dataset.output()).unwrap());
     let options = Options::default();
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &dataset.pool, holder: "a test" };
+    let job =
+        Job { input: &Files::new(&input), output: &output, options: &options, pool: &dataset.pool, holder: "a test" };
     // The last of the listing.
     let meddling = Meddling { image: folder.join("right/class 2/95.png"), done: AtomicU64::new(0) };
     let finished = local::run(&job, &NoOtherHolders, &meddling, std::future::pending()).await.unwrap();

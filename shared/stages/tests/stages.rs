@@ -2,24 +2,24 @@
 
 mod support;
 
-use pomona_dataset::Files;
-use pomona_formats::Error as FileError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pomona_dataset::Files;
+use pomona_formats::Error as FileError;
+use pomona_formats::planned;
+use pomona_formats::recipe::Recipe;
 use pomona_pca::Components;
+use pomona_results::{inspect, latest};
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{ErrorName, Options, RunId, layout, names};
 use pomona_stages::extract::Extraction;
 use pomona_stages::fragments::Fragments;
 use pomona_stages::local::{self, Job, Observer};
 use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
-use pomona_stages::plan::{self, Request};
-use pomona_formats::planned;
+use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::project::Projection;
-use pomona_formats::recipe::Recipe;
 use pomona_stages::recipe;
-use pomona_results::{inspect, latest};
 use pomona_stages::{Error, reduce, report};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
@@ -67,7 +67,13 @@ async fn a_shards_images_are_read_once_those_of_the_one_before_are_handed_out() 
     let input = FailingStore::new(Arc::new(LocalStore::open(folder.path().join("in")).unwrap()));
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let options = Options { shard_size: 500, ..Options::default() };
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &support::pool(1), holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &support::pool(1),
+        holder: "a test",
+    };
     let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(finished.plan.shards, 2);
     let calls = input.calls();
@@ -304,8 +310,13 @@ async fn run_but_the_report(
 ) {
     let (pool, options) = (support::pool(1), Options::default());
     let recipe = recipe::of(pool.extractor().model());
-    let plan =
-        plan::plan(&Files::new(input), output, &Request { run_id, started, options: &options, recipe: &recipe, on_file: &|| {} }).await.unwrap();
+    let plan = plan::plan(
+        &Files::new(input),
+        output,
+        &PlanRequest { run_id, started, options: &options, recipe: &recipe, on_file: &|| {} },
+    )
+    .await
+    .unwrap();
     let fragments = Fragments::new(output);
     let images = Files::new(input);
     let extraction = Extraction::new(&images, output, &pool, &fragments);
@@ -416,7 +427,13 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
     let recipe = Recipe { model_digest: "another".into(), ..recipe::of(pool.extractor().model()) };
     let run_id = RunId::now();
     let options = Options::default();
-    let request = Request { run_id: &run_id, started: chrono::Utc::now(), options: &options, recipe: &recipe, on_file: &|| {} };
+    let request = PlanRequest {
+        run_id: &run_id,
+        started: chrono::Utc::now(),
+        options: &options,
+        recipe: &recipe,
+        on_file: &|| {},
+    };
     let plan = plan::plan(&images, &output, &request).await.unwrap();
     let shard = planned::read_missing(&output, &plan).await.unwrap().remove(0);
     let fragments = Fragments::new(&output);

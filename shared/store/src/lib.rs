@@ -56,8 +56,8 @@ pub struct Object {
     pub key: String,
     /// The content's length in bytes.
     pub size: u64,
-    /// Changes when the content does. Empty where the object is there but could not be read.
-    pub etag: String,
+    /// Changes when the content does. `None` where the object is there but could not be read.
+    pub etag: Option<String>,
 }
 
 /// An object's content.
@@ -141,8 +141,6 @@ pub trait Store: Send + Sync + Debug {
     }
 
     /// The object's content if its etag is still `etag`; [`Error::Changed`] where it was replaced or deleted.
-    ///
-    /// An object that was listed with an empty etag and still cannot be read is [`Error::Denied`].
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error>;
 
     /// What [`Store::get_if_match`] gives for each `(key, etag)`, in order: the way to read many small objects.

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use pomona_weights::{Cache, Edition, Error, Options, fetch, untrained_files};
+use pomona_weights::{Cache, Edition, Error, FetchOptions, fetch, untrained_files};
 
 fn main() -> Result<(), Error> {
     let source = std::env::args().nth(1).unwrap_or_default().parse()?;
-    let options = Options {
+    let options = FetchOptions {
         edition: Edition::of(&untrained_files())?,
         sources: vec![source],
         attempts: 3,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
-use crate::{Error, Options, Result};
+use crate::{Error, FetchOptions, Result};
 
 /// The most that one file may take, however steadily its bytes drip.
 const FILE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -37,7 +37,7 @@ pub enum Obstacle {
 
 impl Client {
     /// Its roots of trust are Mozilla's, compiled in, so that a machine without certificates can fetch too.
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &FetchOptions) -> Self {
         let timeout = options.timeout;
         let agent = ureq::Agent::config_builder()
             .timeout_resolve(Some(timeout))

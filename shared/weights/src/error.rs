@@ -38,7 +38,7 @@ pub enum Error {
     /// All the time that fetching may take is over.
     #[error("not all of it came within {} s", within.as_secs_f64())]
     OutOfTime {
-        /// [`Options::within`](crate::Options::within).
+        /// [`FetchOptions::within`](crate::FetchOptions::within).
         within: Duration,
     },
     /// A download failed.

@@ -14,7 +14,7 @@ const WORKERS: usize = 8;
 
 /// What to fetch from where, and how patiently.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct FetchOptions {
     /// Which weights.
     pub edition: Edition,
     /// Tried in order; a later one is asked only for files that the earlier ones did not give.
@@ -29,7 +29,7 @@ pub struct Options {
     pub within: Option<Duration>,
 }
 
-impl Default for Options {
+impl Default for FetchOptions {
     /// The published weights and sources, four attempts within some four seconds, 15 seconds of silence.
     fn default() -> Self {
         Self {
@@ -75,7 +75,7 @@ pub enum Event<'a> {
 ///
 /// # Errors
 /// [`Error::Unavailable`] when no source gives all files, [`Error::WriteCache`] when the model cannot be stored.
-pub fn fetch(cache: &Cache, options: &Options, mut on_event: impl FnMut(Event)) -> Result<PathBuf> {
+pub fn fetch(cache: &Cache, options: &FetchOptions, mut on_event: impl FnMut(Event)) -> Result<PathBuf> {
     let edition = &options.edition;
     if let Some(path) = cache.model(edition)? {
         return Ok(path);
@@ -90,7 +90,7 @@ pub fn fetch(cache: &Cache, options: &Options, mut on_event: impl FnMut(Event)) 
 }
 
 /// All weight files, from as many sources as it takes.
-fn gather(options: &Options, on_event: &mut impl FnMut(Event)) -> Result<WeightFiles> {
+fn gather(options: &FetchOptions, on_event: &mut impl FnMut(Event)) -> Result<WeightFiles> {
     let client = Client::new(options);
     let mut files = WeightFiles::new();
     let mut failures: Vec<Error> = Vec::new();
@@ -128,7 +128,7 @@ enum Message {
 /// Adds the files that one source has. The first file that it fails to give ends it: a model needs them all.
 fn gather_missing(
     source: &Source,
-    options: &Options,
+    options: &FetchOptions,
     client: &Client,
     files: &mut WeightFiles,
     on_event: &mut impl FnMut(Event),
@@ -170,7 +170,7 @@ fn gather_missing(
 /// What the workers share while they empty one source.
 struct Work<'a> {
     source: &'a Source,
-    options: &'a Options,
+    options: &'a FetchOptions,
     client: &'a Client,
     missing: Vec<&'a WeightFile>,
     /// The last attempt whose failure was told of.

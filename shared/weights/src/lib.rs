@@ -9,9 +9,9 @@
 //! 3. they are assembled, the model's own digest is checked, and an atomic rename puts it into the cache.
 //!
 //! ```no_run
-//! use pomona_weights::{Cache, Event, Options, fetch};
+//! use pomona_weights::{Cache, Event, FetchOptions, fetch};
 //!
-//! let model = fetch(&Cache::from_env()?, &Options::default(), |event| match event {
+//! let model = fetch(&Cache::from_env()?, &FetchOptions::default(), |event| match event {
 //!     Event::Fetched { file, bytes } => println!("{file}: {bytes} bytes"),
 //!     Event::Retrying { failure, .. } | Event::NextSource { failure } => println!("{failure}"),
 //! })?;
@@ -41,7 +41,7 @@ pub use cache::{Cache, verify};
 pub use client::Obstacle;
 pub use edition::Edition;
 pub use error::{Error, Result};
-pub use fetch::{Event, Options, fetch};
+pub use fetch::{Event, FetchOptions, fetch};
 pub use layers::WeightFile;
 pub use source::Source;
 pub use untrained::{UNTRAINED_SHA256, untrained, untrained_files};

@@ -6,7 +6,7 @@ use pomona_run::{Options, RunId};
 use serde_json::{Value, json};
 
 use super::server::Aws;
-use crate::{Error, MapRun, Request, Stack, State, Status};
+use crate::{Error, MapRun, RunRequest, Stack, State, Status};
 
 const MACHINE: &str = "arn:aws:states:eu-west-3:123456789012:stateMachine:pomona";
 const EXECUTION: &str = "arn:aws:states:eu-west-3:123456789012:execution:pomona:monday";
@@ -98,10 +98,10 @@ async fn a_stack_that_does_not_exist_is_named_with_its_region() {
 #[tokio::test]
 async fn an_execution_is_started_with_the_documented_input_and_a_name_of_its_own() {
     let aws = deployed().answer("StartExecution", json!({"executionArn": EXECUTION, "startDate": NOON}));
-    let request = Request {
+    let request = RunRequest {
         input: Some("s3://in/images/".parse().unwrap()),
         options: Options { limit: Some(3), ..Options::default() },
-        ..Request::default()
+        ..RunRequest::default()
     };
     let stack = stack(&aws).await;
     assert_eq!(stack.start(&request).await.unwrap(), EXECUTION);

@@ -64,7 +64,7 @@ fn with_switch(current: GetBucketNotificationConfigurationOutput) -> Notificatio
 /// What CloudFormation asks (CloudFormation user guide, "Custom resource request objects").
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Request {
+pub(super) struct ResourceRequest {
     request_type: RequestType,
     #[serde(rename = "ResponseURL")]
     response_url: String,
@@ -88,7 +88,7 @@ struct Properties {
 }
 
 /// Does what CloudFormation asks and tells it how that went; the stack waits for it.
-pub(super) async fn answer(buckets: &dyn Buckets, request: Request) -> Result<(), Error> {
+pub(super) async fn answer(buckets: &dyn Buckets, request: ResourceRequest) -> Result<(), Error> {
     let done = match request.request_type {
         RequestType::Create | RequestType::Update => buckets.switch_on(&request.resource_properties.bucket).await,
         RequestType::Delete => Ok(()),
@@ -101,7 +101,7 @@ pub(super) async fn answer(buckets: &dyn Buckets, request: Request) -> Result<()
 }
 
 /// The answer. The name of the resource is the bucket's, so that another bucket is another resource.
-fn response(request: &Request, error: Option<&Error>) -> Value {
+fn response(request: &ResourceRequest, error: Option<&Error>) -> Value {
     json!({
         "Status": if error.is_some() { "FAILED" } else { "SUCCESS" },
         "Reason": error.map_or_else(String::new, Error::to_string),

@@ -248,7 +248,7 @@ async fn an_upload_starts_a_run_named_by_dataset_and_window() {
 #[tokio::test]
 async fn the_input_of_a_run_that_starts_by_itself_is_one_that_the_plan_takes() {
     let scene = Scene::new(State::default());
-    let request: crate::plan::Request = serde_json::from_value(scene.trigger.request(time(1))).unwrap();
+    let request: crate::plan::ExecutionInput = serde_json::from_value(scene.trigger.request(time(1))).unwrap();
     assert_eq!((request.requested, request.options.limit), (Some(time(1)), None));
 }
 

@@ -4,12 +4,12 @@
 
 use std::fmt::Write;
 
+use pomona_formats::counters::Point;
 use pomona_run::label::LabelFrom;
 
 use super::axis::Axis;
 use super::text::{count, counted, escape, label, percent};
 use super::{CLASSES_SHOWN, Page};
-use pomona_formats::counters::Point;
 
 /// Classes with a colour of their own in style.css; the others are grey.
 const COLOURS: usize = 8;

@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use pomona_dataset::Rejected;
+use pomona_formats::class_table::ClassCount;
+use pomona_formats::planned::Plan;
+use pomona_formats::rejects::Reasons;
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, Options};
 use pomona_run::stage::Stage;
@@ -10,10 +14,6 @@ use serde_json::Value;
 
 use super::Page;
 use super::text::{bytes, count, counted, duration, escape, label, moment, percent, share};
-use pomona_dataset::Rejected;
-use pomona_formats::class_table::ClassCount;
-use pomona_formats::planned::Plan;
-use pomona_formats::rejects::Reasons;
 
 /// The few numbers that a reader looks for first.
 pub(super) fn figures(page: &Page<'_>) -> String {

@@ -1,5 +1,3 @@
-use super::*;
-use crate::validation::Check;
 use chrono::{DateTime, TimeDelta, Utc};
 use pomona_dataset::LeftOut;
 use pomona_dataset::OddLabels;
@@ -11,6 +9,9 @@ use pomona_run::{Options, RunId};
 use pomona_terms::Weights;
 use pomona_terms::{Limits, Reject, RejectReason};
 use roxmltree::{Document, Node, ParsingOptions};
+
+use super::*;
+use crate::validation::Check;
 
 /// Everything that a page shows, to be changed by a test.
 struct Run {

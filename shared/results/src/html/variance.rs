@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use pomona_formats::model_info::ModelInfo;
+
 use super::axis::Axis;
 use super::text::{count, percent};
-use pomona_formats::model_info::ModelInfo;
 
 /// Room above the largest share.
 const HEADROOM: f64 = 1.05;

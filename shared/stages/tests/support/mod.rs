@@ -1,8 +1,8 @@
 //! Small datasets, a model of three features, and runs over both.
 
-use pomona_dataset::Files;
 use std::path::Path;
 
+use pomona_dataset::Files;
 use pomona_run::Options;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::Error;

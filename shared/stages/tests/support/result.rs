@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pomona_run::layout::RunLayout;
 use pomona_results::latest;
+use pomona_run::layout::RunLayout;
 use pomona_store::{LocalStore, Store};
 
 /// As [`result_in`], of a folder.

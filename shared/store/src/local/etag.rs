@@ -6,15 +6,15 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::hash::{Hash, Identity, hash, hex};
+use super::hash::{FileIdentity, Hash, hash, hex};
 use super::memo::Memo;
 use super::walk::Found;
 use crate::Object;
 
 /// The object that a file is, and what to remember of it.
-pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option<(Identity, Hash)>) {
+pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option<(FileIdentity, Hash)>) {
     let Found { key, has_key, .. } = file;
-    let unreadable = |key, size| (Object { key, size, etag: String::new() }, None);
+    let unreadable = |key, size| (Object { key, size, etag: None }, None);
     if !has_key {
         return unreadable(key, 0);
     }
@@ -22,12 +22,14 @@ pub(super) fn describe(root: &Path, file: Found, memo: &Memo) -> (Object, Option
     let Ok(metadata) = fs::metadata(&path) else {
         return unreadable(key, 0);
     };
-    let (size, identity) = (metadata.size(), Identity::of(&metadata));
+    let (size, identity) = (metadata.size(), FileIdentity::of(&metadata));
     if let Some(hash) = memo.get(&identity) {
-        return (Object { key, size, etag: hex(&hash) }, Some((identity, hash)));
+        return (Object { key, size, etag: Some(hex(&hash)) }, Some((identity, hash)));
     }
     match hash_file(&path) {
-        Ok((size, hash, lasting)) => (Object { key, size, etag: hex(&hash) }, lasting.map(|identity| (identity, hash))),
+        Ok((size, hash, lasting)) => {
+            (Object { key, size, etag: Some(hex(&hash)) }, lasting.map(|identity| (identity, hash)))
+        }
         Err(error) => {
             tracing::debug!(%error, key, "listed without an etag");
             unreadable(key, size)
@@ -42,13 +44,13 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Size, hash, and the identity under which the hash can be remembered.
-fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<Identity>)> {
+fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<FileIdentity>)> {
     let mut file = open(path)?;
     let before = file.metadata()?;
     let settled = is_settled(&before, SystemTime::now());
     let (size, hash) = hash(&mut file)?;
-    let unchanged = Identity::of(&before) == Identity::of(&file.metadata()?);
-    Ok((size, hash, (settled && unchanged).then(|| Identity::of(&before))))
+    let unchanged = FileIdentity::of(&before) == FileIdentity::of(&file.metadata()?);
+    Ok((size, hash, (settled && unchanged).then(|| FileIdentity::of(&before))))
 }
 
 /// Whether the file's times lie so far back that any later change gives it other times.

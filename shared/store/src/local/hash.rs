@@ -15,9 +15,9 @@ pub(super) type Hash = [u8; 32];
 /// Device, inode, size, modification time and status-change time (seconds and nanoseconds). The status-change
 /// time is there because a program can set the modification time back after it changed the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Identity(pub [u64; 7]);
+pub(super) struct FileIdentity(pub [u64; 7]);
 
-impl Identity {
+impl FileIdentity {
     pub(super) fn of(file: &Metadata) -> Self {
         let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()].map(i64::cast_unsigned);
         Self([file.dev(), file.ino(), file.size(), times[0], times[1], times[2], times[3]])

@@ -1,7 +1,7 @@
 //! The memo of etags: one file per folder in the user's cache, never beside the data.
 //!
 //! It is a convenience: whatever is wrong with it, etags are computed again. Layout: [`MAGIC`], then records of an
-//! [`Identity`] (seven little-endian u64) and its [`Hash`], then the SHA-256 of all that.
+//! [`FileIdentity`] (seven little-endian u64) and its [`Hash`], then the SHA-256 of all that.
 
 use std::collections::HashMap;
 use std::env;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::hash::{self, Hash, Identity};
+use super::hash::{self, FileIdentity, Hash};
 
 const MAGIC: &[u8] = b"pomona etags 1\n";
 const IDENTITY: usize = 7 * 8;
@@ -27,7 +27,7 @@ const MAX_UNSEEN: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Memo {
     path: Option<PathBuf>,
-    hashes: HashMap<Identity, Hash>,
+    hashes: HashMap<FileIdentity, Hash>,
     changed: bool,
 }
 
@@ -54,12 +54,12 @@ impl Memo {
         Self { path, hashes, changed: false }
     }
 
-    pub fn get(&self, identity: &Identity) -> Option<Hash> {
+    pub fn get(&self, identity: &FileIdentity) -> Option<Hash> {
         self.hashes.get(identity).copied()
     }
 
     /// Takes in what a listing met.
-    pub fn update(&mut self, seen: impl Iterator<Item = (Identity, Hash)>) {
+    pub fn update(&mut self, seen: impl Iterator<Item = (FileIdentity, Hash)>) {
         let seen: HashMap<_, _> = seen.collect();
         self.changed = seen.keys().any(|identity| !self.hashes.contains_key(identity));
         let unseen = self.hashes.keys().filter(|identity| !seen.contains_key(identity)).count();
@@ -81,7 +81,7 @@ impl Memo {
     fn write(&self, path: &Path) -> io::Result<()> {
         let mut content = Vec::with_capacity(MAGIC.len() + self.hashes.len() * RECORD + CHECKSUM);
         content.extend_from_slice(MAGIC);
-        for (Identity(numbers), hash) in &self.hashes {
+        for (FileIdentity(numbers), hash) in &self.hashes {
             content.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
             content.extend_from_slice(hash);
         }
@@ -97,7 +97,7 @@ impl Memo {
     }
 }
 
-fn read(path: &Path) -> io::Result<HashMap<Identity, Hash>> {
+fn read(path: &Path) -> io::Result<HashMap<FileIdentity, Hash>> {
     match fs::read(path) {
         Ok(content) => parse(&content).ok_or_else(|| io::Error::other("not a memo of etags, or damaged")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
@@ -105,7 +105,7 @@ fn read(path: &Path) -> io::Result<HashMap<Identity, Hash>> {
     }
 }
 
-fn parse(content: &[u8]) -> Option<HashMap<Identity, Hash>> {
+fn parse(content: &[u8]) -> Option<HashMap<FileIdentity, Hash>> {
     let (content, checksum) = content.split_last_chunk::<CHECKSUM>()?;
     if Sha256::digest(content).as_slice() != checksum {
         return None;
@@ -116,11 +116,11 @@ fn parse(content: &[u8]) -> Option<HashMap<Identity, Hash>> {
     records.iter().map(parse_record).collect()
 }
 
-fn parse_record(record: &[u8; RECORD]) -> Option<(Identity, Hash)> {
+fn parse_record(record: &[u8; RECORD]) -> Option<(FileIdentity, Hash)> {
     let (numbers, hash) = record.split_first_chunk::<IDENTITY>()?;
     let (numbers, _) = numbers.as_chunks::<8>();
     let numbers: Vec<u64> = numbers.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-    Some((Identity(numbers.try_into().ok()?), hash.try_into().ok()?))
+    Some((FileIdentity(numbers.try_into().ok()?), hash.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -171,13 +171,6 @@ impl Store for LocalStore {
     }
 }
 
-fn unreadable(error: &Error) -> String {
-    match error {
-        Error::NotFound { .. } => "a broken link, or a name that is not UTF-8; mend the link or rename the file".into(),
-        error => error.to_string(),
-    }
-}
-
 /// What the operations need to know of the folder.
 #[derive(Debug)]
 struct Folder {
@@ -222,10 +215,6 @@ impl Folder {
     fn read_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         match self.read(key) {
             Ok(stored) if stored.etag() == etag => Ok(stored.bytes),
-            // What was unreadable when it was listed and still is did not change.
-            Err(error @ (Error::NotFound { .. } | Error::Other { .. })) if etag.is_empty() => {
-                Err(Error::denied(&self.location, key, unreadable(&error)))
-            }
             Ok(_) | Err(Error::NotFound { .. }) => Err(Error::changed(&self.location, key)),
             Err(error) => Err(error),
         }

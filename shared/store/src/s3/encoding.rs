@@ -19,8 +19,8 @@ pub(super) fn decode_listed(key: &str) -> String {
 }
 
 /// An etag without the quotes that S3 puts around it.
-pub(super) fn bare_etag(etag: Option<&str>) -> String {
-    etag.unwrap_or_default().trim_matches('"').into()
+pub(super) fn bare_etag(etag: &str) -> String {
+    etag.trim_matches('"').into()
 }
 
 /// An etag as HTTP headers want it.

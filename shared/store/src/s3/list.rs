@@ -43,7 +43,7 @@ impl Bucket {
     fn object(&self, listed: &aws_sdk_s3::types::Object) -> Option<Object> {
         let path = encoding::decode_listed(listed.key()?);
         let key = path.strip_prefix(&self.prefix).filter(|key| !key.is_empty())?.to_owned();
-        Some(Object { key, size: listed.size()?.cast_unsigned(), etag: encoding::bare_etag(listed.e_tag()) })
+        Some(Object { key, size: listed.size()?.cast_unsigned(), etag: listed.e_tag().map(encoding::bare_etag) })
     }
 
     /// Folders below `prefix`, from the first level that has enough of them to list at once.

@@ -128,7 +128,7 @@ impl Bucket {
                 }
                 Err(error) => return Err(self.failed("read", key, error)),
             };
-            let etag = Some(encoding::bare_etag(response.e_tag()));
+            let etag = response.e_tag().map(encoding::bare_etag);
             // The SDK repeats requests, but not the reading of an answer's body.
             match response.body.collect().await {
                 Ok(body) => {

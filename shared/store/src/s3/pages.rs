@@ -183,7 +183,7 @@ mod tests {
             let mut keys = self.keys.iter().filter(|key| key.as_str() > after);
             let page: Vec<_> = keys.by_ref().take(self.page).cloned().collect();
             let next = keys.next().and(page.last().cloned());
-            let object = |key| Object { key, size: 1, etag: "e".into() };
+            let object = |key| Object { key, size: 1, etag: Some("e".into()) };
             Page { objects: page.into_iter().map(object).collect(), next }
         }
 

@@ -114,7 +114,8 @@ impl Bucket {
             Condition::Always => true,
             Condition::Absent => self.head(key).await?.is_none(),
             Condition::Matches(etag) => {
-                self.head(key).await?.is_some_and(|head| encoding::bare_etag(head.e_tag()) == etag)
+                let head = self.head(key).await?;
+                head.and_then(|head| head.e_tag().map(encoding::bare_etag)).is_some_and(|current| current == etag)
             }
         };
         if holds { Ok(()) } else { Err(Error::changed(&self.location, key)) }

@@ -67,7 +67,7 @@ impl Store for MemoryStore {
         key::check_prefix(prefix)?;
         let objects = self.objects();
         let wanted = objects.into_iter().filter(|(key, _)| key.starts_with(prefix) && keep(Entry::of_object(key)));
-        Ok(wanted.map(|(key, bytes)| Object { key, size: bytes.len() as u64, etag: etag_of(&bytes) }).collect())
+        Ok(wanted.map(|(key, bytes)| Object { key, size: bytes.len() as u64, etag: Some(etag_of(&bytes)) }).collect())
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Error> {

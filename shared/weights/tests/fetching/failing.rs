@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use pomona_weights::{Options, Source};
+use pomona_weights::{FetchOptions, Source};
 
 use crate::server::{Reply, Server, TlsServer};
 use crate::{Seen, data, empty_cache, fetch_and_count, names_in, options};
@@ -14,7 +14,7 @@ const FILE: &str = "Const_226.npy";
 type Fault = fn() -> Reply;
 
 /// Fetches in vain and returns the message.
-fn message_of_failure(options: &Options) -> String {
+fn message_of_failure(options: &FetchOptions) -> String {
     let (folder, cache) = empty_cache();
     let message = fetch_and_count(&cache, options).0.unwrap_err().to_string();
     assert!(names_in(folder.path()).is_empty(), "a failed download leaves the cache alone");
@@ -74,7 +74,7 @@ fn fetching_ends_when_all_its_time_is_over_and_asks_no_other_source() {
     let servers = [(); 2].map(|()| Server::start(weights.clone(), |_, _| Reply::Silence));
     let (_folder, cache) = empty_cache();
     let patience =
-        Options { within: Some(Duration::from_millis(300)), ..options(servers.each_ref().map(Server::source)) };
+        FetchOptions { within: Some(Duration::from_millis(300)), ..options(servers.each_ref().map(Server::source)) };
     let (outcome, seen) = fetch_and_count(&cache, &patience);
     assert_eq!(seen, Seen::default());
     assert!(outcome.unwrap_err().to_string().contains("not all of it came within 0.3 s"));
@@ -108,7 +108,7 @@ fn a_lasting_fault_of_one_file_is_reported_after_as_many_attempts_as_make_sense(
 fn a_silent_server_runs_into_the_timeout() {
     let weights = data::weights();
     let server = Server::start(weights, |file, _| if file == FILE { Reply::Silence } else { Reply::Good });
-    let impatient = Options { attempts: 2, timeout: Duration::from_millis(300), ..options([server.source()]) };
+    let impatient = FetchOptions { attempts: 2, timeout: Duration::from_millis(300), ..options([server.source()]) };
     let message = message_of_failure(&impatient);
     assert!(message.contains("timeout"), "{message}");
 }

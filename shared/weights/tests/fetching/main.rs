@@ -10,12 +10,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use pomona_weights::{Cache, Error, Event, Options, Source, fetch, verify};
+use pomona_weights::{Cache, Error, Event, FetchOptions, Source, fetch, verify};
 use server::{Reply, Server};
 
 /// Small waits; a timeout long enough for a busy machine.
-fn options(sources: impl Into<Vec<Source>>) -> Options {
-    Options {
+fn options(sources: impl Into<Vec<Source>>) -> FetchOptions {
+    FetchOptions {
         edition: data::edition().clone(),
         sources: sources.into(),
         attempts: 3,
@@ -39,7 +39,7 @@ struct Seen {
     next_sources: usize,
 }
 
-fn fetch_and_count(cache: &Cache, options: &Options) -> (Result<std::path::PathBuf, Error>, Seen) {
+fn fetch_and_count(cache: &Cache, options: &FetchOptions) -> (Result<std::path::PathBuf, Error>, Seen) {
     let mut seen = Seen::default();
     let outcome = fetch(cache, options, |event| match event {
         Event::Fetched { .. } => seen.fetched += 1,
