@@ -37,12 +37,13 @@ def require_binaries():
 
 
 def make_model(folder):
-    """MobileNetV2 with untrained weights, alone in a folder, under the name that the template's functions look for."""
+    """MobileNetV2 with untrained weights, with its recipe alone in a folder, under the name that the template's functions look for."""
     folder.mkdir(exist_ok=True)
-    command = [binaries() / "pomona", "model", "untrained", folder / MODEL]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
+    for command in ["untrained", "recipe"]:
+        command = [binaries() / "pomona", "model", command, folder / MODEL]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{command}: {done.stdout}{done.stderr}")
     return folder / MODEL
 
 

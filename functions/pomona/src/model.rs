@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use pomona_formats::recipe::UNTRAINED_NOTICE;
+use pomona_stages::recipe;
 use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
 use pomona_weights::{Cache, Edition, Event, FetchOptions, MODEL_NAME, Source, fetch};
 
@@ -118,7 +119,7 @@ fn in_working_folder() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Fetch or verify the published MobileNetV2 model, or write an untrained one
+/// Fetch or verify the published MobileNetV2 model, write an untrained one, or a model's recipe
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
     /// Fetch the published weights, check them and put the model into the cache folder
@@ -131,6 +132,11 @@ pub(crate) enum ModelCommand {
     Verify {
         /// The file [default: the model in the cache folder]
         file: Option<PathBuf>,
+    },
+    /// Write a model's recipe beside it, as the Lambda that plans runs needs it
+    Recipe {
+        /// The model, an ONNX file
+        file: PathBuf,
     },
     /// Write the same network with untrained weights, always the same, as an ONNX file
     Untrained {
@@ -155,6 +161,9 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
             let path = file.map_or_else(|| Cache::from_env().map(|cache| cache.model_path(&edition)), Ok)?;
             pomona_weights::verify(&path, &edition)?;
             format!("{} is the published {MODEL_NAME}", path.display())
+        }
+        ModelCommand::Recipe { file } => {
+            format!("{} is the recipe of {}", recipe::write_beside(&file)?.display(), file.display())
         }
         ModelCommand::Untrained { file } => {
             let write = std::fs::write(&file, pomona_weights::untrained());

@@ -2,8 +2,11 @@
 
 use pomona_dataset::name_of_store_error;
 use pomona_pca::Error as PcaError;
-use pomona_run::ErrorName;
+use pomona_run::{ErrorName, RunId};
 use pomona_store::Error as StoreError;
+
+/// Finished runs that a message names.
+const RUNS_NAMED: usize = 5;
 
 /// Why a file could not be read, made or written.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,16 @@ pub enum Error {
         file: String,
         /// What does not fit.
         problem: String,
+    },
+    /// The output holds no successful run, or not the one that is meant.
+    #[error("{}; {}", no_run(location, named.as_ref()), describe_finished(finished))]
+    NoRun {
+        /// The output.
+        location: String,
+        /// The run that is meant; none where it is the newest.
+        named: Option<RunId>,
+        /// The runs that there are, newest first.
+        finished: Vec<RunId>,
     },
     /// Reading or writing objects failed.
     #[error(transparent)]
@@ -68,6 +81,7 @@ impl Error {
     pub fn name(&self) -> ErrorName {
         match self {
             Self::Request(error) => error.name(),
+            Self::NoRun { .. } => ErrorName::BadInput,
             Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Table { .. } => ErrorName::Inconsistent,
             Self::Store(error) => name_of_store_error(error),
@@ -110,6 +124,22 @@ fn name_of_pca_error(error: &PcaError) -> ErrorName {
         | PcaError::InconsistentModel(_) => ErrorName::Inconsistent,
         PcaError::NoConvergence { .. } => ErrorName::Internal,
     }
+}
+
+fn no_run(location: &str, named: Option<&RunId>) -> String {
+    match named {
+        Some(run_id) => format!("there is no successful run `{run_id}` at `{location}`"),
+        None => format!("no latest.json at `{location}` names a run"),
+    }
+}
+
+fn describe_finished(runs: &[RunId]) -> String {
+    if runs.is_empty() {
+        return "no run was successful yet".to_owned();
+    }
+    let named: Vec<&str> = runs.iter().take(RUNS_NAMED).map(RunId::as_str).collect();
+    let more = if runs.len() > named.len() { ", ..." } else { "" };
+    format!("name one of the {} finished with `--run`: {}{more}", runs.len(), named.join(", "))
 }
 
 /// Says in one line that a file is damaged, and what that comes to. One that is missing has expired: that is no damage.

@@ -108,7 +108,6 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
         loadings: nalgebra::DMatrix::from_iterator(width, variances.len(), loadings.iter().copied()),
         explained_variance: variances.into(),
         total_variance: parsed(&table, file, "total_variance")?,
-        notice: None,
     })
 }
 

@@ -15,6 +15,16 @@ pub(crate) fn parse<T: DeserializeOwned>(subject: &'static str, value: Value) ->
     })
 }
 
+/// Reads what an event asks for, its field `task`, and gives the other fields.
+pub(crate) fn task<T: DeserializeOwned>(mut event: Value) -> Result<(T, Value), Error> {
+    let task = event.as_object_mut().and_then(|fields| fields.remove("task")).unwrap_or_default();
+    let task = T::deserialize(task).map_err(|problem| {
+        let problem = format!("`task`: {problem}");
+        Error::Event { subject: "the event", problem }
+    })?;
+    Ok((task, event))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

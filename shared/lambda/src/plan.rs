@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
-use crate::event::parse;
+use crate::event::{parse, task};
 use crate::executions::Executions;
 use crate::settings::Settings;
 use crate::stores::Stores;
@@ -124,7 +124,7 @@ pub struct ExecutionState {
     pub max_concurrency: NonZeroU32,
 }
 
-/// The two events of this function.
+/// What the function is asked for.
 #[derive(Debug)]
 enum Event {
     Plan { execution: Execution, request: Box<ExecutionInput> },
@@ -134,10 +134,16 @@ enum Event {
 impl Event {
     fn parse(event: Value) -> Result<Self, Error> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Task {
+            Plan,
+            Check,
+        }
+        #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct ToPlan {
             execution: Execution,
-            // A list would fill the request's fields one after the other, and an empty one leave all at their defaults.
+            // A list would fill the input's fields one after the other, and an empty one leave all at their defaults.
             request: Map<String, Value>,
         }
         #[derive(Deserialize)]
@@ -146,25 +152,29 @@ impl Event {
             output: Location,
             run_id: RunId,
         }
-        if event.get("run_id").is_some() {
-            let ToCheck { output, run_id } = parse("the event", event)?;
-            return Ok(Self::Check { output, run_id });
+        match task(event)? {
+            (Task::Plan, event) => {
+                let ToPlan { execution, request } = parse("the event", event)?;
+                let request = Box::new(parse("the execution's input", request.into())?);
+                Ok(Self::Plan { execution, request })
+            }
+            (Task::Check, event) => {
+                let ToCheck { output, run_id } = parse("the event", event)?;
+                Ok(Self::Check { output, run_id })
+            }
         }
-        let ToPlan { execution, request } = parse("the event", event)?;
-        let request = Box::new(parse("the execution's input", request.into())?);
-        Ok(Self::Plan { execution, request })
     }
 }
 
 impl Planner {
-    /// The function as its settings say. The model is loaded just to learn its recipe.
+    /// The function as its settings say.
     ///
     /// # Errors
-    /// Those of loading the model.
+    /// [`pomona_stages::Error::Recipe`].
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             stores: Stores::default(),
-            recipe: recipe::of(settings.extractor()?.model()),
+            recipe: recipe::read_beside(&settings.model)?,
             input: settings.input.clone(),
             output: settings.output.clone(),
             refresh_age: settings.refresh_age,
@@ -266,13 +276,13 @@ mod tests {
 
     fn event(request: Value) -> Value {
         let execution = json!({"id": "arn:aws:states:eu-west-1:1:execution:p:e", "name": "e", "started": "2026-01-31T12:00:00.75Z"});
-        json!({"execution": execution, "request": request})
+        json!({"task": "plan", "execution": execution, "request": request})
     }
 
     fn request(request: Value) -> Result<ExecutionInput, Error> {
         match Event::parse(event(request))? {
             Event::Plan { request, .. } => Ok(*request),
-            Event::Check { .. } => unreachable!("the event has a request"),
+            Event::Check { .. } => unreachable!("the event asks for a plan"),
         }
     }
 
@@ -321,10 +331,13 @@ mod tests {
     }
 
     #[test]
-    fn an_event_with_a_run_asks_what_is_missing() {
-        let check = Event::parse(json!({"output": "s3://b", "run_id": "20260131T120000Z-0123abcd"})).unwrap();
-        assert!(matches!(check, Event::Check { .. }));
-        assert!(Event::parse(json!({"output": "s3://b"})).is_err());
-        assert!(Event::parse(json!({"run_id": "x"})).is_err());
+    fn an_event_says_what_it_asks_for() {
+        let check = |task: &str| json!({"task": task, "output": "s3://b", "run_id": "20260131T120000Z-0123abcd"});
+        assert!(matches!(Event::parse(check("check")).unwrap(), Event::Check { .. }));
+        assert!(Event::parse(check("plan")).is_err());
+        assert!(Event::parse(check("chekc")).unwrap_err().to_string().contains("`task`: unknown variant `chekc`"));
+        assert!(Event::parse(json!({"task": "check", "output": "s3://b"})).is_err());
+        assert!(Event::parse(json!({"output": "s3://b", "run_id": "20260131T120000Z-0123abcd"})).is_err());
+        assert!(Event::parse(json!([])).is_err());
     }
 }

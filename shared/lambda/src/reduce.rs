@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::Location;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
-use crate::event::parse;
+use crate::event::{parse, task};
 use crate::stores::Stores;
 
 /// Merges and fits.
@@ -35,16 +35,24 @@ pub enum ReduceAnswer {
 
 impl Answer for ReduceAnswer {}
 
+/// What the function is asked for: the field `task` of an event.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Task {
+    Combine,
+    Reduce,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CombineEvent {
+struct ToCombine {
     output: Location,
     group: Group,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ReduceEvent {
+struct ToReduce {
     output: Location,
     run_id: RunId,
 }
@@ -53,12 +61,16 @@ impl Function for Reduce {
     type Answer = ReduceAnswer;
 
     async fn handle(&self, event: Value) -> Result<ReduceAnswer, Error> {
-        if event.get("group").is_some() {
-            let CombineEvent { output, group } = parse("the event", event)?;
-            merge::combine(self.stores.open(&output).await?.as_ref(), &group).await?;
-            return Ok(ReduceAnswer::Combined { merged: group.children.len() });
+        match task(event)? {
+            (Task::Combine, event) => {
+                let ToCombine { output, group } = parse("the event", event)?;
+                merge::combine(self.stores.open(&output).await?.as_ref(), &group).await?;
+                Ok(ReduceAnswer::Combined { merged: group.children.len() })
+            }
+            (Task::Reduce, event) => {
+                let ToReduce { output, run_id } = parse("the event", event)?;
+                Ok(ReduceAnswer::Reduced(reduce::reduce(self.stores.open(&output).await?.as_ref(), &run_id).await?))
+            }
         }
-        let ReduceEvent { output, run_id } = parse("the event", event)?;
-        Ok(ReduceAnswer::Reduced(reduce::reduce(self.stores.open(&output).await?.as_ref(), &run_id).await?))
     }
 }

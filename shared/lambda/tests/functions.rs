@@ -267,7 +267,7 @@ async fn a_run_whose_cost_is_not_known_is_as_good_without() {
     let planned = ask_for_plan(&plan, "another", json!({"options": {"components": 1}})).await.unwrap();
     let run_id = &planned["run_id"];
     let reduce = Reduce { stores: cloud.stores() };
-    answer(&reduce, json!({"output": OUTPUT, "run_id": run_id})).await.unwrap();
+    answer(&reduce, json!({"task": "reduce", "output": OUTPUT, "run_id": run_id})).await.unwrap();
     let shards = cloud.read(planned["shards_key"].as_str().unwrap());
     let project = ProjectMap { stores: cloud.stores() };
     answer(&project, json!({"output": OUTPUT, "shard": shards[0]})).await.unwrap();

@@ -4,7 +4,7 @@ use pomona_terms::Components;
 
 use crate::Error;
 
-const DEFAULT_COMPONENTS: usize = 50;
+pub(crate) const DEFAULT_COMPONENTS: usize = 50;
 
 /// What the data allows and how its variance is spread: all that decides on the number of components.
 pub(crate) struct Spectrum<'a> {
@@ -31,19 +31,12 @@ impl Spectrum<'_> {
     }
 }
 
-/// The number of components to keep, and a notice where it is not what a reader would expect.
-pub(crate) fn resolve(wanted: Components, spectrum: &Spectrum<'_>) -> Result<(usize, Option<String>), Error> {
+/// The number of components to keep.
+pub(crate) fn resolve(wanted: Components, spectrum: &Spectrum<'_>) -> Result<usize, Error> {
     let limit = spectrum.limit();
     match wanted {
-        Components::Default if limit < DEFAULT_COMPONENTS => {
-            let (count, dimensions) = (spectrum.count, spectrum.variances.len());
-            let notice = format!(
-                "components: {limit} instead of {DEFAULT_COMPONENTS}, as {count} rows of {dimensions} features have no more"
-            );
-            Ok((limit, Some(notice)))
-        }
-        Components::Default => Ok((DEFAULT_COMPONENTS, None)),
-        Components::Count(requested) if (1..=limit).contains(&requested) => Ok((requested, None)),
+        Components::Default => Ok(limit.min(DEFAULT_COMPONENTS)),
+        Components::Count(requested) if (1..=limit).contains(&requested) => Ok(requested),
         Components::Count(requested) => Err(Error::ComponentsOutOfRange {
             requested,
             count: spectrum.count,
@@ -52,7 +45,7 @@ pub(crate) fn resolve(wanted: Components, spectrum: &Spectrum<'_>) -> Result<(us
         }),
         Components::VarianceShare(share) => {
             Components::variance_share(share).map_err(Error::Components)?;
-            Ok((spectrum.fewest_for_share(share), None))
+            Ok(spectrum.fewest_for_share(share))
         }
     }
 }

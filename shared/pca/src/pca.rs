@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use pomona_terms::Components;
 
-use crate::components::{self, Spectrum};
+use crate::components::{self, DEFAULT_COMPONENTS, Spectrum};
 use crate::eigen::SymmetricEigen;
 use crate::projection::Projection;
 use crate::{Error, Moments};
@@ -53,8 +53,20 @@ pub struct Pca {
     pub explained_variance: DVector<f64>,
     /// Variance of all d features, standardised if asked, not only of what the k components keep.
     pub total_variance: f64,
-    /// Something the user should know about the number of components.
-    pub notice: Option<String>,
+}
+
+impl FitOptions {
+    /// What a user should know about the number of components of a model that was fitted with these options.
+    pub fn notice(&self, fitted: &Pca) -> Option<String> {
+        let is_cut = self.components == Components::Default && fitted.components() < DEFAULT_COMPONENTS;
+        is_cut.then(|| {
+            let (components, rows, features) = (fitted.components(), fitted.count, fitted.dimensions());
+            format!(
+                "components: {components} instead of {DEFAULT_COMPONENTS}, as {rows} rows of {features} features have \
+                 no more"
+            )
+        })
+    }
 }
 
 impl Pca {
@@ -80,7 +92,7 @@ impl Pca {
         // A covariance has no negative eigenvalues; below zero is rounding.
         let variances = eigen.values.map(|variance| variance.max(0.0));
         let spectrum = Spectrum { count: moments.count(), variances: variances.as_slice(), total_variance };
-        let (components, notice) = components::resolve(options.components, &spectrum)?;
+        let components = components::resolve(options.components, &spectrum)?;
 
         let mut loadings = eigen.vectors(components);
         fix_signs(&mut loadings);
@@ -92,7 +104,6 @@ impl Pca {
             loadings,
             explained_variance: variances.rows(0, components).into_owned(),
             total_variance,
-            notice,
         })
     }
 

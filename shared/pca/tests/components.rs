@@ -57,12 +57,12 @@ fn options_in_json_may_be_partial_but_not_misspelt() -> Result<(), Box<dyn std::
 fn the_default_is_cut_with_a_notice() -> Result<(), Error> {
     let pca = fit(&moments_with_variances([1.0; 7]), Components::Default)?;
     assert_eq!(pca.components(), 7);
-    let notice = pca.notice.expect("a notice");
+    let notice = FitOptions::default().notice(&pca).expect("a notice");
     assert_eq!(notice, "components: 7 instead of 50, as 8 rows of 7 features have no more");
 
     let wide = Array2::from_shape_fn((60, 60), |(row, column)| ((row * 7 + column * row) % 13) as f32);
     let pca = fit(&Moments::of(wide.view()), Components::Default)?;
-    assert_eq!((pca.components(), pca.notice), (50, None));
+    assert_eq!((pca.components(), FitOptions::default().notice(&pca)), (50, None));
     Ok(())
 }
 

@@ -17,9 +17,6 @@ use serde::{Deserialize, Serialize};
 use crate::latest;
 use crate::validation::Validation;
 
-/// Finished runs that a message names.
-const RUNS_NAMED: usize = 5;
-
 /// Everything worth knowing about a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inspection {
@@ -60,19 +57,21 @@ pub struct FolderSize {
 /// The run that is meant: the named one, or the newest successful one.
 ///
 /// # Errors
-/// [`Error::Request`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json
+/// [`Error::NoRun`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json
 /// names none.
 pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId, Error> {
-    let problem = match named {
-        Some(run_id) if output.exists(&RunLayout::new(run_id.as_str()).success()).await? => return Ok(run_id.clone()),
-        Some(run_id) => format!("there is no successful run `{run_id}` at `{}`", output.location()),
-        None => match latest::read(output).await? {
-            Some(latest) => return Ok(latest.run_id),
-            None => format!("no latest.json at `{}` names a run", output.location()),
-        },
+    let found = match named {
+        Some(run_id) => output.exists(&RunLayout::new(run_id.as_str()).success()).await?.then(|| run_id.clone()),
+        None => latest::read(output).await?.map(|latest| latest.run_id),
     };
-    let finished = finished_runs(output).await?;
-    Err(Error::option("run", format!("{problem}; {}", describe_finished(&finished))))
+    match found {
+        Some(run_id) => Ok(run_id),
+        None => Err(Error::NoRun {
+            location: output.location().to_owned(),
+            named: named.cloned(),
+            finished: finished_runs(output).await?,
+        }),
+    }
 }
 
 /// The runs that were successful, newest first, whether or not latest.json knows of any.
@@ -85,15 +84,6 @@ pub async fn finished_runs(output: &dyn Store) -> Result<Vec<RunId>, Error> {
     let mut runs: Vec<RunId> = marks.iter().filter_map(|mark| run_id(&mark.key)).collect();
     runs.sort_unstable_by(|a, b| b.cmp(a));
     Ok(runs)
-}
-
-fn describe_finished(runs: &[RunId]) -> String {
-    if runs.is_empty() {
-        return "no run was successful yet".to_owned();
-    }
-    let named: Vec<&str> = runs.iter().take(RUNS_NAMED).map(RunId::as_str).collect();
-    let more = if runs.len() > named.len() { ", ..." } else { "" };
-    format!("name one of the {} finished with `--run`: {}{more}", runs.len(), named.join(", "))
 }
 
 /// Gathers what is known about a successful run.

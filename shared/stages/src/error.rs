@@ -120,6 +120,14 @@ pub enum Error {
         /// Where all checks and figures are written.
         file: String,
     },
+    /// The recipe beside a model cannot be used.
+    #[error("the model's recipe `{file}` cannot be used: {problem}; write it with `pomona model recipe`")]
+    Recipe {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The model could not be used.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -131,7 +139,7 @@ impl Error {
         match self {
             Self::Dataset(error) => error.name(),
             Self::File(error) => error.name(),
-            Self::OneImage { .. } | Self::TooWide { .. } => ErrorName::BadInput,
+            Self::OneImage { .. } | Self::TooWide { .. } | Self::Recipe { .. } => ErrorName::BadInput,
             Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,

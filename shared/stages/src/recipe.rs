@@ -1,9 +1,15 @@
-//! How a model makes features.
+//! How a model makes features; also as a file beside the model, for those who plan and do not compute.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use pomona_formats::recipe::Recipe;
+use pomona_run::names;
 use pomona_vision::extractor::PIXELS_VERSION;
-use pomona_vision::model::Model;
+use pomona_vision::model::{Model, ModelOptions};
 use pomona_vision::pixels::Limits;
+
+use crate::error::Error;
 
 /// The recipe of features that `model` makes of pictures within the default limits.
 pub fn of(model: &Model) -> Recipe {
@@ -14,5 +20,67 @@ pub fn of(model: &Model) -> Recipe {
         pixels: PIXELS_VERSION.to_owned(),
         limits: Limits::DEFAULT,
         feature_width: model.width(),
+    }
+}
+
+/// Writes the recipe of the model file `model`, as it is used without options, beside it; gives the file's name.
+///
+/// # Errors
+/// [`Error::Model`] for a file that is no model, and [`Error::Recipe`] where the recipe cannot be written.
+pub fn write_beside(model: &Path) -> Result<PathBuf, Error> {
+    let recipe = of(&Model::load(model, &ModelOptions::default())?);
+    let file = beside(model);
+    let json = serde_json::to_vec_pretty(&recipe).map_err(|error| unusable(&file, error))?;
+    fs::write(&file, json).map_err(|error| unusable(&file, error))?;
+    Ok(file)
+}
+
+/// Reads the recipe beside the model file `model`, without loading that.
+///
+/// # Errors
+/// [`Error::Recipe`] where there is none, or it is of another model or another version of this program.
+pub fn read_beside(model: &Path) -> Result<Recipe, Error> {
+    let file = beside(model);
+    let json = fs::read(&file).map_err(|error| unusable(&file, error))?;
+    let recipe: Recipe = serde_json::from_slice(&json).map_err(|error| unusable(&file, error))?;
+    let bytes = fs::read(model).map_err(|error| unusable(&file, format!("{}: {error}", model.display())))?;
+    if names::digest(&bytes) != recipe.model_digest {
+        return Err(unusable(&file, "it is of another model"));
+    }
+    if recipe.pixels != PIXELS_VERSION {
+        return Err(unusable(&file, "it is of another version of pomona"));
+    }
+    Ok(recipe)
+}
+
+fn beside(model: &Path) -> PathBuf {
+    model.with_extension("recipe.json")
+}
+
+fn unusable(file: &Path, problem: impl ToString) -> Error {
+    Error::Recipe { file: file.display().to_string(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_is_read_beside_its_own_model_only_and_by_the_same_version_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("network.onnx");
+        assert!(matches!(read_beside(&model), Err(Error::Recipe { .. })));
+        fs::write(&model, pomona_weights::untrained()).unwrap();
+        let file = write_beside(&model).unwrap();
+        assert_eq!(file, folder.path().join("network.recipe.json"));
+        let recipe = read_beside(&model).unwrap();
+        assert_eq!(recipe, of(&Model::load(&model, &ModelOptions::default()).unwrap()));
+
+        fs::write(&file, serde_json::to_vec(&Recipe { pixels: "another".to_owned(), ..recipe }).unwrap()).unwrap();
+        let error = read_beside(&model).unwrap_err().to_string();
+        assert!(error.contains("another version") && error.contains("pomona model recipe"), "{error}");
+        write_beside(&model).unwrap();
+        fs::write(&model, "another model").unwrap();
+        assert!(read_beside(&model).unwrap_err().to_string().contains("another model"));
     }
 }

@@ -49,7 +49,8 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
     check_counts(&layout, &plan, &merged.header)?;
     refusal::check(output, &plan, &merged.header).await?;
 
-    let pca = Pca::fit(&merged.moments, &pca_options(&plan.options))?;
+    let options = fit_options(&plan.options);
+    let pca = Pca::fit(&merged.moments, &options)?;
     let key = layout.pca_model();
     let model = model_file::encode(&key, &pca, provenance::of_components(&plan.recipe, &plan.options))?;
     let mut digests = Digests::default();
@@ -61,11 +62,11 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
         reasons: merged.header.reasons,
         components: pca.components() as u64,
         variance_explained: pca.explained_variance_ratio().sum(),
-        notice: pca.notice,
+        notice: options.notice(&pca),
     })
 }
 
-fn pca_options(options: &Options) -> FitOptions {
+fn fit_options(options: &Options) -> FitOptions {
     FitOptions { components: options.components, center: options.center, standardize: options.standardize }
 }
 

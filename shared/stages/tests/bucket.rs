@@ -20,7 +20,10 @@ async fn a_run_in_a_bucket_is_inspected_like_one_in_a_folder() {
     server.create_bucket("results").await;
     let bucket = server.store("s3://results/all");
     let nothing = inspect::find_run(&bucket, None).await.unwrap_err();
-    assert!(matches!(&nothing, FileError::Request(_)) && nothing.to_string().contains("s3://results/all"), "{nothing}");
+    assert!(
+        matches!(&nothing, FileError::NoRun { .. }) && nothing.to_string().contains("s3://results/all"),
+        "{nothing}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in");

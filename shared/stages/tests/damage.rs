@@ -121,7 +121,7 @@ impl World {
         match self.look(&self.damaged(key, bytes)).await {
             Ok(shown) => assert!(text(&shown) == text(&whole), "{key}, {what}: other things are shown"),
             // Without latest.json nobody knows of a run.
-            Err(Error::File(FileError::Request(pomona_run::Error::Option { option: "run", .. }))) => {
+            Err(Error::File(FileError::NoRun { .. })) => {
                 assert_eq!((key, what), ("latest.json", "missing"))
             }
             // latest.json may name a run that is not there, or the run lacks its mark.
