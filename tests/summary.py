@@ -8,10 +8,16 @@ import re
 import sys
 from pathlib import Path
 
-CARGO_TEST = re.compile(r"^test (?P<name>.+?) \.\.\. (?P<outcome>ok|FAILED|ignored)(?:, (?P<reason>.*))?$", re.MULTILINE)
-CARGO_TOTAL = re.compile(r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed; (?P<skipped>\d+) ignored", re.MULTILINE)
+CARGO_TEST = re.compile(
+    r"^test (?P<name>.+?) \.\.\. (?P<outcome>ok|FAILED|ignored)(?:, (?P<reason>.*))?$", re.MULTILINE
+)
+CARGO_TOTAL = re.compile(
+    r"^test result: \w+\. (?P<passed>\d+) passed; (?P<failed>\d+) failed; (?P<skipped>\d+) ignored", re.MULTILINE
+)
 PYTEST_SKIP = re.compile(r"^SKIPPED \[(?P<count>\d+)\] \S+ (?P<reason>.*)$", re.MULTILINE)
-PYTEST_TOTAL = re.compile(r"^=*\s*(?P<counts>\d+ (?:passed|failed|skipped|error|xfailed|deselected).*?) in [\d.]+s", re.MULTILINE)
+PYTEST_TOTAL = re.compile(
+    r"^=*\s*(?P<counts>\d+ (?:passed|failed|skipped|error|xfailed|deselected).*?) in [\d.]+s", re.MULTILINE
+)
 
 
 class Suite:

@@ -125,16 +125,19 @@ def benchmark_pipeline(input, folder):
     }
     rounds = [[run() for run in contenders.values()] for _ in range(ROUNDS)]
     print(f"\n{count} images, start to end")
-    table(["", "s", "images/s", "CPU s", "peak MiB (largest process)"], [
-        (
-            name,
-            f"{median(run.seconds for run in runs):.2f}",
-            f"{count / median(run.seconds for run in runs):.0f}",
-            f"{median(run.cpu_seconds for run in runs):.2f}",
-            f"{max(run.peak_mib for run in runs):.0f}",
-        )
-        for name, runs in zip(contenders, zip(*rounds))
-    ])
+    table(
+        ["", "s", "images/s", "CPU s", "peak MiB (largest process)"],
+        [
+            (
+                name,
+                f"{median(run.seconds for run in runs):.2f}",
+                f"{count / median(run.seconds for run in runs):.0f}",
+                f"{median(run.cpu_seconds for run in runs):.2f}",
+                f"{max(run.peak_mib for run in runs):.0f}",
+            )
+            for name, runs in zip(contenders, zip(*rounds))
+        ],
+    )
 
     two, _, one, peer = ([run.seconds for run in runs] for runs in zip(*rounds))
     print(f"\npomona is so many times as fast as the peer: {summary(ratio(peer, two))}")
@@ -157,7 +160,9 @@ def benchmark_overhead():
             times = [engine_times(printed, kind)[engine] for printed in inferences]
             ideal = [count * statistics.mean(around) / 1000 / WORKERS for around in pairwise(times)]
             together = sum(runs) / sum(ideal)
-            print(f"- {engine}, with the {kind} of inference: {summary(ratio(runs, ideal))}; all rounds together {together:.3f}")
+            print(
+                f"- {engine}, with the {kind} of inference: {summary(ratio(runs, ideal))}; all rounds together {together:.3f}"
+            )
 
 
 def sample(folder, count):

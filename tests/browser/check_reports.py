@@ -66,7 +66,10 @@ class Opened:
         self.page.on("console", lambda message: self.troubles.append(f"console: {message.text}"))
         self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
         self.page.on("dialog", self.dismiss)
-        self.page.on("request", lambda request: request.url in (address, "data:,") or self.troubles.append(f"request: {request.url}"))
+        self.page.on(
+            "request",
+            lambda request: request.url in (address, "data:,") or self.troubles.append(f"request: {request.url}"),
+        )
         self.page.goto(address)
 
     def dismiss(self, dialog):
@@ -92,7 +95,9 @@ def expected_points(info: dict) -> int:
 def check_numbers(page: Page, run: Path):
     info = json.loads((run / "model_info/model_info.json").read_text())
     assert page.title() == f"Pomona run {run.name}", page.title()
-    figures = dict(zip(page.locator(".figures dt").all_text_contents(), page.locator(".figures dd").all_text_contents()))
+    figures = dict(
+        zip(page.locator(".figures dt").all_text_contents(), page.locator(".figures dd").all_text_contents())
+    )
     rejects = sum(info["rejects"].values())
     for name, number in [
         ("images", info["num_images_listed"]),
@@ -164,11 +169,15 @@ def check_that_trouble_is_noticed(browser: Browser, run: Path, folder: Path):
     """The page's own policy stops what an attacker might have smuggled in, and the check above would have seen it."""
     smuggled = "<body><script>alert(1)</script><img src='http://127.0.0.1:9/x.png' onerror='alert(2)'/>"
     file = folder / "smuggled.html"
-    file.write_text((run / "report/report.html").read_text(encoding="utf-8").replace("<body>", smuggled, 1), encoding="utf-8")
+    file.write_text(
+        (run / "report/report.html").read_text(encoding="utf-8").replace("<body>", smuggled, 1), encoding="utf-8"
+    )
     with Opened(browser, file, 1280, "light") as opened:
         opened.page.wait_for_timeout(200)
         policies = [trouble for trouble in opened.troubles if trouble.startswith("console: policy:")]
-        assert any("script-src" in policy for policy in policies) and any("img-src" in policy for policy in policies), opened.troubles
+        assert any("script-src" in policy for policy in policies) and any("img-src" in policy for policy in policies), (
+            opened.troubles
+        )
         assert not any(trouble.startswith("dialog") for trouble in opened.troubles), opened.troubles
 
 

@@ -31,9 +31,15 @@ def binaries():
 
 
 def require_binaries():
-    missing = [name for name in ["pomona", *(f"pomona-{function}" for function in FUNCTIONS)] if not (binaries() / name).exists()]
+    missing = [
+        name
+        for name in ["pomona", *(f"pomona-{function}" for function in FUNCTIONS)]
+        if not (binaries() / name).exists()
+    ]
     if missing:
-        raise FileNotFoundError(f"not built: {', '.join(missing)} at {binaries()}; run `cargo build --release --workspace`")
+        raise FileNotFoundError(
+            f"not built: {', '.join(missing)} at {binaries()}; run `cargo build --release --workspace`"
+        )
 
 
 def make_model(folder):
@@ -65,12 +71,25 @@ class Emulator:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
-            **os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1", "AWS_REGION": "eu-west-1",
-            "AWS_ENDPOINT_URL": self.url, "AWS_PAGER": "", "EMUL_LOG_DIR": str(folder)}
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_PAGER": "",
+            "EMUL_LOG_DIR": str(folder),
+        }
         self.log = open(folder / "emulator.log", "wb")
         # It ends when its standard input does, so also when this process is killed.
-        self.process = subprocess.Popen([sys.executable, "-m", "emul.server", str(port)], cwd=HERE, env=self.environment, stdin=subprocess.PIPE,
-                                        stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "emul.server", str(port)],
+            cwd=HERE,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=self.log,
+        )
         until(self.is_up, "emulator")
         self.stacks = []
 
@@ -86,8 +105,19 @@ class Emulator:
         self.log.close()
 
     def client(self, service, region="eu-west-1"):
-        return boto3.client(service, region_name=region, endpoint_url=self.url, aws_access_key_id="test", aws_secret_access_key="test",
-                            config=Config(read_timeout=300, retries={"total_max_attempts": 1}, max_pool_connections=8, s3={"addressing_style": "path"}))
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(
+                read_timeout=300,
+                retries={"total_max_attempts": 1},
+                max_pool_connections=8,
+                s3={"addressing_style": "path"},
+            ),
+        )
 
     def control(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
@@ -112,16 +142,34 @@ class Emulator:
             code.mkdir(parents=True)
             shutil.copy(binaries() / f"pomona-{function}", code / "bootstrap")
             template = template.replace(f"../functions/{function}/", str(code))
-        template = template.replace("../models/", str(self.model.parent)).replace("../statemachine/", f"{WORKSPACE}/statemachine/")
+        template = template.replace("../models/", str(self.model.parent)).replace(
+            "../statemachine/", f"{WORKSPACE}/statemachine/"
+        )
         built = self.folder / "built.yaml"
         built.write_text(template)
-        self.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        self.aws("cloudformation", "package", "--template-file", built, "--s3-bucket", "artefacts", "--output-template-file", packaged)
+        self.client("s3").create_bucket(
+            Bucket="artefacts", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        self.aws(
+            "cloudformation",
+            "package",
+            "--template-file",
+            built,
+            "--s3-bucket",
+            "artefacts",
+            "--output-template-file",
+            packaged,
+        )
         return packaged.read_text()
 
     def deploy(self, name, region="eu-west-1", **parameters):
-        given = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in {"Architecture": "x86_64", **parameters}.items()]
-        self.client("cloudformation", region).create_stack(StackName=name, TemplateBody=self.package(), Parameters=given, Capabilities=["CAPABILITY_IAM"])
+        given = [
+            {"ParameterKey": key, "ParameterValue": str(value)}
+            for key, value in {"Architecture": "x86_64", **parameters}.items()
+        ]
+        self.client("cloudformation", region).create_stack(
+            StackName=name, TemplateBody=self.package(), Parameters=given, Capabilities=["CAPABILITY_IAM"]
+        )
         self.stacks.append(Stack(self, name, region))
         return self.stacks[-1]
 
@@ -144,7 +192,9 @@ class Stack:
     def upload(self, images):
         """Images by key: paths or bytes."""
         for key, content in images.items():
-            self.s3.put_object(Bucket=self.input, Key=key, Body=content if isinstance(content, bytes) else Path(content).read_bytes())
+            self.s3.put_object(
+                Bucket=self.input, Key=key, Body=content if isinstance(content, bytes) else Path(content).read_bytes()
+            )
 
     def keys(self, prefix=""):
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.output, Prefix=prefix)
@@ -168,6 +218,7 @@ class Stack:
         def ended():
             described = self.sfn.describe_execution(executionArn=execution)
             return described if described["status"] != "RUNNING" else None
+
         return until(ended, "end of the execution", seconds)
 
     def run(self, **request):
@@ -208,11 +259,19 @@ class Stack:
 
     def outcomes(self):
         """What became of the batches that the trigger was given."""
-        return [invocation["answer"].get("outcome") for invocation in self.invocations("trigger") if "Records" in invocation["event"]]
+        return [
+            invocation["answer"].get("outcome")
+            for invocation in self.invocations("trigger")
+            if "Records" in invocation["event"]
+        ]
 
     def messages(self):
         """How many wait in the queue of uploads: seen by nobody yet, delayed, being worked on."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible"]
+        names = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesDelayed",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
         queue = self.emulator.client("sqs", self.region)
         found = queue.get_queue_attributes(QueueUrl=self.outputs["UploadsQueueUrl"], AttributeNames=names)["Attributes"]
         return [int(found[name]) for name in names]

@@ -37,7 +37,9 @@ def stack(emulator):
 @pytest.fixture
 def watching(emulator):
     """A stack in which uploads start runs."""
-    return emulator.deploy(f"pomona-{next(NUMBERS)}", StartOnUploads="true", RunOptions='{"components": 10, "shard_size": 8}')
+    return emulator.deploy(
+        f"pomona-{next(NUMBERS)}", StartOnUploads="true", RunOptions='{"components": 10, "shard_size": 8}'
+    )
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,18 @@ from PIL import Image, ImageDraw, ImageOps
 # What tells the kinds apart: a shape, two colours of its skin as hues, and how fine the skin's pattern is, across and down. Some names
 # have spaces, as folders of photographs do; how often a kind is drawn differs, so that no two classes need have the same count.
 KINDS = {
-    "Anvil": ("box", 0.60, 0.68, (2, 2)), "Blue Disc": ("disc", 0.58, 0.50, (3, 3)), "Comb": ("box", 0.08, 0.12, (14, 1)),
-    "Dusk Star": ("star", 0.80, 0.95, (4, 4)), "Ember": ("disc", 0.00, 0.10, (9, 9)), "Fern": ("leaf", 0.33, 0.25, (1, 12)),
-    "Green Tile": ("box", 0.40, 0.30, (6, 6)), "Hoop": ("hoop", 0.14, 0.05, (12, 2)), "Ink Leaf": ("leaf", 0.70, 0.75, (2, 5)),
-    "Jade Hoop": ("hoop", 0.45, 0.55, (3, 9)), "Kite": ("star", 0.17, 0.00, (1, 5)), "Lantern": ("leaf", 0.03, 0.15, (10, 10)),
+    "Anvil": ("box", 0.60, 0.68, (2, 2)),
+    "Blue Disc": ("disc", 0.58, 0.50, (3, 3)),
+    "Comb": ("box", 0.08, 0.12, (14, 1)),
+    "Dusk Star": ("star", 0.80, 0.95, (4, 4)),
+    "Ember": ("disc", 0.00, 0.10, (9, 9)),
+    "Fern": ("leaf", 0.33, 0.25, (1, 12)),
+    "Green Tile": ("box", 0.40, 0.30, (6, 6)),
+    "Hoop": ("hoop", 0.14, 0.05, (12, 2)),
+    "Ink Leaf": ("leaf", 0.70, 0.75, (2, 5)),
+    "Jade Hoop": ("hoop", 0.45, 0.55, (3, 9)),
+    "Kite": ("star", 0.17, 0.00, (1, 5)),
+    "Lantern": ("leaf", 0.03, 0.15, (10, 10)),
 }
 WEIGHTS = range(4, 4 + len(KINDS))
 # Edges are smooth because shapes are drawn so many times larger.
@@ -43,7 +51,9 @@ def encoded(image, random, number):
         return "png", file.getvalue()
     if number % 16 == 8:
         image = image.convert("L")
-    image.save(file, "JPEG", quality=random.randint(75, 95), subsampling=random.choice([0, 2]), progressive=number % 5 == 0)
+    image.save(
+        file, "JPEG", quality=random.randint(75, 95), subsampling=random.choice([0, 2]), progressive=number % 5 == 0
+    )
     return "jpg", file.getvalue()
 
 
@@ -51,11 +61,19 @@ def picture(random, shape, hue, other_hue, pattern):
     """A thing in front of something blurred."""
     size = random.randint(90, 140), random.randint(90, 140)
     # All backgrounds are light and pale, or else their brightness would be nearly all that features differ by.
-    background = ImageOps.colorize(clouds(random, size, (3, 3)), shade(random, random.random(), 0.25, 0.8), shade(random, random.random(), 0.25, 0.8))
-    skin = ImageOps.colorize(clouds(random, size, pattern), shade(random, hue, 0.9, 0.4), shade(random, other_hue, 0.8, 0.4))
+    background = ImageOps.colorize(
+        clouds(random, size, (3, 3)),
+        shade(random, random.random(), 0.25, 0.8),
+        shade(random, random.random(), 0.25, 0.8),
+    )
+    skin = ImageOps.colorize(
+        clouds(random, size, pattern), shade(random, hue, 0.9, 0.4), shade(random, other_hue, 0.8, 0.4)
+    )
     image = Image.composite(skin, background, outline(random, size, shape))
     # Grain, as of a camera.
-    return Image.blend(image, Image.frombytes("RGB", size, random.randbytes(3 * size[0] * size[1])), random.uniform(0.02, 0.08))
+    return Image.blend(
+        image, Image.frombytes("RGB", size, random.randbytes(3 * size[0] * size[1])), random.uniform(0.02, 0.08)
+    )
 
 
 def clouds(random, size, cells):
@@ -66,7 +84,9 @@ def clouds(random, size, cells):
 
 def shade(random, hue, saturation, darkest):
     """A colour near that hue."""
-    rgb = colorsys.hsv_to_rgb((hue + random.uniform(-0.03, 0.03)) % 1, saturation * random.uniform(0.7, 1), random.uniform(darkest, 1))
+    rgb = colorsys.hsv_to_rgb(
+        (hue + random.uniform(-0.03, 0.03)) % 1, saturation * random.uniform(0.7, 1), random.uniform(darkest, 1)
+    )
     return tuple(round(255 * part) for part in rgb)
 
 
@@ -89,7 +109,13 @@ def outline(random, size, shape):
         case "leaf":
             pen.ellipse(around(x, y, radius, radius * flatness * 0.4), fill=255)
         case "star":
-            pen.polygon([(x + reach * math.sin(turn), y + reach * math.cos(turn)) for turn, reach in tips(radius, flatness * 0.5)], fill=255)
+            pen.polygon(
+                [
+                    (x + reach * math.sin(turn), y + reach * math.cos(turn))
+                    for turn, reach in tips(radius, flatness * 0.5)
+                ],
+                fill=255,
+            )
         case _:
             raise ValueError(f"no such shape: {shape}")
     return mask.rotate(random.uniform(0, 360), center=(x, y)).resize(size, Image.Resampling.BOX)

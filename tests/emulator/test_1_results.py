@@ -10,11 +10,25 @@ OPTIONS = {"components": 20}
 LOCALLY = ["--components", "20"]
 
 
-def test_300_images_have_the_result_of_a_local_run_and_a_second_run_computes_nothing(stack, emulator, three_hundred, local):
+def test_300_images_have_the_result_of_a_local_run_and_a_second_run_computes_nothing(
+    stack, emulator, three_hundred, local
+):
     stack.upload(three_hundred)
     hear = stack.listen()
-    request = {"input": stack.outputs["InputLocation"], "output": stack.outputs["OutputLocation"], "options": {"shard_size": 75}, "max_concurrency": 2}
-    started = emulator.aws("stepfunctions", "start-execution", "--state-machine-arn", stack.outputs["StateMachineArn"], "--input", json.dumps(request))
+    request = {
+        "input": stack.outputs["InputLocation"],
+        "output": stack.outputs["OutputLocation"],
+        "options": {"shard_size": 75},
+        "max_concurrency": 2,
+    }
+    started = emulator.aws(
+        "stepfunctions",
+        "start-execution",
+        "--state-machine-arn",
+        stack.outputs["StateMachineArn"],
+        "--input",
+        json.dumps(request),
+    )
     ended = stack.wait(started["executionArn"])
     assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
     report = json.loads(ended["output"])
@@ -38,7 +52,9 @@ def test_more_than_64_shards_go_through_combine(stack, three_hundred, local):
     execution = stack.start(options={"shard_size": 2})
     ended = stack.wait(execution)
     assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
-    groups = [invocation["event"]["group"] for invocation in stack.invocations("reduce") if "group" in invocation["event"]]
+    groups = [
+        invocation["event"]["group"] for invocation in stack.invocations("reduce") if "group" in invocation["event"]
+    ]
     assert len(groups) == 2 and max(len(group["children"]) for group in groups) == 64
     assert_same(stack.result(json.loads(ended["output"])), local(three_hundred, "--shard-size", "2"))
     # However many shards there are, the state holds names and counters only.
@@ -54,15 +70,33 @@ def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, e
     assert [(each["stage"], each["children"]) for each in measured["maps"]] == [("extract", 4), ("project", 4)]
     assert all(0 < each["seconds"] for each in measured["maps"])
     assert cost["bill"]["run_usd"] > 0 and len(cost["extrapolated"]) == 5
-    made = [call["action"] for call in emulator.control("calls")
-            if call["caller"].startswith(f"{stack.name}-") or (call["caller"] == "state-machine" and f":{stack.output}/" in call["resource"])]
+    made = [
+        call["action"]
+        for call in emulator.control("calls")
+        if call["caller"].startswith(f"{stack.name}-")
+        or (call["caller"] == "state-machine" and f":{stack.output}/" in call["resource"])
+    ]
     # The copy of a shard's features is recorded as reading and writing, and billed as writing.
-    counted = {"gets": made.count("s3:GetObject") - 4, "puts": made.count("s3:PutObject"), "lists": made.count("s3:ListBucket")}
+    counted = {
+        "gets": made.count("s3:GetObject") - 4,
+        "puts": made.count("s3:PutObject"),
+        "lists": made.count("s3:ListBucket"),
+    }
     print(f"requests: made {counted}, modelled {cost['usage']['requests']}")
-    assert all(abs(cost["usage"]["requests"][kind] - count) <= 4 + 0.02 * count for kind, count in counted.items()), counted
+    assert all(abs(cost["usage"]["requests"][kind] - count) <= 4 + 0.02 * count for kind, count in counted.items()), (
+        counted
+    )
 
     # What it took says what a million images would.
-    command = [cloud.binaries() / "pomona", "cost", "--images", "1000000", "--like", stack.outputs["OutputLocation"], "--json"]
+    command = [
+        cloud.binaries() / "pomona",
+        "cost",
+        "--images",
+        "1000000",
+        "--like",
+        stack.outputs["OutputLocation"],
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=emulator.environment)
     assert done.returncode == 0, done.stderr
     rows = {row["images"]: row for row in json.loads(done.stdout)}
@@ -79,7 +113,12 @@ def test_three_images_have_the_result_of_a_local_run(stack, forty, local):
 
 def test_a_poisoned_image_is_a_reject_and_stops_nothing(stack, forty, local):
     whole = next(path for path in forty.values() if path.suffix == ".jpg").read_bytes()
-    images = {**forty, "Pear/cut, off.jpg": whole[:len(whole) // 2], "Pear/nothing.png": b"", "Pear/not+an%20image.jpg": b"text"}
+    images = {
+        **forty,
+        "Pear/cut, off.jpg": whole[: len(whole) // 2],
+        "Pear/nothing.png": b"",
+        "Pear/not+an%20image.jpg": b"text",
+    }
     stack.upload(images)
     report = stack.succeed(options={**OPTIONS, "max_reject_share": 0.1})
     assert (report["images"], report["rejects"]) == (43, 3)

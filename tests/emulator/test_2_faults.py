@@ -33,7 +33,10 @@ def test_throttling_and_passing_troubles_are_waited_out(stack, forty, local):
     stack.upload(forty)
     throttled = {"errorType": "Lambda.TooManyRequestsException", "errorMessage": "Rate Exceeded."}
     passing = {"errorType": "Pomona.Retryable", "errorMessage": "slow down"}
-    with stack.faults({"function": "list-batch", "kind": "error", "answer": throttled, "times": 2}, {"function": "report", "kind": "error", "answer": passing}):
+    with stack.faults(
+        {"function": "list-batch", "kind": "error", "answer": throttled, "times": 2},
+        {"function": "report", "kind": "error", "answer": passing},
+    ):
         report = stack.succeed(options=OPTIONS)
     assert_same(stack.result(report), local(forty, *LOCALLY))
 
@@ -42,13 +45,20 @@ def test_a_failing_shard_fails_the_execution_and_a_new_start_computes_only_that_
     stack.upload(forty)
     hear = stack.listen()
     defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: the third shard; please report it"}
-    with stack.faults({"function": "list-batch", "kind": "error", "answer": defect, "times": 100, "match": '"shard": 2,'}):
+    with stack.faults(
+        {"function": "list-batch", "kind": "error", "answer": defect, "times": 100, "match": '"shard": 2,'}
+    ):
         ended = stack.run(options=OPTIONS)
     assert (ended["status"], ended["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
     [failed] = [json.loads(stack.read(key)) for key in stack.keys("runs/") if key.endswith("/FAILED_0.json")]
     assert [child["Error"] for child in failed] == ["Pomona.Internal"] and "the third shard" in failed[0]["Cause"]
     message = hear()
-    assert "FAILED" in message and "States.ExceedToleratedFailureThreshold" in message and "FAILED_0.json" in message and ended["executionArn"] in message
+    assert (
+        "FAILED" in message
+        and "States.ExceedToleratedFailureThreshold" in message
+        and "FAILED_0.json" in message
+        and ended["executionArn"] in message
+    )
     assert "latest.json" not in stack.keys()
 
     finished = len(stack.invocations("list-batch"))
@@ -82,14 +92,18 @@ def test_an_image_that_is_replaced_meanwhile_is_planned_anew(stack, forty, local
 def test_an_input_that_keeps_changing_is_given_up_after_three_plans_more(stack, forty):
     stack.upload(forty)
     changed = {"errorType": "Pomona.InputChanged", "errorMessage": "an image changed while the run was going"}
-    with stack.faults({"function": "list-batch", "kind": "error", "answer": changed, "times": 100, "match": '"shard": 1,'}):
+    with stack.faults(
+        {"function": "list-batch", "kind": "error", "answer": changed, "times": 100, "match": '"shard": 1,'}
+    ):
         ended = stack.run(options=OPTIONS)
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.InputChanged")
     assert len(stack.plans()) == 4
 
 
 def damage(stack, key, alter):
-    stack.s3.put_object(Bucket=stack.output, Key=key, Body=alter(stack.s3.get_object(Bucket=stack.output, Key=key)["Body"].read()))
+    stack.s3.put_object(
+        Bucket=stack.output, Key=key, Body=alter(stack.s3.get_object(Bucket=stack.output, Key=key)["Body"].read())
+    )
 
 
 def flipped(content):

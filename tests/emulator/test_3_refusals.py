@@ -7,14 +7,17 @@ import cloud
 import pytest
 
 
-@pytest.mark.parametrize("request_, named", [
-    ({"optoins": {}}, "optoins"),
-    ({"options": {"componets": 3}}, "componets"),
-    ({"options": {"shard_size": 0}}, "shard-size"),
-    ({"options": {"components": "many"}}, "components"),
-    ({"max_concurrency": 0}, "max_concurrency"),
-    ({"input": "images"}, "images"),
-])
+@pytest.mark.parametrize(
+    "request_, named",
+    [
+        ({"optoins": {}}, "optoins"),
+        ({"options": {"componets": 3}}, "componets"),
+        ({"options": {"shard_size": 0}}, "shard-size"),
+        ({"options": {"components": "many"}}, "components"),
+        ({"max_concurrency": 0}, "max_concurrency"),
+        ({"input": "images"}, "images"),
+    ],
+)
 def test_a_wrong_field_is_named(refusing, request_, named):
     ended = refusing.run(**request_)
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.BadInput")
@@ -65,7 +68,14 @@ def test_lambdas_refuse_another_region(elsewhere, forty):
 
 
 def test_the_command_line_refuses_another_region(elsewhere, emulator, model):
-    command = [cloud.binaries() / "pomona", "run", elsewhere.outputs["InputLocation"], elsewhere.outputs["OutputLocation"], "--model", model]
+    command = [
+        cloud.binaries() / "pomona",
+        "run",
+        elsewhere.outputs["InputLocation"],
+        elsewhere.outputs["OutputLocation"],
+        "--model",
+        model,
+    ]
     environment = {**os.environ, **emulator.environment, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode != 0
@@ -75,8 +85,16 @@ def test_the_command_line_refuses_another_region(elsewhere, emulator, model):
 
 def test_the_command_line_runs_on_buckets(stack, emulator, model, forty):
     stack.upload(forty)
-    command = [cloud.binaries() / "pomona", "run", stack.outputs["InputLocation"], stack.outputs["OutputLocation"], "--components", "10",
-               "--model", model]
+    command = [
+        cloud.binaries() / "pomona",
+        "run",
+        stack.outputs["InputLocation"],
+        stack.outputs["OutputLocation"],
+        "--components",
+        "10",
+        "--model",
+        model,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=emulator.environment)
     assert done.returncode == 0, done.stderr
     # What it has computed, an execution does not compute again.

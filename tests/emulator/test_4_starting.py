@@ -19,9 +19,11 @@ def finished(stack, number):
 
 def calm(stack):
     """Lets messages arrive until none is left and no run is going: how the last run ended."""
+
     def is_at_rest():
         statuses = {execution["status"] for execution in stack.executions()}
         return statuses and "RUNNING" not in statuses
+
     # The last message may have started a run just now.
     until(lambda: is_at_rest() and not stack.hurry() and is_at_rest(), "calm", 240)
     return stack.wait(stack.executions()[-1]["executionArn"])
@@ -56,7 +58,9 @@ def test_uploads_start_one_run_and_those_within_the_interval_leave_one_message(w
 
 
 def test_a_run_that_is_going_is_followed_by_another(watching, forty, local):
-    with watching.faults({"function": "list-batch", "kind": "hold", "times": 100}, {"function": "trigger", "kind": "twice"}):
+    with watching.faults(
+        {"function": "list-batch", "kind": "hold", "times": 100}, {"function": "trigger", "kind": "twice"}
+    ):
         watching.upload(forty)
         until(lambda: any(key.endswith("/shards.json") for key in watching.keys("runs/")), "plan")
         more = {"More/1.jpg": next(iter(forty.values()))}
@@ -80,7 +84,11 @@ def test_a_name_that_was_used_starts_no_second_run_whatever_the_list_of_runs_say
     finally:
         emulator.control("lag", [0])
     assert outcomes.count("started") == outcomes.count("postponed") == 1
-    calls = [call for call in emulator.control("calls") if call["caller"] == f"{watching.name}-trigger" and call["action"] == "states:StartExecution"]
+    calls = [
+        call
+        for call in emulator.control("calls")
+        if call["caller"] == f"{watching.name}-trigger" and call["action"] == "states:StartExecution"
+    ]
     assert [call["status"] for call in calls][:2] == [200, 400]
     assert (len(watching.executions()), watching.messages()) == (1, [0, 1, 0])
 
@@ -97,7 +105,12 @@ def test_a_batch_that_failed_comes_again(watching, forty):
 def test_a_run_that_finds_the_output_in_use_is_followed_by_another(watching, forty):
     """In use by a program on somebody's machine, which no list of executions shows."""
     until_tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    lock = {"run_id": "20260131T120000Z-0123abcd", "holder": "a program", "since": "2026-01-31T12:00:00Z", "until": until_tomorrow}
+    lock = {
+        "run_id": "20260131T120000Z-0123abcd",
+        "holder": "a program",
+        "since": "2026-01-31T12:00:00Z",
+        "until": until_tomorrow,
+    }
     watching.s3.put_object(Bucket=watching.output, Key="lock.json", Body=json.dumps(lock))
     with watching.at_once():
         watching.upload(forty)
@@ -143,12 +156,16 @@ def test_nothing_starts_by_itself_unless_it_is_wanted(stack, forty):
 
 def come_due(stack):
     """The executions that the stack's schedule starts when its time comes."""
-    [rule] = stack.emulator.client("events", stack.region).list_rule_names_by_target(TargetArn=stack.outputs["StateMachineArn"])["RuleNames"]
+    [rule] = stack.emulator.client("events", stack.region).list_rule_names_by_target(
+        TargetArn=stack.outputs["StateMachineArn"]
+    )["RuleNames"]
     return stack.emulator.control("come-due", [stack.region, rule])
 
 
 def test_a_schedule_starts_a_run_with_its_options(emulator, forty, local):
-    stack = emulator.deploy("pomona-scheduled", ScheduleState="ENABLED", RunOptions='{"components": 10, "shard_size": 8}')
+    stack = emulator.deploy(
+        "pomona-scheduled", ScheduleState="ENABLED", RunOptions='{"components": 10, "shard_size": 8}'
+    )
     stack.upload(forty)
     [execution] = come_due(stack)
     ended = stack.wait(execution)
@@ -160,12 +177,21 @@ def test_an_existing_bucket_gets_its_switch_and_keeps_its_other_notifications(em
     s3, bucket = emulator.client("s3"), "somebodys-photos"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     emulator.client("sqs").create_queue(QueueName="somebody-listens")
-    theirs = {"Id": "theirs", "QueueArn": "arn:aws:sqs:eu-west-1:123456789012:somebody-listens", "Events": ["s3:ObjectCreated:*"],
-              "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "photos/"}]}}}
+    theirs = {
+        "Id": "theirs",
+        "QueueArn": "arn:aws:sqs:eu-west-1:123456789012:somebody-listens",
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "photos/"}]}},
+    }
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [theirs]})
     before = s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
-    stack = emulator.deploy("pomona-existing", StartOnUploads="true", InputBucketName=bucket, InputPrefix="photos/",
-                            RunOptions='{"components": 10, "shard_size": 8}')
+    stack = emulator.deploy(
+        "pomona-existing",
+        StartOnUploads="true",
+        InputBucketName=bucket,
+        InputPrefix="photos/",
+        RunOptions='{"components": 10, "shard_size": 8}',
+    )
     assert s3.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"] == before
 
     # The emulator does not show the switch, but what it does. What lies elsewhere in the bucket is nobody's business.
@@ -173,5 +199,9 @@ def test_an_existing_bucket_gets_its_switch_and_keeps_its_other_notifications(em
     with stack.at_once():
         stack.upload({f"photos/{key}": content for key, content in forty.items()})
     assert_same(stack.result(finished(stack, 0)), local(forty, *LOCALLY))
-    messages = [record["body"] for invocation in stack.invocations("trigger") for record in invocation["event"].get("Records", [])]
+    messages = [
+        record["body"]
+        for invocation in stack.invocations("trigger")
+        for record in invocation["event"].get("Records", [])
+    ]
     assert messages and not any("elsewhere" in body for body in messages)

@@ -20,7 +20,9 @@ class Pomona:
 
     def begin(self, *arguments, **environment):
         command = [cloud.binaries() / "pomona", *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**self.environment, **environment})
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**self.environment, **environment}
+        )
 
     def __call__(self, *arguments, code=0, **environment):
         """What it prints, and what it says beside that, when it ends with that exit code."""
@@ -53,8 +55,15 @@ def test_a_run_is_started_watched_and_inspected(stack, pomona, forty, local):
     printed, _ = pomona("watch")
     assert "succeeded" in printed and "40, of which 0 could not be used" in printed
     status = json.loads(pomona("status", execution.split(":")[-1], "--json")[0])
-    assert (status["execution"], status["state"], status["stage"], status["failure"]) == (execution, "SUCCEEDED", "report", None)
-    counts = [(map_run["stage"], map_run["succeeded"], map_run["total"], map_run["failed"]) for map_run in status["map_runs"]]
+    assert (status["execution"], status["state"], status["stage"], status["failure"]) == (
+        execution,
+        "SUCCEEDED",
+        "report",
+        None,
+    )
+    counts = [
+        (map_run["stage"], map_run["succeeded"], map_run["total"], map_run["failed"]) for map_run in status["map_runs"]
+    ]
     assert counts == [("extract", 4, 4, 0), ("project", 4, 4, 0)]
     report = status["report"]
     assert status["results"] == f"s3://{stack.output}/{report['run']}"
@@ -65,7 +74,7 @@ def test_a_run_is_started_watched_and_inspected(stack, pomona, forty, local):
 
 
 def test_a_failed_run_says_why_and_what_to_do(stack, pomona):
-    pomona("start")                                          # the stack's own input, which is empty
+    pomona("start")  # the stack's own input, which is empty
     printed, said = pomona("watch", code=1)
     for part in ["failed", "Pomona.NoImages", f"no images at `s3://{stack.input}", "check `input`"]:
         assert part in printed
@@ -102,15 +111,18 @@ def test_without_credentials_the_doctor_says_how_to_get_some(idle, tmp_path):
     assert re.search(r"^bad +credentials +.*AWS_PROFILE", printed, re.MULTILINE)
 
 
-@pytest.mark.parametrize("arguments, environment, named", [
-    (["start", "--stack", "nowhere"], {}, "`nowhere`"),
-    (["status"], {}, "no executions yet"),
-    (["status", "tuesday"], {}, "tuesday"),
-    (["start"], {"AWS_REGION": "us-east-1"}, "us-east-1"),
-    (["start", "--shard-size", "0"], {}, "shard-size"),
-    (["start", "s3://images", "s3://images/results"], {}, "s3://images/results"),
-    (["inspect", "s3://nowhere-at-all"], {}, "nowhere-at-all"),
-])
+@pytest.mark.parametrize(
+    "arguments, environment, named",
+    [
+        (["start", "--stack", "nowhere"], {}, "`nowhere`"),
+        (["status"], {}, "no executions yet"),
+        (["status", "tuesday"], {}, "tuesday"),
+        (["start"], {"AWS_REGION": "us-east-1"}, "us-east-1"),
+        (["start", "--shard-size", "0"], {}, "shard-size"),
+        (["start", "s3://images", "s3://images/results"], {}, "s3://images/results"),
+        (["inspect", "s3://nowhere-at-all"], {}, "nowhere-at-all"),
+    ],
+)
 def test_what_cannot_work_is_refused_by_name(idle, arguments, environment, named):
     assert named in idle(*arguments, code=1, **environment)[1]
 

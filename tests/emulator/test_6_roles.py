@@ -53,9 +53,14 @@ def holds(condition, context):
 class Role:
     def __init__(self, emulator, arn):
         iam, name = emulator.client("iam"), arn.split("/")[-1]
-        policies = [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]]
+        policies = [
+            iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        ]
         # The emulator writes documents as Python does; a statement that a condition leaves out is None.
-        self.statements = [statement for policy in policies for statement in ast.literal_eval(str(policy))["Statement"] if statement]
+        self.statements = [
+            statement for policy in policies for statement in ast.literal_eval(str(policy))["Statement"] if statement
+        ]
         self.used = set()
 
     def grants(self):
@@ -66,8 +71,13 @@ class Role:
                     yield (statement["Sid"], action, number), action, resource, statement.get("Condition", {})
 
     def allows(self, call):
-        used = {grant for grant, action, resource, condition in self.grants()
-                if matches(action, call["action"]) and matches(resource, call["resource"]) and holds(condition, call.get("context", {}))}
+        used = {
+            grant
+            for grant, action, resource, condition in self.grants()
+            if matches(action, call["action"])
+            and matches(resource, call["resource"])
+            and holds(condition, call.get("context", {}))
+        }
         self.used |= used
         return bool(used)
 
@@ -93,8 +103,13 @@ def roles(emulator):
     found = {name: [] for name in [*FUNCTIONS, "state-machine", "schedule"]}
     for stack in emulator.stacks:
         functions = emulator.client("lambda", stack.region)
-        arns = {name: functions.get_function_configuration(FunctionName=f"{stack.name}-{name}")["Role"] for name in FUNCTIONS}
-        arns["state-machine"] = stack.sfn.describe_state_machine(stateMachineArn=stack.outputs["StateMachineArn"])["roleArn"]
+        arns = {
+            name: functions.get_function_configuration(FunctionName=f"{stack.name}-{name}")["Role"]
+            for name in FUNCTIONS
+        }
+        arns["state-machine"] = stack.sfn.describe_state_machine(stateMachineArn=stack.outputs["StateMachineArn"])[
+            "roleArn"
+        ]
         arns["schedule"] = schedule_of(emulator, stack)["RoleArn"]
         [rule] = stack.s3.get_bucket_encryption(Bucket=stack.output)["ServerSideEncryptionConfiguration"]["Rules"]
         key = rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
@@ -126,7 +141,9 @@ def is_made_by(call, stack, name):
 
 def test_every_call_is_allowed_by_the_role_of_its_caller(roles):
     found, denied = roles
-    assert all(any(role.used for role in each) for each in found.values()), "nothing was recorded: run all tests of this folder"
+    assert all(any(role.used for role in each) for each in found.values()), (
+        "nothing was recorded: run all tests of this folder"
+    )
     assert denied == [], json.dumps(denied[:5], indent=1)
 
 
@@ -137,7 +154,13 @@ def test_everything_that_a_role_allows_was_used(roles):
         used = set().union(*(role.used for role in each))
         for grant, action, resource, _ in each[0].grants():
             sid = grant[0]
-            cannot_be_seen = sid in NOT_SEEN_HERE or action in NOT_ASKED_HERE or (name, sid) == ONLY_AFTER_UNREADABLE_IMAGES
-            if grant not in used and not cannot_be_seen and not (sid == "WriteResults" and action in ONLY_FOR_LARGE_RESULTS):
+            cannot_be_seen = (
+                sid in NOT_SEEN_HERE or action in NOT_ASKED_HERE or (name, sid) == ONLY_AFTER_UNREADABLE_IMAGES
+            )
+            if (
+                grant not in used
+                and not cannot_be_seen
+                and not (sid == "WriteResults" and action in ONLY_FOR_LARGE_RESULTS)
+            ):
                 unused.add(f"{name}: {sid}: {action} on {resource}")
     assert not unused, "\n".join(sorted(unused))

@@ -35,6 +35,8 @@ off_ratios = np.abs(np.array(info["variance_by_component"]) / ratios[:k] - 1).ma
 off_sklearn = np.abs(np.array(info["variance_by_component"]) / with_sklearn - 1).max()
 off_total = abs(info["total_variance"] / variances.sum() - 1)
 off = (np.abs(found - expected) / np.abs(expected).max(axis=0)).max()
-print(f"off LAPACK: variance {off_ratios:.1e}, total {off_total:.1e}, projections {off:.1e}; off scikit-learn: variance {off_sklearn:.1e}")
+print(
+    f"off LAPACK: variance {off_ratios:.1e}, total {off_total:.1e}, projections {off:.1e}; off scikit-learn: variance {off_sklearn:.1e}"
+)
 assert max(off_ratios, off_sklearn, off_total) <= 1e-6, (off_ratios, off_sklearn, off_total)
 assert off <= TOLERANCE, off

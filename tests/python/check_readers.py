@@ -94,8 +94,12 @@ names = [f"pca_feature_{number}" for number in range(1, info["pca_components"] +
 glob = str(run / "pca/csv/*.csv")
 with_pandas = pd.concat(pd.read_csv(file, keep_default_na=False) for file in sorted((run / "pca/csv").glob("*.csv")))
 assert list(with_pandas.columns) == ["path", "label", "class_id", "image_id", *names]
-with_polars = pl.concat([pl.read_csv(file, empty_string_is_null=False) for file in sorted((run / "pca/csv").glob("*.csv"))])
-with_duckdb = duckdb.sql(f"select * from read_csv('{glob}', header = true, nullstr = 'NONE', hive_partitioning = false)").df()
+with_polars = pl.concat(
+    [pl.read_csv(file, empty_string_is_null=False) for file in sorted((run / "pca/csv").glob("*.csv"))]
+)
+with_duckdb = duckdb.sql(
+    f"select * from read_csv('{glob}', header = true, nullstr = 'NONE', hive_partitioning = false)"
+).df()
 for reader, frame in [("pandas", with_pandas), ("polars", with_polars.to_pandas()), ("duckdb", with_duckdb)]:
     frame = frame.assign(vector=[np.array(row, dtype=np.float32) for row in frame[names].itertuples(index=False)])
     assert (check(reader, frame, "vector", len(names)) == components).all(), reader

@@ -45,6 +45,11 @@ for path in photographs[:12]:
         photograph.convert(mode).save(target("in other codings", f"{path.stem} {name}"), **options)
 
 whole = photographs[0].read_bytes()
-bad = {"empty.jpg": b"", "text.jpg": b"<html>not found</html>", "half.jpg": whole[: len(whole) // 2], "header.jpg": whole[:20]}
+bad = {
+    "empty.jpg": b"",
+    "text.jpg": b"<html>not found</html>",
+    "half.jpg": whole[: len(whole) // 2],
+    "header.jpg": whole[:20],
+}
 for name, content in bad.items():
     target("bad", name).write_bytes(content)

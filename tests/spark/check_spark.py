@@ -26,7 +26,9 @@ def check(name, column, width):
 
 check("features", "features", info["original_dimensions"])
 components = check("pca", "pca_features", info["pca_components"])
-csv = spark.read.csv(str(run / "pca/csv"), header=True, inferSchema=True, quote='"', escape='"', multiLine=True).collect()
+csv = spark.read.csv(
+    str(run / "pca/csv"), header=True, inferSchema=True, quote='"', escape='"', multiLine=True
+).collect()
 assert {row["path"] for row in csv} == set(components)
 for row in csv:
     differences = [abs(row[f"pca_feature_{k + 1}"] - value) for k, value in enumerate(components[row["path"]])]

@@ -19,7 +19,9 @@ def template():
 @pytest.fixture(scope="session")
 def resources(template):
     """Resources of one type, by name."""
-    return lambda kind: {name: resource["Properties"] for name, resource in template["Resources"].items() if resource["Type"] == kind}
+    return lambda kind: {
+        name: resource["Properties"] for name, resource in template["Resources"].items() if resource["Type"] == kind
+    }
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,10 @@ def test_nothing_starts_by_itself_unless_it_is_wanted(template, resources):
 
 
 def test_the_queue_hides_a_batch_for_six_time_limits_and_the_window(resources):
-    [batches], trigger = resources("AWS::Lambda::EventSourceMapping").values(), resources("AWS::Serverless::Function")["Trigger"]
+    [batches], trigger = (
+        resources("AWS::Lambda::EventSourceMapping").values(),
+        resources("AWS::Serverless::Function")["Trigger"],
+    )
     queue = resources("AWS::SQS::Queue")["Uploads"]
     assert (batches["MaximumBatchingWindowInSeconds"], batches["BatchSize"]) == (300, 10_000)
     assert queue["VisibilityTimeout"] >= 6 * trigger["Timeout"] + batches["MaximumBatchingWindowInSeconds"]
@@ -29,10 +32,17 @@ def test_the_queue_hides_a_batch_for_six_time_limits_and_the_window(resources):
 
 def test_queues_are_encrypted_forget_in_time_and_lose_nothing_silently(resources):
     queues = resources("AWS::SQS::Queue")
-    assert all(queue["KmsMasterKeyId"] == {"Ref": "Key"} and queue["MessageRetentionPeriod"] <= 14 * 86_400 for queue in queues.values())
+    assert all(
+        queue["KmsMasterKeyId"] == {"Ref": "Key"} and queue["MessageRetentionPeriod"] <= 14 * 86_400
+        for queue in queues.values()
+    )
     lost = {"Fn::GetAtt": ["LostUploads", "Arn"]}
     assert queues["Uploads"]["RedrivePolicy"]["deadLetterTargetArn"] == lost
-    rules = [rule for rule in resources("AWS::Events::Rule").values() if rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["Uploads", "Arn"]}]
+    rules = [
+        rule
+        for rule in resources("AWS::Events::Rule").values()
+        if rule["Targets"][0]["Arn"] == {"Fn::GetAtt": ["Uploads", "Arn"]}
+    ]
     assert len(rules) == 2 and all(rule["Targets"][0]["DeadLetterConfig"] == {"Arn": lost} for rule in rules)
     assert "RedrivePolicy" not in queues["LostUploads"]
 
@@ -40,7 +50,9 @@ def test_queues_are_encrypted_forget_in_time_and_lose_nothing_silently(resources
 def test_uploads_are_those_below_the_input(resources):
     pattern = resources("AWS::Events::Rule")["InputChanged"]["EventPattern"]
     assert pattern["detail-type"] == ["Object Created", "Object Deleted"]
-    assert pattern["detail"]["object"]["key"] == [{"Fn::If": ["HasInputPrefix", {"prefix": {"Ref": "InputPrefix"}}, {"exists": True}]}]
+    assert pattern["detail"]["object"]["key"] == [
+        {"Fn::If": ["HasInputPrefix", {"prefix": {"Ref": "InputPrefix"}}, {"exists": True}]}
+    ]
 
 
 def test_names_by_which_the_template_and_the_trigger_know_each_other(template, resources):
@@ -73,7 +85,9 @@ def own_metrics():
     """Names under which the Lambdas report."""
     sources = ("shared/lambda/src/metrics.rs", "shared/run/src/stage.rs")
     source = "".join((WORKSPACE / path).read_text().split("#[cfg(test)]")[0] for path in sources)
-    return set(re.findall(r'\("(\w+)", "(?:Count|Bytes|Milliseconds|None)"', source)) | set(re.findall(r'metric: "(\w+)"', source))
+    return set(re.findall(r'\("(\w+)", "(?:Count|Bytes|Milliseconds|None)"', source)) | set(
+        re.findall(r'metric: "(\w+)"', source)
+    )
 
 
 def dashboard(resources):
@@ -82,13 +96,23 @@ def dashboard(resources):
 
 
 def test_the_dashboard_shows_metrics_that_exist(resources):
-    shown = [metric for widget in dashboard(resources) for metric in widget["properties"]["metrics"] if isinstance(metric[0], str)]
+    shown = [
+        metric
+        for widget in dashboard(resources)
+        for metric in widget["properties"]["metrics"]
+        if isinstance(metric[0], str)
+    ]
     ours = {metric[1] for metric in shown if metric[0] == "Pomona"}
     stages = {f"{stage}_seconds" for stage in ("plan", "extract", "combine", "reduce", "project")}
     assert ours == {"duration", "images", "rejects", "ms_per_image", "cost_usd", *stages} and ours <= own_metrics()
     functions = {f"${{{name}}}" for name in resources("AWS::Serverless::Function")}
     assert all(metric[3] in functions for metric in shown if metric[2] in ("function", "FunctionName"))
-    assert {metric[1] for metric in shown if metric[0] == "AWS/Lambda"} == {"ConcurrentExecutions", "Throttles", "Errors", "Duration"}
+    assert {metric[1] for metric in shown if metric[0] == "AWS/Lambda"} == {
+        "ConcurrentExecutions",
+        "Throttles",
+        "Errors",
+        "Duration",
+    }
 
 
 def test_expressions_of_the_dashboard_use_metrics_of_their_own_widget(resources):
@@ -106,9 +130,23 @@ def test_widgets_do_not_overlap(resources):
 
 def test_every_alarm_tells_the_topic(resources):
     alarms = resources("AWS::CloudWatch::Alarm")
-    assert set(alarms) == {"RunsFailAlarm", "ThrottledAlarm", "SlowShardAlarm", "LongRunAlarm", "RejectsAlarm", "LostUploadsAlarm"}
-    assert all(alarm["AlarmActions"] == [{"Ref": "Notifications"}] and alarm["TreatMissingData"] == "notBreaching" for alarm in alarms.values())
-    ours = {metric["MetricStat"]["Metric"]["MetricName"] for metric in alarms["RejectsAlarm"]["Metrics"] if "MetricStat" in metric}
+    assert set(alarms) == {
+        "RunsFailAlarm",
+        "ThrottledAlarm",
+        "SlowShardAlarm",
+        "LongRunAlarm",
+        "RejectsAlarm",
+        "LostUploadsAlarm",
+    }
+    assert all(
+        alarm["AlarmActions"] == [{"Ref": "Notifications"}] and alarm["TreatMissingData"] == "notBreaching"
+        for alarm in alarms.values()
+    )
+    ours = {
+        metric["MetricStat"]["Metric"]["MetricName"]
+        for metric in alarms["RejectsAlarm"]["Metrics"]
+        if "MetricStat" in metric
+    }
     assert ours <= own_metrics()
 
 
@@ -117,7 +155,9 @@ def test_a_budget_is_told_to_the_topic_and_there_is_none_unless_it_is_wanted(tem
     assert template["Resources"]["Budget"]["Condition"] == "HasBudget"
     [budget] = resources("AWS::Budgets::Budget").values()
     subscribers = [subscriber for each in budget["NotificationsWithSubscribers"] for subscriber in each["Subscribers"]]
-    assert len(subscribers) == 2 and all(each == {"SubscriptionType": "SNS", "Address": {"Ref": "Notifications"}} for each in subscribers)
+    assert len(subscribers) == 2 and all(
+        each == {"SubscriptionType": "SNS", "Address": {"Ref": "Notifications"}} for each in subscribers
+    )
 
 
 def test_functions_can_be_put_into_a_vpc(template, resources):

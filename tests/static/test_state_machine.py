@@ -6,7 +6,12 @@ import subprocess
 import pytest
 from conftest import DEFINITION, WORKSPACE
 
-SERVICE_ERRORS = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.TooManyRequestsException"]
+SERVICE_ERRORS = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
 CRASHES = ["Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"]
 
 
@@ -16,7 +21,9 @@ def test_asl_validator_accepts_the_definition(tmp_path, children):
     definition = tmp_path / "pipeline.asl.json"
     definition.write_text(re.sub(r"\$\{\w+Arn\}", "arn:aws:lambda:eu-west-1:111111111111:function:one", text))
     validator = WORKSPACE / "tests/static/node_modules/.bin/asl-validator"
-    done = subprocess.run([validator, "--json-path", definition], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [validator, "--json-path", definition], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -41,7 +48,12 @@ def test_every_retry_backs_off_with_full_jitter(states):
     rules = [rule for state in states.values() for rule in state.get("Retry", [])]
     assert rules
     for rule in rules:
-        assert rule["JitterStrategy"] == "FULL" and rule["BackoffRate"] > 1 and rule["MaxDelaySeconds"] <= 60 and rule["MaxAttempts"] >= 2
+        assert (
+            rule["JitterStrategy"] == "FULL"
+            and rule["BackoffRate"] > 1
+            and rule["MaxDelaySeconds"] <= 60
+            and rule["MaxAttempts"] >= 2
+        )
 
 
 def test_every_task_and_the_machine_have_an_end(machine, states):
@@ -75,16 +87,25 @@ def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
     for name, state in maps(states):
         assert len(state["Label"]) <= 40
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
-        assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "${ChildExecutionType}"}
+        assert state["ItemProcessor"]["ProcessorConfig"] == {
+            "Mode": "DISTRIBUTED",
+            "ExecutionType": "${ChildExecutionType}",
+        }
         assert state["MaxConcurrencyPath"] == "$.max_concurrency"
-        assert state["ResultWriter"]["Parameters"]["Prefix.$"] == f"States.Format('{{}}/map/{name.lower()}', $.run_prefix)"
+        assert (
+            state["ResultWriter"]["Parameters"]["Prefix.$"] == f"States.Format('{{}}/map/{name.lower()}', $.run_prefix)"
+        )
         assert state["ResultPath"] is None, "results would not fit into the state"
 
 
 def test_children_fit_into_an_express_execution(states, template):
     """300 seconds, retries included: so a time limit above half of it leaves no room for a second try."""
     for _, state in maps(states):
-        assert all(child["TimeoutSeconds"] <= 300 for child in state["ItemProcessor"]["States"].values() if child["Type"] == "Task")
+        assert all(
+            child["TimeoutSeconds"] <= 300
+            for child in state["ItemProcessor"]["States"].values()
+            if child["Type"] == "Task"
+        )
     limit = template["Parameters"]["ListBatchTimeout"]
     assert limit["Default"] * 2 < 300 and limit["MaxValue"] == 300
 

@@ -21,18 +21,23 @@ def accepted(template, region, allowed):
     def holds(assertion):
         [(function, arguments)] = assertion["Assert"].items()
         first, second = (value(argument) for argument in arguments)
-        return {"Fn::Contains": lambda: second in first, "Fn::EachMemberIn": lambda: set(first) <= set(second)}[function]()
+        return {"Fn::Contains": lambda: second in first, "Fn::EachMemberIn": lambda: set(first) <= set(second)}[
+            function
+        ]()
 
     return all(holds(assertion) for rule in template["Rules"].values() for assertion in rule["Assertions"])
 
 
-@pytest.mark.parametrize("region, allowed, expected", [
-    *[(region, EU, True) for region in EU],
-    *[(region, EU, False) for region in [*MAY_BE_ADDED, "us-east-1", "eu-south-1"]],
-    *[(region, [*EU, region], True) for region in MAY_BE_ADDED],
-    ("us-east-1", [*EU, "us-east-1"], False),
-    ("eu-west-1", [*EU, "us-east-1"], False),
-])
+@pytest.mark.parametrize(
+    "region, allowed, expected",
+    [
+        *[(region, EU, True) for region in EU],
+        *[(region, EU, False) for region in [*MAY_BE_ADDED, "us-east-1", "eu-south-1"]],
+        *[(region, [*EU, region], True) for region in MAY_BE_ADDED],
+        ("us-east-1", [*EU, "us-east-1"], False),
+        ("eu-west-1", [*EU, "us-east-1"], False),
+    ],
+)
 def test_rules_refuse_every_other_region(template, region, allowed, expected):
     assert accepted(template, region, allowed) is expected
 
@@ -45,7 +50,10 @@ def test_only_five_regions_can_be_allowed(template):
 
 def test_lambdas_know_the_same_regions():
     source = (WORKSPACE / "shared/run/src/region.rs").read_text()
-    lists = {name: re.findall(r'"([a-z0-9-]+)"', names) for name, names in re.findall(r"const (DEFAULT|POSSIBLE): \[&str; \d\] = \[(.*?)\]", source)}
+    lists = {
+        name: re.findall(r'"([a-z0-9-]+)"', names)
+        for name, names in re.findall(r"const (DEFAULT|POSSIBLE): \[&str; \d\] = \[(.*?)\]", source)
+    }
     assert lists == {"DEFAULT": EU, "POSSIBLE": [*EU, *MAY_BE_ADDED]}
 
 
@@ -61,7 +69,9 @@ def test_every_role_is_kept_to_the_allowed_regions(resources):
 def test_every_function_has_a_role_of_its_own_and_knows_the_allowed_regions(template, resources):
     functions = resources("AWS::Serverless::Function")
     assert len(functions) == 6
-    assert [function["Role"] for function in functions.values()] == [{"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions]
+    assert [function["Role"] for function in functions.values()] == [
+        {"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions
+    ]
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["POMONA_ALLOWED_REGIONS"] == {"Fn::Join": [",", {"Ref": "AllowedRegions"}]}
 
@@ -83,7 +93,9 @@ def test_roles_allow_single_actions_on_named_resources(resources):
         assert statement["Resource"] != "*" or statement["Sid"] == "LogDelivery", (name, statement["Sid"])
 
 
-def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_is_damaged_or_left_over_are_deleted(resources):
+def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_is_damaged_or_left_over_are_deleted(
+    resources,
+):
     deleted = set()
     for name, statement in statements(resources):
         text = json.dumps(statement["Resource"], default=str)
@@ -91,11 +103,21 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
             assert "InputBucket" not in text and "InputPrefix" not in text, name
         if "s3:DeleteObject" in actions(statement):
             places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-            deleted |= {(name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places}
-    damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {("ReduceRole", "nodes/*")}
+            deleted |= {
+                (name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places
+            }
+    damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {
+        ("ReduceRole", "nodes/*")
+    }
     finished = {("ListBatchRole", "parts/fragments/*")}
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in ("features", "pca", "metadata", "errors", "counters")}
-    assert deleted == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")} | damaged | left_over | finished
+    assert (
+        deleted
+        == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}
+        | damaged
+        | left_over
+        | finished
+    )
 
 
 def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resources):
@@ -104,23 +126,40 @@ def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resourc
     for name, bucket in buckets.items():
         assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
         [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-        assert rule["BucketKeyEnabled"] and rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]}}
+        assert rule["BucketKeyEnabled"] and rule["ServerSideEncryptionByDefault"] == {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": {"Fn::GetAtt": ["Key", "Arn"]},
+        }
         assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
         old = next(rule for rule in bucket["LifecycleConfiguration"]["Rules"] if rule["Id"] == "old-versions")
         assert {"NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"} <= set(old)
         [denial] = policies[f"{name}Policy"]["PolicyDocument"]["Statement"]
-        assert (denial["Effect"], denial["Action"], denial["Condition"]) == ("Deny", "s3:*", {"Bool": {"aws:SecureTransport": "false"}})
+        assert (denial["Effect"], denial["Action"], denial["Condition"]) == (
+            "Deny",
+            "s3:*",
+            {"Bool": {"aws:SecureTransport": "false"}},
+        )
 
 
 def test_parts_and_nodes_expire_when_the_plan_believes_they_do(resources):
-    rules = {rule["Id"]: rule for rule in resources("AWS::S3::Bucket")["OutputBucket"]["LifecycleConfiguration"]["Rules"]}
+    rules = {
+        rule["Id"]: rule for rule in resources("AWS::S3::Bucket")["OutputBucket"]["LifecycleConfiguration"]["Rules"]
+    }
     days = resources("AWS::Serverless::Function")["Plan"]["Environment"]["Variables"]["POMONA_PARTS_EXPIRE_DAYS"]
     assert rules["parts"]["ExpirationInDays"] == rules["nodes"]["ExpirationInDays"] == days
-    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "runs")} == {"${OutputPrefix}parts/", "${OutputPrefix}nodes/", "${OutputPrefix}runs/"}
+    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "runs")} == {
+        "${OutputPrefix}parts/",
+        "${OutputPrefix}nodes/",
+        "${OutputPrefix}runs/",
+    }
 
 
 def test_every_way_in_which_an_execution_ends_is_announced(resources):
-    rules = [rule for rule in resources("AWS::Events::Rule").values() if rule["Targets"][0]["Arn"] == {"Ref": "Notifications"}]
+    rules = [
+        rule
+        for rule in resources("AWS::Events::Rule").values()
+        if rule["Targets"][0]["Arn"] == {"Ref": "Notifications"}
+    ]
     ends = [status for rule in rules for status in rule["EventPattern"]["detail"]["status"]]
     assert sorted(ends) == ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]
 
@@ -128,8 +167,11 @@ def test_every_way_in_which_an_execution_ends_is_announced(resources):
 def test_the_key_and_the_topic_let_events_alarms_and_budgets_through(resources):
     services = {"events.amazonaws.com", "cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
     [key], [policy] = resources("AWS::KMS::Key").values(), resources("AWS::SNS::TopicPolicy").values()
-    by_service = {statement["Principal"].get("Service"): statement for statement in key["KeyPolicy"]["Statement"] if "AWS" not in statement["Principal"]
-                  and isinstance(statement["Principal"]["Service"], str)}
+    by_service = {
+        statement["Principal"].get("Service"): statement
+        for statement in key["KeyPolicy"]["Statement"]
+        if "AWS" not in statement["Principal"] and isinstance(statement["Principal"]["Service"], str)
+    }
     assert set(by_service) == services
     assert all({"kms:Decrypt", "kms:GenerateDataKey*"} == set(statement["Action"]) for statement in by_service.values())
     assert {statement["Principal"]["Service"] for statement in policy["PolicyDocument"]["Statement"]} == services
@@ -140,10 +182,14 @@ def test_the_key_and_the_topic_let_events_alarms_and_budgets_through(resources):
 def test_logs_are_kept_for_a_set_time(resources):
     groups = resources("AWS::Logs::LogGroup")
     assert len(groups) == 7
-    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} and "KmsKeyId" in group for group in groups.values())
+    assert all(
+        group["RetentionInDays"] == {"Ref": "LogRetentionDays"} and "KmsKeyId" in group for group in groups.values()
+    )
 
 
 def test_deployment_has_an_environment_for_each_region():
     config = tomllib.loads((WORKSPACE / "infra/samconfig.toml").read_text())
-    regions = {name: settings["deploy"]["parameters"]["region"] for name, settings in config.items() if name != "version"}
+    regions = {
+        name: settings["deploy"]["parameters"]["region"] for name, settings in config.items() if name != "version"
+    }
     assert regions == {"default": "eu-west-1", **{region: region for region in EU}}

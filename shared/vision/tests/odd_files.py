@@ -140,7 +140,13 @@ def gif(rng):
         data += rng.choice(
             [
                 *[b"!\xf9\x04" + bytes([rng.randrange(32)]) + b"\0\0" + rng.randbytes(1) + b"\0"] * 4,
-                *[b"!\xfe\3abc\2de\0", b"!\xfe\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0", b"!\x01\0\2ab\0", b"!\xf9\2\0\0\0"],
+                *[
+                    b"!\xfe\3abc\2de\0",
+                    b"!\xfe\0",
+                    b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0",
+                    b"!\x01\0\2ab\0",
+                    b"!\xf9\2\0\0\0",
+                ],
                 *[b"\0", rng.randbytes(1), b"!\xce\3abc\0"],
             ]
         )
@@ -262,7 +268,9 @@ def webp(rng, picture):
         image = picture(rng, rng.choice(["RGB", "RGBA"]), size)
         out = io.BytesIO()
         image.save(out, "WEBP", lossless=rng.random() < 0.5, quality=rng.choice([10, 80]), exact=rng.random() < 0.5)
-        kept = [riff_chunk(name, data) for name, data in riff_chunks(out.getvalue()) if name in (b"ALPH", b"VP8 ", b"VP8L")]
+        kept = [
+            riff_chunk(name, data) for name, data in riff_chunks(out.getvalue()) if name in (b"ALPH", b"VP8 ", b"VP8L")
+        ]
         fields = [left // 2, top // 2, size[0] - 1, size[1] - 1, 40]
         head = b"".join(struct.pack("<I", field)[:3] for field in fields) + bytes([rng.randrange(4)])
         body += riff_chunk(b"ANMF", head + b"".join(kept))

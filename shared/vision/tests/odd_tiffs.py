@@ -14,7 +14,14 @@ KINDS = [
     *[(1, [16], []), (0, [16], []), (1, [8, 8], [0]), (1, [8, 8], [1]), (1, [8, 8], [2]), (0, [8, 8], [2])],
     *[(2, [8] * 3, []), (2, [8] * 3, []), (2, [8] * 3, []), (2, [8] * 4, []), (2, [16] * 3, []), (2, [16] * 4, [2])],
     *[(2, [8] * 4, [meaning]) for meaning in (0, 1, 2, 999)],
-    *[(2, [8] * 5, [2, 0]), (2, [8] * 6, [1, 0, 0]), (5, [8] * 4, []), (5, [8] * 5, [0]), (3, [8, 8], [0]), (5, [8] * 3, [])],
+    *[
+        (2, [8] * 5, [2, 0]),
+        (2, [8] * 6, [1, 0, 0]),
+        (5, [8] * 4, []),
+        (5, [8] * 5, [0]),
+        (3, [8, 8], [0]),
+        (5, [8] * 3, []),
+    ],
 ]
 # Photometric interpretation, mode, samples.
 JPEGS = [(1, "L", 1), (2, "RGB", 3), (6, "RGB", 3), (6, "RGB", 3), (5, "CMYK", 4)]
@@ -83,7 +90,13 @@ def plain_segments(rng, picture, order, size, segment, is_tiled, compression, ta
                 rows = segment[1] if is_tiled else min(segment[1], size[1] - top)
                 length = (width * sum(plane) + 7) // 8 * rows
                 smooth = rng.random() < 0.3
-                result.append(pack(bytes(rng.randrange(256) for _ in range(4)) * (length // 4 + 1) if smooth else rng.randbytes(length)))
+                result.append(
+                    pack(
+                        bytes(rng.randrange(256) for _ in range(4)) * (length // 4 + 1)
+                        if smooth
+                        else rng.randbytes(length)
+                    )
+                )
                 result[-1] = result[-1][:length] if smooth and compression == NONE else result[-1]
     return result
 

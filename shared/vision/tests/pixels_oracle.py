@@ -1,12 +1,12 @@
 """What Pillow makes of image files, for tests/pixels.rs.
 
-    pixels_oracle.py digests FOLDER WIDTH HEIGHT   prints JSON: {path below FOLDER: SHA-256 of its RGB bytes, or null}
-    pixels_oracle.py table TABLE                   prints JSON: {path: SHA-256 of its RGB bytes} of a reference table
-    pixels_oracle.py photo FILE                    writes a JPEG of 101 x 67 pixels
-    pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
-    pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
-    pixels_oracle.py odd FOLDER SEED COUNT KIND    writes COUNT files, right and wrong ones, of a kind of odd_files.py
-    pixels_oracle.py losses FOLDER                 writes files whose names begin with what they lose: alpha, saturated, none
+pixels_oracle.py digests FOLDER WIDTH HEIGHT   prints JSON: {path below FOLDER: SHA-256 of its RGB bytes, or null}
+pixels_oracle.py table TABLE                   prints JSON: {path: SHA-256 of its RGB bytes} of a reference table
+pixels_oracle.py photo FILE                    writes a JPEG of 101 x 67 pixels
+pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
+pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
+pixels_oracle.py odd FOLDER SEED COUNT KIND    writes COUNT files, right and wrong ones, of a kind of odd_files.py
+pixels_oracle.py losses FOLDER                 writes files whose names begin with what they lose: alpha, saturated, none
 """
 
 import hashlib
@@ -274,7 +274,10 @@ def files_with_losses():
         image.putpalette(range(12))
         yield f"{name}-index.gif", saved(image, "GIF", transparency=transparent)
         yield f"{name}-index.png", saved(image, "PNG", bits=2, transparency=transparent)
-        yield f"{name}-colour.png", saved(Image.new("RGB", size, (1, 2, 3)), "PNG", transparency=(1, 2, 3 if transparent == 1 else 4))
+        yield (
+            f"{name}-colour.png",
+            saved(Image.new("RGB", size, (1, 2, 3)), "PNG", transparency=(1, 2, 3 if transparent == 1 else 4)),
+        )
 
 
 def write(folder, files):

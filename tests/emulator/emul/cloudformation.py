@@ -31,7 +31,7 @@ _parse_template = Stack.parse_template
 def parse_template(text):
     template = _parse_template(text)
     for parameter in template.get("Parameters", {}).values():
-        if parameter["Type"] == "CommaDelimitedList":         # moto splits what is given, but not the default
+        if parameter["Type"] == "CommaDelimitedList":  # moto splits what is given, but not the default
             parameter["Default"] = parameter["Default"].split(",")
     if template.get("Transform") == "AWS::Serverless-2016-10-31":
         os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
@@ -46,11 +46,13 @@ Stack.parse_template = staticmethod(parse_template)
 # ---- AWS::StepFunctions::StateMachine with DefinitionS3Location and DefinitionSubstitutions
 def resolve_definition(properties, account):
     where = properties.pop("DefinitionS3Location")
-    definition = s3_backends[account]["aws"].get_object(where["Bucket"], urllib.parse.unquote(where["Key"])).value.decode()
+    definition = (
+        s3_backends[account]["aws"].get_object(where["Bucket"], urllib.parse.unquote(where["Key"])).value.decode()
+    )
     for name, value in properties.pop("DefinitionSubstitutions", {}).items():
         definition = definition.replace("${%s}" % name, str(value))
     if "${" in definition:
-        raise ValueError("unresolved substitution in the state machine: " + definition[definition.index("${"):][:60])
+        raise ValueError("unresolved substitution in the state machine: " + definition[definition.index("${") :][:60])
     properties["DefinitionString"] = definition
 
 
@@ -59,7 +61,9 @@ def with_definition(method):
 
     @classmethod
     def outer(cls, *args, **named):
-        resource = named.get("cloudformation_json") or next(value for value in args if isinstance(value, dict) and "Properties" in value)
+        resource = named.get("cloudformation_json") or next(
+            value for value in args if isinstance(value, dict) and "Properties" in value
+        )
         if "DefinitionS3Location" in resource["Properties"]:
             resolve_definition(resource["Properties"], named.get("account_id") or args[-2])
         return inner(cls, *args, **named)

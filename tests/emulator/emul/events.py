@@ -28,7 +28,9 @@ def send_to_targets(self, original_event, transform_input=True):
         return
     topics = [target for target in self.targets if ":sns:" in target["Arn"]]
     for target in topics:
-        sns_backends[self.account_id][self.region_name].publish(message(target["InputTransformer"], original_event), arn=target["Arn"])
+        sns_backends[self.account_id][self.region_name].publish(
+            message(target["InputTransformer"], original_event), arn=target["Arn"]
+        )
     if not topics:
         _send_to_targets(self, original_event, transform_input)
 

@@ -34,9 +34,22 @@ _making = threading.Lock()
 
 @functools.cache
 def _client(service, region, caller):
-    config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=64, connect_timeout=900,
-                    read_timeout=900, s3={"addressing_style": "path"})
-    return boto3.client(service, region_name=region, endpoint_url=endpoint(), aws_access_key_id=caller, aws_secret_access_key="secret", config=config)
+    config = Config(
+        parameter_validation=False,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=64,
+        connect_timeout=900,
+        read_timeout=900,
+        s3={"addressing_style": "path"},
+    )
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint(),
+        aws_access_key_id=caller,
+        aws_secret_access_key="secret",
+        config=config,
+    )
 
 
 def client(service, region, caller):
@@ -58,31 +71,55 @@ class Sandbox:
         self.api = ThreadingHTTPServer(("127.0.0.1", 0), runtime_api(self))
         self.api.daemon_threads = True
         threading.Thread(target=self.api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        code, layers = folder(function.code_sha_256, function.code_bytes), [folder(layer.code_sha_256, layer.code_bytes) for layer in layers_of(function)]
+        code, layers = (
+            folder(function.code_sha_256, function.code_bytes),
+            [folder(layer.code_sha_256, layer.code_bytes) for layer in layers_of(function)],
+        )
         os.chmod(f"{code}/bootstrap", 0o755)
         with open(os.path.join(LOG_DIR, f"{function.function_name}.log"), "ab") as log:
             self.started = time.time()
             self.process = subprocess.Popen(
-                [f"{code}/bootstrap"], cwd=code, env=self.environment(code, layers), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [f"{code}/bootstrap"],
+                cwd=code,
+                env=self.environment(code, layers),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
         with LOCK:
             BOXES.add(self)
 
     def environment(self, code, layers):
         function = self.function
         settings = {name: str(value) for name, value in function.environment_vars.items()}
-        for name, value in settings.items():             # there is no /opt of its own for a process without a container
+        for name, value in settings.items():  # there is no /opt of its own for a process without a container
             if value.startswith("/opt/"):
-                settings[name] = next((f"{layer}{value[4:]}" for layer in layers if os.path.exists(f"{layer}{value[4:]}")), value)
+                settings[name] = next(
+                    (f"{layer}{value[4:]}" for layer in layers if os.path.exists(f"{layer}{value[4:]}")), value
+                )
         return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC", "LAMBDA_TASK_ROOT": code, "_HANDLER": "bootstrap",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "LAMBDA_TASK_ROOT": code,
+            "_HANDLER": "bootstrap",
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.api.server_port}",
-            "AWS_LAMBDA_FUNCTION_NAME": function.function_name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name, "AWS_LAMBDA_LOG_STREAM_NAME": uuid.uuid4().hex,
-            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}", "AWS_REGION": function.region, "AWS_DEFAULT_REGION": function.region,
+            "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
+            "AWS_LAMBDA_LOG_STREAM_NAME": uuid.uuid4().hex,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+            "AWS_REGION": function.region,
+            "AWS_DEFAULT_REGION": function.region,
             # The access key tells the recorder who calls.
-            "AWS_ACCESS_KEY_ID": function.function_name, "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token",
-            "AWS_ENDPOINT_URL": endpoint(), **settings}
+            "AWS_ACCESS_KEY_ID": function.function_name,
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_SESSION_TOKEN": "token",
+            "AWS_ENDPOINT_URL": endpoint(),
+            **settings,
+        }
 
     def invoke(self, event, limit):
         """(failed, answer); a sandbox that died on the way is closed."""
@@ -96,11 +133,15 @@ class Sandbox:
                     return self.died(request)
                 if time.time() >= deadline:
                     self.close()
-                    return error("Sandbox.Timedout", f"RequestId: {request} Error: Task timed out after {limit:.2f} seconds")
+                    return error(
+                        "Sandbox.Timedout", f"RequestId: {request} Error: Task timed out after {limit:.2f} seconds"
+                    )
 
     def died(self, request="-"):
         self.close()
-        return error("Runtime.ExitError", f"RequestId: {request} Error: Runtime exited with error: {self.process.returncode}")
+        return error(
+            "Runtime.ExitError", f"RequestId: {request} Error: Runtime exited with error: {self.process.returncode}"
+        )
 
     def peak_mb(self):
         try:
@@ -144,17 +185,22 @@ def runtime_api(box):
             lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode() + body)
 
-        def do_GET(self):                                # .../runtime/invocation/next
+        def do_GET(self):  # .../runtime/invocation/next
             box.ready = box.ready or time.time()
             request, event, deadline = box.todo.get()
             if request is None:
                 self.close_connection = True
                 return
-            self.answer(200, event, Lambda_Runtime_Aws_Request_Id=request, Lambda_Runtime_Deadline_Ms=int(deadline * 1000),
-                        Lambda_Runtime_Invoked_Function_Arn=box.function.function_arn,
-                        Lambda_Runtime_Trace_Id="Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700")
+            self.answer(
+                200,
+                event,
+                Lambda_Runtime_Aws_Request_Id=request,
+                Lambda_Runtime_Deadline_Ms=int(deadline * 1000),
+                Lambda_Runtime_Invoked_Function_Arn=box.function.function_arn,
+                Lambda_Runtime_Trace_Id="Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+            )
 
-        def do_POST(self):                               # .../{request}/response, .../{request}/error, .../init/error
+        def do_POST(self):  # .../{request}/response, .../{request}/error, .../init/error
             body = self.body()
             self.answer(202, b'{"status":"OK"}')
             box.done.put((self.path.endswith("/error"), body))
@@ -238,9 +284,20 @@ def in_sandbox(function, event, limit, kill_after=None, lose_answer=False):
     with LOCK:
         if box in BOXES:
             IDLE.setdefault(key, []).append(box)
-        INVOCATIONS.append({
-            "function": function.function_name, "event": json.loads(event), "answer": json.loads(answer), "failed": failed, "cold": cold, "ms": ms, "cpu_ms": cpu_ms,
-            "init_ms": box.init_ms() if cold else None, "peak_mb": peak_mb, "memory_mb": int(function.memory_size)})
+        INVOCATIONS.append(
+            {
+                "function": function.function_name,
+                "event": json.loads(event),
+                "answer": json.loads(answer),
+                "failed": failed,
+                "cold": cold,
+                "ms": ms,
+                "cpu_ms": cpu_ms,
+                "init_ms": box.init_ms() if cold else None,
+                "peak_mb": peak_mb,
+                "memory_mb": int(function.memory_size),
+            }
+        )
     return failed, answer
 
 

@@ -17,7 +17,7 @@ from . import lambdas
 
 WINDOW = 0.5
 ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
-WORK = collections.defaultdict(threading.Lock)               # held while a batch of the queue is gathered and worked on
+WORK = collections.defaultdict(threading.Lock)  # held while a batch of the queue is gathered and worked on
 
 # ---- moto's deletion makes a new list of messages, and what is sent meanwhile would be lost with the old one
 _delete = Queue.delete_message
@@ -36,7 +36,7 @@ _create_mapping = LambdaBackend.create_event_source_mapping
 def create_mapping(self, spec):
     mapping = _create_mapping(self, spec)
     queue = sqs_backends[mapping.account_id][mapping.region].queues[mapping.event_source_arn.split(":")[-1]]
-    queue.lambda_event_source_mappings.clear()               # or moto would hand over messages itself
+    queue.lambda_event_source_mappings.clear()  # or moto would hand over messages itself
     if mapping.enabled:
         threading.Thread(target=feed, args=(mapping, queue), daemon=True).start()
     return mapping
@@ -70,14 +70,30 @@ def work_on_batch(function, mapping, sqs, where):
 
 
 def event(batch, mapping):
-    return json.dumps({"Records": [{
-        "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"], "attributes": message["Attributes"],
-        "messageAttributes": {}, "md5OfBody": message["MD5OfBody"], "eventSource": "aws:sqs", "eventSourceARN": mapping.event_source_arn,
-        "awsRegion": mapping.region} for message in batch]})
+    return json.dumps(
+        {
+            "Records": [
+                {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": message["ReceiptHandle"],
+                    "body": message["Body"],
+                    "attributes": message["Attributes"],
+                    "messageAttributes": {},
+                    "md5OfBody": message["MD5OfBody"],
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": mapping.event_source_arn,
+                    "awsRegion": mapping.region,
+                }
+                for message in batch
+            ]
+        }
+    )
 
 
 def hurry(region, name):
-    [queue] = [queue for backend in sqs_backends.values() for queue in backend[region].queues.values() if queue.name == name]
+    [queue] = [
+        queue for backend in sqs_backends.values() for queue in backend[region].queues.values() if queue.name == name
+    ]
     with WORK[queue.queue_arn]:
         for message in queue._messages:
             message.delayed_until = message.visible_at = 0

@@ -38,13 +38,22 @@ def s3_calls(environ):
     if not key and "notification" in query:
         return [{"action": f"s3:{method.capitalize()}BucketNotification", "resource": arn.rstrip("/")}]
     if not key:
-        return [{"action": f"s3:{'ListBucket' if method in ('GET', 'HEAD') else method}", "resource": arn.rstrip("/"),
-                 "context": {"s3:prefix": query["prefix"][0]} if "prefix" in query else {}}]
+        return [
+            {
+                "action": f"s3:{'ListBucket' if method in ('GET', 'HEAD') else method}",
+                "resource": arn.rstrip("/"),
+                "context": {"s3:prefix": query["prefix"][0]} if "prefix" in query else {},
+            }
+        ]
     if method == "DELETE":
         return [{"action": "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject", "resource": arn}]
     if method in ("GET", "HEAD"):
         return [{"action": "s3:GetObject", "resource": arn}]
-    read = [{"action": "s3:GetObject", "resource": f"arn:aws:s3:::{urllib.parse.unquote(source).lstrip('/')}"}] if source else []
+    read = (
+        [{"action": "s3:GetObject", "resource": f"arn:aws:s3:::{urllib.parse.unquote(source).lstrip('/')}"}]
+        if source
+        else []
+    )
     return [{"action": "s3:PutObject", "resource": arn}, *read]
 
 
@@ -59,5 +68,9 @@ def api_calls(service, environ):
         *_, account, name = json.loads(body)["QueueUrl"].split("/")
         region = CREDENTIAL.search(environ["HTTP_AUTHORIZATION"])[2]
         return [{"action": f"sqs:{operation}", "resource": f"arn:aws:sqs:{region}:{account}:{name}"}]
-    arns = [value for name, value in json.loads(body or b"{}").items() if name.lower().endswith("arn")] if operation else []
+    arns = (
+        [value for name, value in json.loads(body or b"{}").items() if name.lower().endswith("arn")]
+        if operation
+        else []
+    )
     return [{"action": f"{service}:{operation or environ['PATH_INFO']}", "resource": arns[0] if arns else "*"}]

@@ -44,7 +44,9 @@ def with_controls(app):
                 [step_functions.LAG["seconds"]] = answer = body_of(environ)
             case "/emulator/come-due":
                 answer = events.come_due(*body_of(environ))
-            case "/2016-08-19/account-settings":         # Lambda's GetAccountSettings, which moto lacks: what a new account may have
+            case (
+                "/2016-08-19/account-settings"
+            ):  # Lambda's GetAccountSettings, which moto lacks: what a new account may have
                 answer = {"AccountLimit": {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}}
             case _:
                 return app(environ, start_response)

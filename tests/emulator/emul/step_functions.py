@@ -19,10 +19,16 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringVariableSample
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import distributed_iteration_component as distributed
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import distributed_item_processor_worker as worker
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
+    distributed_iteration_component as distributed,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker as worker,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer import result_writer_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import resource_eval_s3 as result_writer_s3
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import (
+    resource_eval_s3 as result_writer_s3,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.state_map import StateMap
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
@@ -41,26 +47,34 @@ def client_for(region, service, state_credentials=None):
 
 
 for _module in list(sys.modules.values()):
-    if _module.__name__.startswith("moto.stepfunctions.parser") and getattr(_module, "boto_client_for", None) is boto_client.boto_client_for:
+    if (
+        _module.__name__.startswith("moto.stepfunctions.parser")
+        and getattr(_module, "boto_client_for", None) is boto_client.boto_client_for
+    ):
         if _module is not boto_client:
             _module.boto_client_for = client_for
 boto_client.boto_client_for = client_for
-json_path.parse = functools.cache(json_path.parse)           # it builds its grammar anew on every call
+json_path.parse = functools.cache(json_path.parse)  # it builds its grammar anew on every call
 
 # ---- variables: moto leaves them to JSONata's engine, which it does not have
-StringVariableSample._eval_body = lambda self, env: env.stack.append(env.variable_store.get(self.expression.removeprefix("$")))
+StringVariableSample._eval_body = lambda self, env: env.stack.append(
+    env.variable_store.get(self.expression.removeprefix("$"))
+)
 
 # ---- a state machine is deep-copied with its finished executions (threads, locks): the second start would fail
 moto_sfn.StateMachine.__deepcopy__ = lambda self, memo: copy.copy(self)
 
 # ---- an execution that was stopped stays stopped, whatever its running children come to
 _set_error = Environment.set_error
-Environment.set_error = lambda self, error: None if isinstance(self.program_state(), ProgramStopped) else _set_error(self, error)
+Environment.set_error = lambda self, error: (
+    None if isinstance(self.program_state(), ProgramStopped) else _set_error(self, error)
+)
 
 # ---- names are optional
 _start = parser_models.StepFunctionsParserBackend.start_execution
-parser_models.StepFunctionsParserBackend.start_execution = (
-    lambda self, arn, name=None, *args, **options: _start(self, arn, name or str(uuid.uuid4()), *args, **options))
+parser_models.StepFunctionsParserBackend.start_execution = lambda self, arn, name=None, *args, **options: _start(
+    self, arn, name or str(uuid.uuid4()), *args, **options
+)
 
 # ---- lists of executions are eventually consistent
 LAG = {"seconds": 0}
@@ -85,8 +99,14 @@ asl_parser.AmazonStateLanguageParser.parse = staticmethod(lambda text: _parse(te
 def fail(env, kind, cause):
     name = StatesErrorName(typ=kind)
     details = MapRunFailedEventDetails(error=name.error_name, cause=cause)
-    raise FailureEventException(FailureEvent(
-        env=env, error_name=name, event_type=HistoryEventType.MapRunFailed, event_details=EventDetails(mapRunFailedEventDetails=details)))
+    raise FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=name,
+            event_type=HistoryEventType.MapRunFailed,
+            event_details=EventDetails(mapRunFailedEventDetails=details),
+        )
+    )
 
 
 _read_items = item_reader_decl.ItemReader._eval_body
@@ -137,7 +157,11 @@ _map_run = distributed.DistributedIterationComponent._map_run
 def map_run(self, env, eval_input):
     _map_run(self, env, eval_input)
     if any(child["Status"] == "FAILED" for child in children_of(eval_input.map_run_record).values()):
-        fail(env, StatesErrorNameType.StatesExceedToleratedFailureThreshold, "The specified tolerated failure threshold was exceeded")
+        fail(
+            env,
+            StatesErrorNameType.StatesExceedToleratedFailureThreshold,
+            "The specified tolerated failure threshold was exceeded",
+        )
 
 
 distributed.DistributedIterationComponent._map_run = map_run
@@ -147,7 +171,10 @@ distributed.DistributedIterationComponent._map_run = map_run
 def put_results(env, resource_runtime_part, state_credentials):
     where, _ = env.stack.pop(), env.stack.pop()
     record = env.map_run_record_pool_manager.get_all()[-1]
-    s3, folder = client_for(resource_runtime_part.region, "s3"), f"{where['Prefix']}/{record.map_run_arn.split(':')[-1]}"
+    s3, folder = (
+        client_for(resource_runtime_part.region, "s3"),
+        f"{where['Prefix']}/{record.map_run_arn.split(':')[-1]}",
+    )
     files = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     for status in files:
         children = [child for _, child in sorted(children_of(record).items()) if child["Status"] == status]
@@ -157,10 +184,15 @@ def put_results(env, resource_runtime_part, state_credentials):
             files[status].append({"Key": key, "Size": len(body)})
     manifest = {"DestinationBucket": where["Bucket"], "MapRunArn": record.map_run_arn, "ResultFiles": files}
     s3.put_object(Bucket=where["Bucket"], Key=f"{folder}/manifest.json", Body=json.dumps(manifest).encode())
-    env.stack.append({"MapRunArn": record.map_run_arn, "ResultWriterDetails": {"Bucket": where["Bucket"], "Key": f"{folder}/manifest.json"}})
+    env.stack.append(
+        {
+            "MapRunArn": record.map_run_arn,
+            "ResultWriterDetails": {"Bucket": where["Bucket"], "Key": f"{folder}/manifest.json"},
+        }
+    )
 
 
-def write_results(self, env):                                # moto evaluates the Parameters against the results, AWS against the state's input
+def write_results(self, env):  # moto evaluates the Parameters against the results, AWS against the state's input
     env.stack.append(env.states.get_input())
     self.parargs.eval(env)
     where = env.stack.pop()
@@ -198,11 +230,23 @@ def terminated(self):
 
     succeeded = ended.exec_status == "SUCCEEDED"
     detail = {
-        "executionArn": ended.exec_arn, "stateMachineArn": ended.state_machine.arn, "name": ended.name, "status": str(ended.exec_status.value),
-        "startDate": milliseconds(ended.start_date), "stopDate": milliseconds(ended.stop_date),
-        "input": json.dumps(ended.input_data), "output": json.dumps(ended.output) if succeeded else None,
-        "error": ended.error, "cause": ended.cause}
-    event = {"Source": "aws.states", "DetailType": "Step Functions Execution Status Change", "Detail": json.dumps(detail), "Resources": [ended.exec_arn]}
+        "executionArn": ended.exec_arn,
+        "stateMachineArn": ended.state_machine.arn,
+        "name": ended.name,
+        "status": str(ended.exec_status.value),
+        "startDate": milliseconds(ended.start_date),
+        "stopDate": milliseconds(ended.stop_date),
+        "input": json.dumps(ended.input_data),
+        "output": json.dumps(ended.output) if succeeded else None,
+        "error": ended.error,
+        "cause": ended.cause,
+    }
+    event = {
+        "Source": "aws.states",
+        "DetailType": "Step Functions Execution Status Change",
+        "Detail": json.dumps(detail),
+        "Resources": [ended.exec_arn],
+    }
     events_backends[ended.account_id][ended.region_name].put_events([event])
 
 
