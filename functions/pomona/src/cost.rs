@@ -9,6 +9,7 @@ use pomona_cost::prices::PriceTable;
 use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
 use pomona_results::inspect;
+use pomona_run::Location;
 use pomona_run::layout::RunLayout;
 use pomona_stages::open;
 
@@ -25,7 +26,7 @@ pub(crate) struct CostArgs {
     mean_kb: Option<f64>,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
     #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "ms_per_image"])]
-    like: Option<String>,
+    like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
     region: String,
@@ -69,7 +70,7 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
 }
 
 /// What a measured run says of other numbers of images.
-async fn from_run(results: &str, args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
+async fn from_run(results: &Location, args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
     let store = open::open(results).await?;
     let run_id = inspect::find_run(store.as_ref(), None).await?;
     let file = RunLayout::new(run_id.as_str()).cost();

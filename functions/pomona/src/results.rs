@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use pomona_results::inspect;
-use pomona_run::RunId;
+use pomona_run::{Location, RunId};
 use pomona_stages::open;
 use pomona_store::Store;
 
@@ -32,7 +32,8 @@ impl ResultsArgs {
         {
             return Err(Error::TwoRuns { path: self.results.clone(), run: asked.clone() });
         }
-        let store = open::open(output).await?;
+        let output = output.parse::<Location>().map_err(pomona_run::Error::from)?;
+        let store = open::open(&output).await?;
         let run_id = inspect::find_run(store.as_ref(), run.or(self.run.clone()).as_ref()).await?;
         Ok((store, run_id))
     }

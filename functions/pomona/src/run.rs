@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
 use pomona_dataset::Files;
 use pomona_pca::Components;
+use pomona_run::Location;
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, Options};
 use pomona_stages::compute::ComputePool;
@@ -25,9 +26,9 @@ use crate::{Ending, Error, console, summary};
 pub(crate) struct RunArgs {
     /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label (see
     /// --label-from)
-    input: String,
+    input: Location,
     /// The folder (or s3://bucket/prefix) for the results; made where it does not exist
-    output: String,
+    output: Location,
     #[command(flatten)]
     options: OptionArgs,
     #[command(flatten)]
@@ -95,8 +96,8 @@ impl RunArgs {
     /// A run with a model and no other option.
     pub(crate) fn with_defaults(input: &Path, output: &Path, model: ModelArgs) -> Self {
         Self {
-            input: input.display().to_string(),
-            output: output.display().to_string(),
+            input: Location::Folder(input.to_owned()),
+            output: Location::Folder(output.to_owned()),
             options: OptionArgs::default(),
             model,
             threads: None,
@@ -147,7 +148,8 @@ fn csv_tables() -> impl TypedValueParser<Value = CsvTables> {
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let options = args.options.into_options();
     options.validate()?;
-    let input = open::open(&absolute(&args.input)).await?;
+    let place = args.input.into_absolute();
+    let input = open::open(&place).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load(fallback, &progress)?;
     if let Some(notice) = model.notice() {
@@ -155,7 +157,7 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
     }
     let threads = args.threads.map_or_else(available_threads, NonZeroUsize::get);
     let pool = ComputePool::new(Extractor::new(model), threads)?;
-    let output = Output::open(&args.output, &args.input).await?;
+    let output = Output::open(&args.output, &place).await?;
 
     let holder = format!("process {}", std::process::id());
     let job = Job {
@@ -170,7 +172,7 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
         return Ok(Ending::Interrupted);
     };
     if !quiet {
-        show_summary(&finished, &args.output);
+        show_summary(&finished, &args.output.to_string());
     }
     Ok(Ending::Done)
 }
@@ -180,15 +182,6 @@ fn show_summary(finished: &Summary, output: &str) {
     if let Err(error) = console::show(&summary::of(finished, output)) {
         console::tell(&format!("{error}; the run is complete: {}", summary::run_folder(finished, output)));
     }
-}
-
-/// A folder as an absolute path: the run keeps it, and is looked at from elsewhere.
-fn absolute(location: &str) -> String {
-    if location.contains("://") {
-        return location.to_owned();
-    }
-    let absolute = std::path::absolute(location).ok();
-    absolute.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| location.to_owned())
 }
 
 fn available_threads() -> usize {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use pomona_aws::RunRequest;
-use pomona_run::{Location, pace};
+use pomona_run::{BucketLocation, pace};
 
 use crate::run::OptionArgs;
 use crate::stack::{self, StackArgs};
@@ -14,9 +14,9 @@ use crate::{Ending, Error, console};
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// The s3://bucket/prefix with the images [default: the stack's own]
-    input: Option<Location>,
+    input: Option<BucketLocation>,
     /// The s3://bucket/prefix for the results [default: the stack's own]
-    output: Option<Location>,
+    output: Option<BucketLocation>,
     #[command(flatten)]
     options: OptionArgs,
     /// Shards that are worked on at once

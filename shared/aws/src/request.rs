@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pomona_run::{Error, Location, Options, location};
+use pomona_run::{BucketLocation, Error, Location, Options};
 use serde::Serialize;
 
 /// The longest input of an execution (quota of Step Functions: 256 KiB, with the name that EventBridge may add).
@@ -13,10 +13,10 @@ const MOST_BYTES: usize = 255 << 10;
 pub struct RunRequest {
     /// Where images are.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub input: Option<Location>,
+    pub input: Option<BucketLocation>,
     /// Where results go.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<Location>,
+    pub output: Option<BucketLocation>,
     /// What the user chose.
     pub options: Options,
     /// Shards that are worked on at once.
@@ -38,7 +38,7 @@ impl RunRequest {
             return Err(Error::option("classes", problem));
         }
         if let (Some(input), Some(output)) = (&self.input, &self.output) {
-            location::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+            Location::from(input.clone()).refuse_inside(&output.clone().into())?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use chrono::{DateTime, Utc};
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
-use pomona_run::{Location, RunId};
+use pomona_run::{BucketLocation, RunId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -213,7 +213,7 @@ fn plain(cause: &str) -> String {
 fn results(input: Option<&str>, run_id: &RunId) -> String {
     let layout = RunLayout::new(run_id.as_str());
     let input: Option<Value> = input.and_then(|input| serde_json::from_str(input).ok());
-    let output = input.as_ref().and_then(|input| input["output"].as_str()?.parse::<Location>().ok());
+    let output = input.as_ref().and_then(|input| input["output"].as_str()?.parse::<BucketLocation>().ok());
     match output {
         Some(output) => format!("s3://{}/{}", output.bucket(), output.key(layout.root())),
         None => layout.root().to_owned(),

@@ -9,12 +9,11 @@
 //! use pomona_run::Options;
 //!
 //! # let folder = tempfile::tempdir()?;
-//! # let location = folder.path().display().to_string();
 //! # std::fs::create_dir(folder.path().join("pear"))?;
 //! # std::fs::write(folder.path().join("pear/1.jpg"), "a picture")?;
 //! # std::fs::write(folder.path().join("notes.txt"), "not a picture")?;
-//! let store = pomona_store::open(&location).await?;
-//! let source = Files::new(store.as_ref());
+//! let store = pomona_store::LocalStore::open(folder.path())?;
+//! let source = Files::new(&store);
 //! let listed = source.list(&Options::default(), &|| {}).await?;
 //! assert_eq!((listed.items[0].id.as_str(), &*listed.items[0].label), ("pear/1.jpg", "pear"));
 //! assert_eq!(listed.left_out.other_files, 1);

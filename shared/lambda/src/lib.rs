@@ -48,6 +48,6 @@ pub use error::Error;
 pub use executions::Executions;
 pub use logging::start_logging;
 pub use metrics::{RunFigures, Work};
-pub use pomona_run::Location;
+pub use pomona_run::BucketLocation;
 pub use settings::Settings;
 pub use stores::Stores;

@@ -8,7 +8,7 @@ use pomona_stages::fragments::Fragments;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
@@ -27,8 +27,8 @@ pub struct ListBatch {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    input: Location,
-    output: Location,
+    input: BucketLocation,
+    output: BucketLocation,
     shard: Shard,
 }
 

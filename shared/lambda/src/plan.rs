@@ -8,14 +8,14 @@ use pomona_dataset::{Files, Source};
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Options, RunId, location, pace};
+use pomona_run::{Location, Options, RunId, pace};
 use pomona_stages::lock::{self, Holders};
 use pomona_stages::{expiry, plan, recipe};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::{parse, task};
@@ -34,9 +34,9 @@ pub struct Planner {
     /// How list-batch makes features.
     pub recipe: Recipe,
     /// Where images are when a request does not say.
-    pub input: Option<Location>,
+    pub input: Option<BucketLocation>,
     /// Where results go when a request does not say.
-    pub output: Option<Location>,
+    pub output: Option<BucketLocation>,
     /// The age at which what a run is going to use is made young again; never, where nothing expires.
     pub refresh_age: Option<Duration>,
     /// What is known about others that hold the output.
@@ -61,10 +61,10 @@ pub struct Execution {
 pub struct ExecutionInput {
     /// Where images are.
     #[serde(default)]
-    pub input: Option<Location>,
+    pub input: Option<BucketLocation>,
     /// Where results go.
     #[serde(default)]
-    pub output: Option<Location>,
+    pub output: Option<BucketLocation>,
     /// What the user chose.
     #[serde(default)]
     pub options: Options,
@@ -101,9 +101,9 @@ pub struct ExecutionState {
     /// The run.
     pub run_id: RunId,
     /// Where images are.
-    pub input: Location,
+    pub input: BucketLocation,
     /// Where results go.
-    pub output: Location,
+    pub output: BucketLocation,
     /// The output's bucket.
     pub bucket: String,
     /// The run's folder, without a slash at its end.
@@ -128,7 +128,7 @@ pub struct ExecutionState {
 #[derive(Debug)]
 enum Event {
     Plan { execution: Execution, request: Box<ExecutionInput> },
-    Check { output: Location, run_id: RunId },
+    Check { output: BucketLocation, run_id: RunId },
 }
 
 impl Event {
@@ -149,7 +149,7 @@ impl Event {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct ToCheck {
-            output: Location,
+            output: BucketLocation,
             run_id: RunId,
         }
         match task(event)? {
@@ -186,7 +186,7 @@ impl Planner {
         let input = location("input", request.input, self.input.as_ref())?;
         let output = location("output", request.output, self.output.as_ref())?;
         request.options.validate()?;
-        location::refuse_output_inside_input(&input.to_string(), &output.to_string())?;
+        Location::from(input.clone()).refuse_inside(&output.clone().into())?;
         let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
 
         let run_id = RunId::new(execution.started, &execution.name);
@@ -237,7 +237,11 @@ impl Function for Planner {
     }
 }
 
-fn location(name: &'static str, wanted: Option<Location>, otherwise: Option<&Location>) -> Result<Location, Error> {
+fn location(
+    name: &'static str,
+    wanted: Option<BucketLocation>,
+    otherwise: Option<&BucketLocation>,
+) -> Result<BucketLocation, Error> {
     wanted.or_else(|| otherwise.cloned()).ok_or_else(|| Error::Event {
         subject: "the execution's input",
         problem: format!("`{name}` is missing, and the stack has no {name} of its own; write s3://bucket/prefix"),
@@ -251,7 +255,12 @@ async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
     }
 }
 
-fn planned(input: Location, output: Location, plan: &planned::Plan, max_concurrency: NonZeroU32) -> ExecutionState {
+fn planned(
+    input: BucketLocation,
+    output: BucketLocation,
+    plan: &planned::Plan,
+    max_concurrency: NonZeroU32,
+) -> ExecutionState {
     let layout = RunLayout::new(plan.run_id.as_str());
     ExecutionState {
         run_id: plan.run_id.clone(),
@@ -325,7 +334,8 @@ mod tests {
     #[test]
     fn a_location_that_nobody_names_is_asked_for() {
         assert!(location("output", None, None).unwrap_err().to_string().contains("`output`"));
-        let (own, other): (Location, Location) = ("s3://own".parse().unwrap(), "s3://other".parse().unwrap());
+        let (own, other): (BucketLocation, BucketLocation) =
+            ("s3://own".parse().unwrap(), "s3://other".parse().unwrap());
         assert_eq!(location("output", None, Some(&own)).unwrap(), own);
         assert_eq!(location("output", Some(other.clone()), Some(&own)).unwrap(), other);
     }

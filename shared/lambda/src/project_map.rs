@@ -7,7 +7,7 @@ use pomona_stages::project::Projection;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
@@ -44,7 +44,7 @@ pub struct Projected {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    output: Location,
+    output: BucketLocation,
     shard: Shard,
 }
 

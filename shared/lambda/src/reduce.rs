@@ -7,7 +7,7 @@ use pomona_stages::reduce::{self, Reduced};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::{parse, task};
@@ -46,14 +46,14 @@ enum Task {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ToCombine {
-    output: Location,
+    output: BucketLocation,
     group: Group,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ToReduce {
-    output: Location,
+    output: BucketLocation,
     run_id: RunId,
 }
 

@@ -13,7 +13,7 @@ use pomona_stages::report;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::cost::{self, StackSettings};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
@@ -65,7 +65,7 @@ impl Answer for Reported {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
-    output: Location,
+    output: BucketLocation,
     run_id: RunId,
     timings: Vec<StageStart>,
     max_concurrency: NonZeroU32,

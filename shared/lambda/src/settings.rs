@@ -9,7 +9,7 @@ use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 use serde_json::Value;
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::cost::StackSettings;
 use crate::error::Error;
 
@@ -29,9 +29,9 @@ pub struct Settings {
     /// The model file.
     pub model: PathBuf,
     /// Where images are when a request does not say.
-    pub input: Option<Location>,
+    pub input: Option<BucketLocation>,
     /// Where results go when a request does not say.
-    pub output: Option<Location>,
+    pub output: Option<BucketLocation>,
     /// The age at which parts and nodes that a run is going to use are made young again, because they would expire
     /// soon.
     pub refresh_age: Option<Duration>,
@@ -71,7 +71,7 @@ impl Settings {
         let region = variable("AWS_REGION").ok_or_else(|| Error::setting("AWS_REGION", "it is not set"))?;
         region::check(&region, variable(region::VARIABLE).as_deref())?;
         let location = |name: &'static str| {
-            let location = variable(name).map(|text| text.parse::<Location>());
+            let location = variable(name).map(|text| text.parse::<BucketLocation>());
             location.transpose().map_err(|error| Error::setting(name, error.to_string()))
         };
         Ok(Self {

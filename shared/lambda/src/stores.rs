@@ -7,14 +7,14 @@ use aws_config::SdkConfig;
 use pomona_store::{S3Store, Store, sdk_config};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::error::Error;
 
 /// Opens each location once: connections and credentials serve all locations and all later events.
 #[derive(Debug, Default)]
 pub struct Stores {
     config: OnceCell<SdkConfig>,
-    open: Mutex<HashMap<Location, Arc<dyn Store>>>,
+    open: Mutex<HashMap<BucketLocation, Arc<dyn Store>>>,
 }
 
 impl Stores {
@@ -22,7 +22,7 @@ impl Stores {
     ///
     /// # Errors
     /// Those of opening it.
-    pub async fn open(&self, location: &Location) -> Result<Arc<dyn Store>, Error> {
+    pub async fn open(&self, location: &BucketLocation) -> Result<Arc<dyn Store>, Error> {
         let mut open = self.open.lock().await;
         if let Some(store) = open.get(location) {
             return Ok(store.clone());
@@ -35,8 +35,8 @@ impl Stores {
 }
 
 /// Stores that are open already.
-impl FromIterator<(Location, Arc<dyn Store>)> for Stores {
-    fn from_iter<I: IntoIterator<Item = (Location, Arc<dyn Store>)>>(open: I) -> Self {
+impl FromIterator<(BucketLocation, Arc<dyn Store>)> for Stores {
+    fn from_iter<I: IntoIterator<Item = (BucketLocation, Arc<dyn Store>)>>(open: I) -> Self {
         Self { config: OnceCell::new(), open: Mutex::new(open.into_iter().collect()) }
     }
 }

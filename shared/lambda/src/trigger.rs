@@ -32,7 +32,7 @@ pub use bucket_switch::{Buckets, S3Buckets};
 pub use follow_up::{Queue, SqsQueue};
 pub use runs::{Recent, Runs, StateMachine};
 
-use crate::Location;
+use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::parse;
@@ -63,9 +63,9 @@ pub struct Trigger {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Where images are.
-    pub input: Location,
+    pub input: BucketLocation,
     /// Where results go.
-    pub output: Location,
+    pub output: BucketLocation,
     /// The run's options, as in an execution's input.
     pub options: Value,
 }

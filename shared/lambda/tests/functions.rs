@@ -20,7 +20,7 @@ use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
-use pomona_lambda::{Error, Function, Location, StackSettings, Stores};
+use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
 use pomona_run::Options;
 use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_stages::recipe;
@@ -63,7 +63,7 @@ impl Cloud {
         let counting = |store| -> Arc<dyn Store> { Arc::new(Counting { store, requests: self.requests.clone() }) };
         let input = counting(LocalStore::open(self.input()).unwrap());
         let output = counting(LocalStore::create(self.output()).unwrap());
-        let at = |location: &str| location.parse::<Location>().unwrap();
+        let at = |location: &str| location.parse::<BucketLocation>().unwrap();
         [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
     }
 

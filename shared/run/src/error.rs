@@ -1,5 +1,10 @@
 //! What can be wrong with what a user asks for, and the closed set of names that a state machine's `Retry` matches.
 
+/// A text that is no place in S3.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no place in S3; write s3://bucket/prefix")]
+pub struct NoLocation(pub String);
+
 /// Why a request cannot be honoured.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -11,6 +16,9 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// A text that is no location.
+    #[error(transparent)]
+    Location(#[from] NoLocation),
     /// The output lies inside the input, or is the same place.
     #[error(
         "the output `{output}` lies inside the input `{input}`: a run never writes below its input; choose an output elsewhere"
@@ -35,7 +43,7 @@ impl Error {
     /// The name that this error has for a state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Option { .. } | Self::OutputInsideInput { .. } => ErrorName::BadInput,
+            Self::Option { .. } | Self::Location(_) | Self::OutputInsideInput { .. } => ErrorName::BadInput,
             Self::RegionNotAllowed { .. } => ErrorName::RegionNotAllowed,
         }
     }

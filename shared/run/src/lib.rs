@@ -29,6 +29,6 @@ pub mod tree;
 pub mod visible;
 
 pub use error::{Error, ErrorName};
-pub use location::Location;
+pub use location::{BucketLocation, Location};
 pub use options::Options;
 pub use run_id::RunId;

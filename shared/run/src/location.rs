@@ -1,4 +1,4 @@
-//! Places: in S3, and which of two lies inside the other.
+//! Places: folders and what is in S3, and which of two lies inside the other.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,22 +6,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, NoLocation};
 
 /// A place in S3: `s3://bucket` or `s3://bucket/prefix`, with or without a slash at its end. It is shown without one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Location {
+pub struct BucketLocation {
     bucket: String,
     prefix: String,
 }
 
-/// A text that is no place in S3.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no place in S3; write s3://bucket/prefix")]
-pub struct NoLocation(String);
-
-impl Location {
+impl BucketLocation {
     /// The bucket.
     pub fn bucket(&self) -> &str {
         &self.bucket
@@ -31,9 +26,16 @@ impl Location {
     pub fn key(&self, key: &str) -> String {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
+
+    /// Whether `other` is this place or lies below it.
+    fn holds(&self, other: &Self) -> bool {
+        let below = other.prefix.strip_prefix(&self.prefix);
+        let is_below = self.prefix.is_empty() || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.bucket == other.bucket && is_below
+    }
 }
 
-impl FromStr for Location {
+impl FromStr for BucketLocation {
     type Err = NoLocation;
 
     fn from_str(text: &str) -> Result<Self, NoLocation> {
@@ -48,7 +50,7 @@ impl FromStr for Location {
     }
 }
 
-impl TryFrom<String> for Location {
+impl TryFrom<String> for BucketLocation {
     type Error = NoLocation;
 
     fn try_from(text: String) -> Result<Self, NoLocation> {
@@ -56,41 +58,93 @@ impl TryFrom<String> for Location {
     }
 }
 
-impl From<Location> for String {
-    fn from(location: Location) -> Self {
+impl From<BucketLocation> for String {
+    fn from(location: BucketLocation) -> Self {
         location.to_string()
     }
 }
 
-impl fmt::Display for Location {
+impl fmt::Display for BucketLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.prefix.is_empty() { "" } else { "/" };
         write!(f, "s3://{}{slash}{}", self.bucket, self.prefix)
     }
 }
 
-/// Refuses an output that is the input or lies inside it. Folders are compared with links and `..` resolved.
-///
-/// # Errors
-/// [`Error::OutputInsideInput`].
-pub fn refuse_output_inside_input(input: &str, output: &str) -> Result<(), Error> {
-    if Path::new(&resolved(output)).starts_with(resolved(input)) {
-        return Err(Error::OutputInsideInput { input: input.to_owned(), output: output.to_owned() });
-    }
-    Ok(())
+/// Where images are, or where results go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// A place in S3.
+    Bucket(BucketLocation),
 }
 
-/// Whether two locations are one place.
-pub fn is_same(one: &str, other: &str) -> bool {
-    resolved(one) == resolved(other)
+impl FromStr for Location {
+    type Err = NoLocation;
+
+    /// What looks like a URL is a place in S3 or an error; everything else is a path.
+    fn from_str(text: &str) -> Result<Self, NoLocation> {
+        match text.split_once("://") {
+            Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => text.parse().map(Self::Bucket),
+            _ => Ok(Self::Folder(text.into())),
+        }
+    }
 }
 
-/// A location in a form in which two can be compared, component by component.
-fn resolved(location: &str) -> PathBuf {
-    if location.starts_with("s3://") {
-        return PathBuf::from(location);
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            Self::Bucket(location) => location.fmt(f),
+        }
     }
-    let absolute = std::path::absolute(location).unwrap_or_else(|_| PathBuf::from(location));
+}
+
+impl From<BucketLocation> for Location {
+    fn from(location: BucketLocation) -> Self {
+        Self::Bucket(location)
+    }
+}
+
+impl Location {
+    /// The same place, wherever it is looked at from: a folder by its absolute path.
+    #[must_use]
+    pub fn into_absolute(self) -> Self {
+        match self {
+            Self::Folder(path) => Self::Folder(std::path::absolute(&path).unwrap_or(path)),
+            bucket @ Self::Bucket(_) => bucket,
+        }
+    }
+
+    /// Refuses an output that is this input or lies inside it. Folders are compared with links and `..` resolved.
+    ///
+    /// # Errors
+    /// [`Error::OutputInsideInput`].
+    pub fn refuse_inside(&self, output: &Self) -> Result<(), Error> {
+        let is_inside = match (self, output) {
+            (Self::Folder(input), Self::Folder(output)) => resolved(output).starts_with(resolved(input)),
+            (Self::Bucket(input), Self::Bucket(output)) => input.holds(output),
+            _ => false,
+        };
+        if is_inside {
+            return Err(Error::OutputInsideInput { input: self.to_string(), output: output.to_string() });
+        }
+        Ok(())
+    }
+
+    /// Whether two locations are one place.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Folder(one), Self::Folder(other)) => resolved(one) == resolved(other),
+            _ => self == other,
+        }
+    }
+}
+
+/// A path in a form in which two can be compared, component by component.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // The output may not exist yet: resolve what does, and put the rest behind it.
     for existing in absolute.ancestors() {
         if let Ok(canonical) = existing.canonicalize() {
@@ -108,7 +162,7 @@ mod tests {
     #[test]
     fn a_slash_at_the_end_makes_no_difference() {
         for text in ["s3://bucket/a/b", "s3://bucket/a/b/"] {
-            let location: Location = text.parse().unwrap();
+            let location: BucketLocation = text.parse().unwrap();
             assert_eq!(location.to_string(), "s3://bucket/a/b");
             assert_eq!((location.bucket(), location.key("runs/1").as_str()), ("bucket", "a/b/runs/1"));
         }
@@ -117,7 +171,7 @@ mod tests {
     #[test]
     fn a_bucket_itself_is_a_place() {
         for text in ["s3://bucket", "s3://bucket/"] {
-            let location: Location = text.parse().unwrap();
+            let location: BucketLocation = text.parse().unwrap();
             assert_eq!((location.to_string().as_str(), location.key("runs/1").as_str()), ("s3://bucket", "runs/1"));
         }
     }
@@ -125,12 +179,26 @@ mod tests {
     #[test]
     fn anything_else_is_refused_by_name() {
         for text in ["images", "/images", "s3:/bucket", "s3://", "s3:///a", "s3://bucket//a", "https://bucket/a"] {
-            assert!(text.parse::<Location>().unwrap_err().to_string().contains(&format!("{text:?}")), "{text}");
+            assert!(text.parse::<BucketLocation>().unwrap_err().to_string().contains(&format!("{text:?}")), "{text}");
         }
     }
 
+    #[test]
+    fn what_looks_like_a_url_is_no_folder() {
+        for text in ["https://bucket/a", "file:///a", "s3://", "S3://bucket"] {
+            assert!(text.parse::<Location>().is_err(), "{text}");
+        }
+        for text in ["images", "/images", "a b/c", "a/b://c", "."] {
+            assert_eq!(text.parse::<Location>().unwrap(), Location::Folder(text.into()));
+        }
+        assert_eq!("s3://b/a".parse::<Location>().unwrap().to_string(), "s3://b/a");
+        assert!("photos".parse::<Location>().unwrap().into_absolute().to_string().starts_with('/'));
+    }
+
     fn is_refused(input: &str, output: &str) -> bool {
-        refuse_output_inside_input(input, output).is_err()
+        let [input, output]: [Location; 2] = [input, output].map(|text| text.parse().unwrap());
+        assert!(!input.is_same(&output) || input.refuse_inside(&output).is_err());
+        input.refuse_inside(&output).is_err()
     }
 
     #[test]

@@ -13,15 +13,17 @@
 //! use pomona_stages::local::{self, Job, Observer};
 //! use pomona_stages::output::Output;
 //! use pomona_stages::{Error, open};
-//! use pomona_run::Options;
+//! use pomona_run::{Location, Options};
 //! use pomona_vision::extractor::Extractor;
 //! use pomona_vision::model::{Model, ModelOptions};
 //!
 //! async fn run(observer: &dyn Observer) -> Result<(), Error> {
 //!     let model = Model::load("mobilenet_v2.onnx".as_ref(), &ModelOptions::default())?;
 //!     let pool = ComputePool::new(Extractor::new(model), 2)?;
-//!     let input = open::open("photos").await?;
-//!     let output = Output::open("results", "photos").await?;
+//!     let photos: Location = "photos".parse().map_err(pomona_run::Error::from)?;
+//!     let results: Location = "results".parse().map_err(pomona_run::Error::from)?;
+//!     let store = open::open(&photos).await?;
+//!     let output = Output::open(&results, &photos).await?;
 //!     let options = Options::default();
 //!     let job =
 //!         Job { input: &Files::new(input.as_ref()), output: output.store(), options: &options, pool: &pool, holder: "an example" };

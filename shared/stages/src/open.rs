@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pomona_run::region;
-use pomona_store::{S3Store, Store};
+use pomona_run::{BucketLocation, Location, region};
+use pomona_store::{LocalStore, S3Store, Store};
 
 use crate::error::Error;
 
@@ -12,11 +12,16 @@ use crate::error::Error;
 ///
 /// # Errors
 /// [`pomona_run::Error::RegionNotAllowed`], and those of the store.
-pub async fn open(location: &str) -> Result<Arc<dyn Store>, Error> {
-    if !location.starts_with("s3://") {
-        return Ok(pomona_store::open(location).await?);
-    }
-    let store = S3Store::open(location).await?;
+pub async fn open(location: &Location) -> Result<Arc<dyn Store>, Error> {
+    Ok(match location {
+        Location::Folder(path) => Arc::new(LocalStore::open(path)?),
+        Location::Bucket(bucket) => Arc::new(open_bucket(bucket).await?),
+    })
+}
+
+/// As [`open`], of a place in S3.
+pub(crate) async fn open_bucket(bucket: &BucketLocation) -> Result<S3Store, Error> {
+    let store = S3Store::open(&bucket.to_string()).await?;
     region::check(store.region(), std::env::var(region::VARIABLE).ok().as_deref())?;
-    Ok(Arc::new(store))
+    Ok(store)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pomona_run::location;
+use pomona_run::Location;
 use pomona_store::{FolderLock, LocalStore, Store};
 
 use crate::error::Error;
 use crate::lock::{self, Holders, NoOtherHolders, UnknownHolders};
-use crate::open;
+use crate::open::open_bucket;
 
 /// An opened output. A folder is held by a lock of the operating system as well, which ends with the process however it
 /// ends: so a lock.json that a killed run left behind is known to be void at once, and need not run out first.
@@ -23,12 +23,14 @@ impl Output {
     /// # Errors
     /// [`Error::Busy`] when another process holds the folder, [`pomona_formats::Error::Request`] for an output inside the input, and
     /// those of the store.
-    pub async fn open(location: &str, input: &str) -> Result<Self, Error> {
-        location::refuse_output_inside_input(input, location)?;
-        if location.starts_with("s3://") {
-            return Ok(Self { store: open::open(location).await?, folder_lock: None });
-        }
-        let folder = LocalStore::create(location)?;
+    pub async fn open(location: &Location, input: &Location) -> Result<Self, Error> {
+        input.refuse_inside(location)?;
+        let folder = match location {
+            Location::Bucket(bucket) => {
+                return Ok(Self { store: Arc::new(open_bucket(bucket).await?), folder_lock: None });
+            }
+            Location::Folder(path) => LocalStore::create(path)?,
+        };
         let folder_lock = folder.try_lock()?;
         let store: Arc<dyn Store> = Arc::new(folder);
         if folder_lock.is_none() {

@@ -20,7 +20,7 @@ use pomona_results::latest::Latest;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::pace;
 use pomona_run::tree;
-use pomona_run::{Options, RunId, location, names};
+use pomona_run::{Location, Options, RunId, names};
 use pomona_store::{Entry, Store};
 
 use crate::error::Error;
@@ -49,7 +49,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
     let request = &PlanRequest { recipe: &recipe, ..*request };
-    location::refuse_output_inside_input(input.location(), output.location())?;
+    place(input.location())?.refuse_inside(&place(output.location())?)?;
     let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output, request.options.allow_empty).await?;
@@ -136,7 +136,7 @@ fn no_images(input: &dyn Source, options: &Options, listed: &Listed) -> Error {
 async fn forget_emptied_dataset(input: &dyn Source, output: &dyn Store, is_allowed: bool) -> Result<(), Error> {
     let Some(Latest { run_id, .. }) = latest::read_to_replace(output).await? else { return Ok(()) };
     let Some(newest) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { return Ok(()) };
-    if !location::is_same(&newest.input, input.location()) {
+    if !place(&newest.input)?.is_same(&place(input.location())?) {
         return Ok(());
     }
     match list(input, &newest.options, &|| {}).await {
@@ -149,6 +149,10 @@ async fn forget_emptied_dataset(input: &dyn Source, output: &dyn Store, is_allow
         }
         found => found.map(drop),
     }
+}
+
+fn place(location: &str) -> Result<Location, pomona_run::Error> {
+    Ok(location.parse::<Location>()?)
 }
 
 /// Says that the newest run has a later name than this one, which will be newer.

@@ -1,13 +1,15 @@
 //! Where Pomona keeps things: one [`Store`] trait over a local folder and S3.
 //!
-//! A store is a flat map from keys to bytes below one *location*: `s3://bucket/prefix` or a folder. [`open`] takes a
-//! location to read from, [`create`] one to write to; everything above this crate sees only `Arc<dyn Store>`.
+//! A store is a flat map from keys to bytes below one *location*: `s3://bucket/prefix` ([`S3Store`]) or a folder
+//! ([`LocalStore`]); nearly everything above this crate sees only `dyn Store`.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! # let folder = tempfile::tempdir()?;
-//! # let location = folder.path().join("out").display().to_string();
-//! let store = pomona_store::create(&location).await?;
+//! # let location = folder.path().join("out");
+//! use pomona_store::{LocalStore, Store};
+//!
+//! let store = LocalStore::create(&location)?;
 //! store.put("runs/1/report.txt", "done".into()).await?;
 //! assert_eq!(store.get("runs/1/report.txt").await?.bytes, "done");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,7 +40,6 @@ mod s3;
 pub mod testing;
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -166,35 +167,4 @@ pub trait Store: Send + Sync + Debug {
 
     /// Deletes the object; one that does not exist is fine.
     async fn delete(&self, key: &str) -> Result<(), Error>;
-}
-
-/// Opens a location to read from: `s3://bucket/prefix` or the path of a folder that exists.
-pub async fn open(location: &str) -> Result<Arc<dyn Store>, Error> {
-    match scheme(location)? {
-        Scheme::S3 => Ok(Arc::new(S3Store::open(location).await?)),
-        Scheme::Folder => Ok(Arc::new(LocalStore::open(location)?)),
-    }
-}
-
-/// Opens a location to write to: as [`open`], and a folder that does not exist is made.
-pub async fn create(location: &str) -> Result<Arc<dyn Store>, Error> {
-    match scheme(location)? {
-        Scheme::S3 => open(location).await,
-        Scheme::Folder => Ok(Arc::new(LocalStore::create(location)?)),
-    }
-}
-
-enum Scheme {
-    S3,
-    Folder,
-}
-
-fn scheme(location: &str) -> Result<Scheme, Error> {
-    match location.split_once("://") {
-        Some(("s3", _)) => Ok(Scheme::S3),
-        Some((scheme, _)) if scheme.chars().all(|c| c.is_ascii_alphanumeric()) => {
-            Err(Error::invalid(location, "a location is s3://bucket/prefix or the path of a folder"))
-        }
-        _ => Ok(Scheme::Folder),
-    }
 }

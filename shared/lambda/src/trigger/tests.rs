@@ -149,7 +149,7 @@ struct Scene {
 impl Scene {
     fn new(state: State) -> Self {
         let (folder, world) = (tempfile::tempdir().unwrap(), Arc::new(World(Mutex::new(state))));
-        let output: Location = OUTPUT.parse().unwrap();
+        let output: BucketLocation = OUTPUT.parse().unwrap();
         let store: Arc<dyn Store> = Arc::new(LocalStore::create(folder.path()).unwrap());
         let trigger = Trigger {
             stores: [(output.clone(), store)].into_iter().collect(),
