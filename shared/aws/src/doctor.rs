@@ -111,7 +111,9 @@ async fn concurrency(account: &Account) -> Finding {
         return Finding::good("concurrency", found);
     }
     let remedy = format!(
-        "a run works on {USUAL_CONCURRENCY} shards at once and would be throttled, which makes it slow but not wrong: start it with `--max-concurrency {}`, and ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have few)",
+        "a run works on {USUAL_CONCURRENCY} shards at once and would be throttled, which makes it slow but not wrong: \
+         start it with `--max-concurrency {}`, and ask for more under Service Quotas, AWS Lambda, Concurrent \
+         executions (new accounts have few)",
         free.max(1)
     );
     Finding::poor("concurrency", found, remedy)
@@ -127,7 +129,8 @@ async fn memory(account: &Account, stack: &str) -> Finding {
         }
     }
     let found = format!(
-        "{}; a new account may be refused a deployment with more (PlanMemory, ListBatchMemory) until AWS Support raises its quota",
+        "{}; a new account may be refused a deployment with more (PlanMemory, ListBatchMemory) until AWS Support \
+         raises its quota",
         each.join(", ")
     );
     Finding::good("memory", found)

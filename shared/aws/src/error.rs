@@ -15,7 +15,8 @@ pub enum Error {
     Region(#[from] pomona_run::Error),
     /// There are no credentials, or AWS does not accept them.
     #[error(
-        "no AWS credentials that work: {reason}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again (with single sign-on: eval \"$(aws configure export-credentials --format env)\")"
+        "no AWS credentials that work: {reason}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+         sign in again (with single sign-on: eval \"$(aws configure export-credentials --format env)\")"
     )]
     Credentials {
         /// What the credentials' source or AWS said.
@@ -23,7 +24,8 @@ pub enum Error {
     },
     /// There is no state machine of the stack's name.
     #[error(
-        "there is no stack `{stack}` in {region}: no state machine has that name; check `--stack` and AWS_REGION, or deploy it as infra/README.md says"
+        "there is no stack `{stack}` in {region}: no state machine has that name; check `--stack` and AWS_REGION, or \
+         deploy it as infra/README.md says"
     )]
     NoStack {
         /// The stack.
@@ -39,7 +41,8 @@ pub enum Error {
     },
     /// There is no execution of that name.
     #[error(
-        "there is no execution `{execution}` of the stack `{stack}`; `pomona status` without a name shows the newest one, and AWS forgets them 90 days after their end"
+        "there is no execution `{execution}` of the stack `{stack}`; `pomona status` without a name shows the newest \
+         one, and AWS forgets them 90 days after their end"
     )]
     NoExecution {
         /// The stack.

@@ -33,7 +33,8 @@ fn workload(images: u64) -> Workload {
 
 fn print_sizes(table: &PriceTable, region: &str) -> Result<(), Error> {
     println!(
-        "| images | shards | merges | events of the execution | S3 GET | PUT | LIST | MB of plan, list-batch, reduce | GB in parts/, run | USD each month |"
+        "| images | shards | merges | events of the execution | S3 GET | PUT | LIST | MB of plan, list-batch, reduce | \
+         GB in parts/, run | USD each month |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for images in IMAGES {
@@ -43,7 +44,8 @@ fn print_sizes(table: &PriceTable, region: &str) -> Result<(), Error> {
         let merges: Vec<String> = run.merges.iter().map(u64::to_string).collect();
         let [plan, list_batch, reduce] = run.memory_mb;
         println!(
-            "| {images} | {} | {} | {} | {} | {} | {} | {plan:.0}, {list_batch:.0}, {reduce:.0} | {:.1}, {:.1} | {:.2} |",
+            "| {images} | {} | {} | {} | {} | {} | {} | {plan:.0}, {list_batch:.0}, {reduce:.0} | {:.1}, {:.1} | {:.2} \
+             |",
             run.shards,
             merges.join(" + "),
             run.history_events,
@@ -61,7 +63,8 @@ fn print_sizes(table: &PriceTable, region: &str) -> Result<(), Error> {
 
 fn print_runs(table: &PriceTable, region: &str) -> Result<(), Error> {
     println!(
-        "| images | at once | children | partitions | time | plan, extract, combine, reduce, project, report | slowest shard | refused | USD | limits |"
+        "| images | at once | children | partitions | time | plan, extract, combine, reduce, project, report | slowest \
+         shard | refused | USD | limits |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for images in IMAGES {

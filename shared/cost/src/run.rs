@@ -189,7 +189,8 @@ fn provenance() -> Vec<Provenance> {
         of(
             "functions list-batch, project-map, and reduce for combine",
             Basis::Measured,
-            "times of the Maps' children by Step Functions, an upper bound: retries, their waits and the way to Lambda are in it",
+            "times of the Maps' children by Step Functions, an upper bound: retries, their waits and the way to Lambda \
+             are in it",
         ),
         of(
             "functions plan, and reduce for reduce",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
+use pomona_run::counted::counted;
 use pomona_run::label::LabelFrom;
 use pomona_run::visible::visible;
 use serde::{Deserialize, Serialize};
@@ -78,16 +79,12 @@ impl OddLabels {
     /// A sentence about each kind that there is.
     pub fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
-        if self.unlabelled > 0 {
-            notices.push(format!(
-                "{} too high for the level that --label-from names: the label is empty",
-                counted(self.unlabelled, "image lies", "images lie")
-            ));
+        if let Some(images) = counted(self.unlabelled, "image lies", "images lie") {
+            notices.push(format!("{images} too high for the level that --label-from names: the label is empty"));
         }
         let mut say = |names: &Names, one: &str, many: &str, consequence: &str| {
-            if names.count > 0 {
-                let (count, first) = (counted(names.count, one, many), first(names));
-                notices.push(format!("{count} {consequence}: {first}"));
+            if let Some(labels) = counted(names.count, one, many) {
+                notices.push(format!("{labels} {consequence}: {}", first(names)));
             }
         };
         let advice = "--label-from takes the name of another folder";
@@ -107,10 +104,6 @@ impl OddLabels {
         say(&self.added, "label is", "labels are", "not in --classes, and numbered behind them");
         notices
     }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn first(names: &Names) -> String {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use globset::GlobSet;
+use pomona_run::counted::counted;
 use pomona_run::endings::{IMAGE_ENDINGS, is_unread_format};
 use pomona_run::globs::globs;
 use pomona_run::{Error, Options};
@@ -45,11 +46,7 @@ impl LeftOut {
     pub fn notices(&self) -> Vec<String> {
         let mut notices: Vec<String> =
             self.other_images.iter().map(|(ending, count)| of_type(ending, *count)).collect();
-        let mut say = |count: u64, one: &str, many: &str| match count {
-            0 => {}
-            1 => notices.push(format!("1 {one}")),
-            _ => notices.push(format!("{count} {many}")),
-        };
+        let mut say = |count: u64, one: &str, many: &str| notices.extend(counted(count, one, many));
         say(
             self.hidden,
             "hidden or system file skipped (--include-hidden)",

@@ -1,7 +1,7 @@
 //! JSON objects in a store.
 
 use bytes::Bytes;
-use pomona_run::names;
+use pomona_run::names::{self, DIGEST_LENGTH};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -9,7 +9,6 @@ use crate::error::{Damage, Error};
 
 /// What stands before and behind the digest of sealed JSON.
 const SEAL: (&str, &str) = (",\n  \"sha256\": \"", "\"\n}\n");
-const DIGEST_LENGTH: usize = 64;
 
 /// The value as indented JSON with a line end.
 pub fn encode(key: &str, value: &impl Serialize) -> Result<Bytes, Error> {

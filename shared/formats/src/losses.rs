@@ -1,6 +1,7 @@
 //! What pictures lost before the network saw them, kept beside their features so that whoever reuses these knows it,
 //! too.
 
+use pomona_run::counted::counted;
 use pomona_terms::Losses;
 use serde::{Deserialize, Serialize};
 
@@ -37,11 +38,7 @@ impl LossCounts {
     /// A sentence about each kind that there is.
     pub fn notices(&self) -> Vec<String> {
         let mut notices = Vec::new();
-        let mut say = |count: u64, one: &str, many: &str| match count {
-            0 => {}
-            1 => notices.push(format!("1 {one}")),
-            _ => notices.push(format!("{count} {many}")),
-        };
+        let mut say = |count: u64, one: &str, many: &str| notices.extend(counted(count, one, many));
         say(
             self.alpha_dropped,
             "image has transparent pixels: the colour stored behind them is used, as Pillow's convert(\"RGB\") does",

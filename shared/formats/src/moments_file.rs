@@ -14,8 +14,9 @@
 
 use bytes::Bytes;
 use pomona_pca::Moments;
+use pomona_run::RunId;
+use pomona_run::names::{self, DIGEST_LENGTH};
 use pomona_run::tree::Kind;
-use pomona_run::{RunId, names};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +26,6 @@ use crate::json;
 use crate::rejects::Reasons;
 
 const MAGIC: &[u8; 8] = b"POMONAM2";
-
-/// The length of a digest in hexadecimal.
-const DIGEST: usize = 64;
 
 /// What is read of a file whose header is wanted. With its digests a header has some 450 bytes: two digests more, and a
 /// count for each reason.
@@ -88,7 +86,7 @@ impl MomentsFile {
         let length = u32::try_from(header.len()).map_err(|error| Error::table(key, error))?;
         let numbers = self.moments.to_bytes();
         let sealed = [names::digest(&numbers).as_bytes(), &length.to_le_bytes(), &header].concat();
-        let mut bytes = Vec::with_capacity(MAGIC.len() + DIGEST + sealed.len() + numbers.len());
+        let mut bytes = Vec::with_capacity(MAGIC.len() + DIGEST_LENGTH + sealed.len() + numbers.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(names::seal(key, &sealed).as_bytes());
         bytes.extend_from_slice(&sealed);
@@ -131,8 +129,8 @@ struct Frame<'a> {
 }
 
 fn frame(bytes: &[u8]) -> Option<Frame<'_>> {
-    let (seal, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(DIGEST)?;
-    let (numbers_sha256, after) = rest.split_at_checked(DIGEST)?;
+    let (seal, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(DIGEST_LENGTH)?;
+    let (numbers_sha256, after) = rest.split_at_checked(DIGEST_LENGTH)?;
     let (length, after) = after.split_first_chunk::<4>()?;
     let (header, numbers) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     let sealed = &rest[..rest.len() - numbers.len()];

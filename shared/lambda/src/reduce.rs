@@ -2,7 +2,7 @@
 
 use pomona_run::RunId;
 use pomona_run::tree::Group;
-use pomona_stages::merge;
+use pomona_stages::combine;
 use pomona_stages::reduce::{self, Reduced};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,7 +64,7 @@ impl Function for Reduce {
         match task(event)? {
             (Task::Combine, event) => {
                 let ToCombine { output, group } = parse("the event", event)?;
-                merge::combine(self.stores.open(&output).await?.as_ref(), &group).await?;
+                combine::combine(self.stores.open(&output).await?.as_ref(), &group).await?;
                 Ok(ReduceAnswer::Combined { merged: group.children.len() })
             }
             (Task::Reduce, event) => {

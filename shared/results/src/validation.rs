@@ -131,7 +131,8 @@ impl Validation {
             Check::equal("components that explain more than the one before", 0, increases as u64),
             Check::at_most("variance explained by all components", 1.0 + 1e-9, shares.sum()),
             Check::at_most(
-                "largest difference between a component's variance in the table and in the model, relative to the total",
+                "largest difference between a component's variance in the table and in the model, relative to the \
+                 total",
                 VARIANCE_TOLERANCE,
                 largest_variance_difference(pca, totals),
             ),

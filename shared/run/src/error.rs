@@ -21,7 +21,8 @@ pub enum Error {
     Location(#[from] NoLocation),
     /// The output lies inside the input, or is the same place.
     #[error(
-        "the output `{output}` lies inside the input `{input}`: a run never writes below its input; choose an output elsewhere"
+        "the output `{output}` lies inside the input `{input}`: a run never writes below its input; choose an output \
+         elsewhere"
     )]
     OutputInsideInput {
         /// Where images are read from.

@@ -12,6 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod counted;
 pub mod endings;
 pub mod error;
 pub mod function;

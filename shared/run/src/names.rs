@@ -66,6 +66,9 @@ impl NameHasher {
     }
 }
 
+/// The length of a digest in hexadecimal.
+pub const DIGEST_LENGTH: usize = 64;
+
 /// The SHA-256 of a file's bytes.
 pub fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))

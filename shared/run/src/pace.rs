@@ -1,4 +1,5 @@
-//! How much is under way at once, and on how large a machine: numbers that the stages and the model of their cost share.
+//! How much is under way at once, and on how large a machine: numbers that the stages and the model of their cost
+//! share.
 
 use std::num::NonZeroU32;
 

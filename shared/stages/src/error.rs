@@ -35,7 +35,8 @@ pub enum Error {
     },
     /// More images were unusable than the run allows.
     #[error(
-        "{rejects} of {images} images could not be used ({reasons}), more than the share of {allowed} that `--max-reject-share` allows: {first}; `{run}/errors/` lists them all; mend or remove the images, or allow more"
+        "{rejects} of {images} images could not be used ({reasons}), more than the share of {allowed} that \
+         `--max-reject-share` allows: {first}; `{run}/errors/` lists them all; mend or remove the images, or allow more"
     )]
     TooManyRejects {
         /// Unusable images.
@@ -53,7 +54,9 @@ pub enum Error {
     },
     /// The covariance of the model's features would not fit into memory.
     #[error(
-        "features of {features} numbers per image need about {needed} of memory for their covariance, and this process can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a machine with more memory"
+        "features of {features} numbers per image need about {needed} of memory for their covariance, and this process \
+         can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a \
+         machine with more memory"
     )]
     TooWide {
         /// Numbers per image.
@@ -102,7 +105,8 @@ pub enum Error {
     },
     /// The dataset of the newest run is gone.
     #[error(
-        "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or share, see that it is mounted; if they were deleted for good, say so with `--allow-empty`"
+        "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or \
+         share, see that it is mounted; if they were deleted for good, say so with `--allow-empty`"
     )]
     Emptied {
         /// The input.

@@ -12,7 +12,7 @@ use pomona_run::layout::{node_moments, part_features, part_moments, part_rejects
 use pomona_run::pace;
 use pomona_store::Store;
 
-use crate::merge;
+use crate::combine;
 
 /// Starts the life of all parts and nodes anew that a planned run is going to use and that were written longer than
 /// `age` ago.
@@ -26,7 +26,7 @@ pub async fn refresh(output: &dyn Store, run_id: &RunId, age: Duration) -> Resul
     let parts = shards.iter().filter(|shard| !missing.contains(&shard.shard)).map(|shard| files_of_part(&shard.part));
     let mut groups_of_files: Vec<Vec<String>> = parts.collect();
     for level in 1..plan.merge_levels {
-        let groups = merge::read_level(output, run_id, &plan.digests, level).await?;
+        let groups = combine::read_level(output, run_id, &plan.digests, level).await?;
         groups_of_files.extend(groups.iter().map(|group| vec![node_moments(&group.node)]));
     }
     let each = stream::iter(groups_of_files).map(Ok::<_, Error>);

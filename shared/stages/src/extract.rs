@@ -112,9 +112,9 @@ impl<'a> Extraction<'a> {
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
     ///
     /// # Errors
-    /// [`pomona_dataset::Error::Changed`] when an image was replaced or removed since the listing, [`FileError::Damaged`] when
-    /// the listing is not the one that was planned, [`FileError::Inconsistent`] when the plan was made for another model, and
-    /// those of the stores. An unusable image is no error: it becomes a reject.
+    /// [`pomona_dataset::Error::Changed`] when an image was replaced or removed since the listing,
+    /// [`FileError::Damaged`] when the listing is not the one that was planned, [`FileError::Inconsistent`] when the
+    /// plan was made for another model, and those of the stores. An unusable image is no error: it becomes a reject.
     pub async fn extract(&self, shard: &Shard, on_image: &(dyn Fn(Done) + Sync)) -> Result<Extracted, Error> {
         let layout = RunLayout::new(shard.run_id.as_str());
         let recipe = self.recipe(shard, &layout)?;

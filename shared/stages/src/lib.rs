@@ -1,6 +1,6 @@
 //! The stages that turn a dataset of images into features, principal components and validated tables.
 //!
-//! A run passes through [`plan`], [`extract`], [`merge`] (the stage `combine`), [`reduce`], [`project`] and [`report`].
+//! A run passes through [`plan`], [`extract`], [`combine`], [`reduce`], [`project`] and [`report`].
 //! Each stage takes names and counters, reads and writes everything else through a [`Store`](pomona_store::Store), and
 //! may be repeated at any time: what exists is not made again, and what is made again is the same, byte for byte.
 //! [`local`] runs them in one process; on AWS a state machine calls the same functions.
@@ -9,6 +9,7 @@
 //! so they answer the question whether work was done already.
 //!
 //! ```no_run
+//! use pomona_dataset::Files;
 //! use pomona_stages::compute::ComputePool;
 //! use pomona_stages::local::{self, Job, Observer};
 //! use pomona_stages::output::Output;
@@ -25,8 +26,8 @@
 //!     let store = open::open(&photos).await?;
 //!     let output = Output::open(&results, &photos).await?;
 //!     let options = Options::default();
-//!     let job =
-//!         Job { input: &Files::new(input.as_ref()), output: output.store(), options: &options, pool: &pool, holder: "an example" };
+//!     let input = Files::new(store.as_ref());
+//!     let job = Job { input: &input, output: output.store(), options: &options, pool: &pool, holder: "an example" };
 //!     if let Some(summary) = local::run(&job, output.holders(), observer, std::future::pending()).await? {
 //!         println!("{} images", summary.info.num_images_processed);
 //!     }
@@ -34,6 +35,7 @@
 //! }
 //! ```
 
+pub mod combine;
 pub mod compute;
 mod damages;
 mod earlier;
@@ -45,7 +47,6 @@ mod history;
 pub mod local;
 pub mod lock;
 mod memory;
-pub mod merge;
 pub mod open;
 pub mod output;
 mod part;

@@ -14,6 +14,7 @@ use pomona_run::stage::{Stage, Timing};
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
 
+use crate::combine;
 use crate::compute::ComputePool;
 use crate::damages::Damages;
 use crate::error::Error;
@@ -21,7 +22,6 @@ use crate::extract::{Done, Extracted, Extraction};
 use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::memory;
-use crate::merge;
 use crate::plan::{self, PlanRequest};
 use crate::project::Projection;
 use crate::recipe;
@@ -221,12 +221,12 @@ async fn extract(job: &Job<'_>, plan: &Plan, fragments: &Fragments<'_>, clock: &
 async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
     // The last level is reduce's.
     for level in 1..plan.merge_levels {
-        let groups = merge::read_level(output, &plan.run_id, &plan.digests, level).await?;
+        let groups = combine::read_level(output, &plan.run_id, &plan.digests, level).await?;
         clock
             .time(Stage::Combine, groups.len() as u64, |_| async {
                 let mut damages = Damages::default();
                 for group in &groups {
-                    damages.keep(merge::combine(output, group).await)?;
+                    damages.keep(combine::combine(output, group).await)?;
                     clock.observer.item_done(Stage::Combine);
                 }
                 damages.finish()

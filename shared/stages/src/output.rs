@@ -21,8 +21,8 @@ impl Output {
     /// Opens `s3://bucket/prefix` or a folder, which is made where it does not exist, for results of `input`.
     ///
     /// # Errors
-    /// [`Error::Busy`] when another process holds the folder, [`pomona_formats::Error::Request`] for an output inside the input, and
-    /// those of the store.
+    /// [`Error::Busy`] when another process holds the folder, [`pomona_formats::Error::Request`] for an output inside
+    /// the input, and those of the store.
     pub async fn open(location: &Location, input: &Location) -> Result<Self, Error> {
         input.refuse_inside(location)?;
         let folder = match location {

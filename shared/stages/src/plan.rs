@@ -159,7 +159,8 @@ fn place(location: &str) -> Result<Location, pomona_run::Error> {
 fn tell_of_clock(newest: &RunId, run_id: &RunId) {
     if newest.timestamp() > run_id.timestamp() {
         tracing::warn!(
-            "run {newest} was made before run {run_id}: the clock ran ahead then, or is behind now; the newest run is the one made last"
+            "run {newest} was made before run {run_id}: the clock ran ahead then, or is behind now; the newest run is \
+             the one made last"
         );
     }
 }

@@ -13,8 +13,8 @@ use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::combine;
 use crate::error::Error;
-use crate::merge;
 use crate::refusal;
 
 /// What fitting came to.
@@ -35,17 +35,17 @@ pub struct Reduced {
 /// Fits the PCA of a run whose parts and nodes exist.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where moments are (they
-/// are set aside then), those of fitting and those of the store.
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where moments are
+/// (they are set aside then), those of fitting and those of the store.
 pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan: Plan = planned::read_plan(output, run_id).await?;
-    let last_level = merge::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
+    let last_level = combine::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
     let [group] = last_level.as_slice() else {
         let key = layout.merge_level(plan.merge_levels);
         return Err(FileError::inconsistent(key, "the last level must have one group").into());
     };
-    let (merged, _) = merge::merge_children(output, group).await?;
+    let (merged, _) = combine::merge_children(output, group).await?;
     check_counts(&layout, &plan, &merged.header)?;
     refusal::check(output, &plan, &merged.header).await?;
 

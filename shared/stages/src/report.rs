@@ -30,8 +30,8 @@ use crate::sample;
 /// Checks a run, writes its reports and marks it successful.
 ///
 /// # Errors
-/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check fails
-/// (validation.json and report.html then say which, and the run is not marked), and those of the store.
+/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check
+/// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;

@@ -100,11 +100,13 @@ impl fmt::Display for Flag {
             }
             Self::LambdaQuota { at_once } => write!(
                 f,
-                "{at_once} Lambdas at once are more than the default quota of {LAMBDA_QUOTA}; ask AWS for more, or lower max_concurrency"
+                "{at_once} Lambdas at once are more than the default quota of {LAMBDA_QUOTA}; ask AWS for more, or \
+                 lower max_concurrency"
             ),
             Self::Time { function, seconds, limit } => write!(
                 f,
-                "a call of {function} takes {seconds:.0} s and may take {limit:.0} s; lower max_concurrency or shard_size"
+                "a call of {function} takes {seconds:.0} s and may take {limit:.0} s; lower max_concurrency or \
+                 shard_size"
             ),
             Self::Memory { function, needs_mb, has_mb } => {
                 write!(f, "{function} needs some {needs_mb:.0} MB and has {has_mb} MB; raise its memory")
@@ -115,7 +117,8 @@ impl fmt::Display for Flag {
             Self::Items { bytes } => write!(f, "the list of shards has {:.1} GB and may have 10 GB", bytes / 1e9),
             Self::SlowDown { stage, wanted, served } => write!(
                 f,
-                "{stage} asks S3 for {wanted:.0} requests/s and gets {served:.0}: Lambdas wait and are paid for; lower max_concurrency, or spread the images over more prefixes"
+                "{stage} asks S3 for {wanted:.0} requests/s and gets {served:.0}: Lambdas wait and are paid for; lower \
+                 max_concurrency, or spread the images over more prefixes"
             ),
         }
     }

@@ -87,7 +87,8 @@ pub enum ModelError {
 
     /// Reading or preparing the network ended in a panic.
     #[error(
-        "{model} made its reader fail, so it is damaged or beyond what tract can prepare; check the file against its source"
+        "{model} made its reader fail, so it is damaged or beyond what tract can prepare; check the file against its \
+         source"
     )]
     Panicked {
         /// The model.
