@@ -1,4 +1,5 @@
-# Everything that a machine with a Rust toolchain, a C compiler and, for the tests, Python 3.11+ and npm needs to run and to test Pomona.
+# Everything that a machine with a Rust toolchain, a C compiler and, for the tests, Python 3.11+ and npm needs to run
+# and to test Pomona.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
@@ -15,8 +16,9 @@ PYTHON_READY := .venv/.ready
 # The tests' own servers are on this machine, where no proxy leads.
 WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY all_proxy https_proxy http_proxy no_proxy,-u $(name))
 
-# JPEGs are decoded with SIMD where nasm is there at build time, and otherwise twice as slowly; whole images come out the same, but a
-# damaged image that is still readable may not. As root on Debian or Ubuntu it is installed; elsewhere install it by hand.
+# JPEGs are decoded with SIMD where nasm is there at build time, and otherwise twice as slowly; whole images come out
+# the same, but a damaged image that is still readable may not. As root on Debian or Ubuntu it is installed; elsewhere
+# install it by hand.
 .PHONY: assembler
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
@@ -30,8 +32,9 @@ build: assembler
 run: build
 	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT),demo)
 
-# All that must hold before a change lands; the last lines say what ran and what did not. The emulator is one Python process that keeps
-# half of two cores idle, so the suites run side by side, and each one's lines are shown when it is done.
+# All that must hold before a change lands; the last lines say what ran and what did not. The emulator is one Python
+# process that keeps half of two cores idle, so the suites run side by side, and each one's lines are shown when it is
+# done.
 test: forget-logs
 	$(MAKE) --no-print-directory suites || { python3 tests/summary.py $(LOGS); echo 'not all suites ran to their end'; exit 1; }
 	python3 tests/summary.py $(LOGS)
@@ -51,7 +54,8 @@ lint: assembler
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps
 
-# The whole-system tests and the emulator run the programs, which are built with the tests' features, so that nothing is compiled twice.
+# The whole-system tests and the emulator run the programs, which are built with the tests' features, so that nothing is
+# compiled twice.
 binaries: assembler
 	cargo build --release --locked --workspace --all-targets
 

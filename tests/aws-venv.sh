@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# aws-venv.sh NAME REQUIREMENTS: a virtual environment at the workspace root that holds just these packages; made anew when they change.
+# aws-venv.sh NAME REQUIREMENTS: a virtual environment at the workspace root that holds just these packages; made anew
+# when they change.
 set -euo pipefail
 workspace=$(cd "$(dirname "$0")/.." && pwd)
 venv=$workspace/$1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The engine's tests for 64-bit ARM (Graviton), emulated: the NEON kernels against plain loops, plain tract and the refusals of models; and
-# whether untrained weights have the same bytes there.
+# The engine's tests for 64-bit ARM (Graviton), emulated: the NEON kernels against plain loops, plain tract and the
+# refusals of models; and whether untrained weights have the same bytes there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/arm64/qemu.sh

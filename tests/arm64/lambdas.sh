@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The Lambdas as they are deployed to Graviton: built by cargo-lambda with zig, each zip below 20 MB; then list-batch, emulated, computes a
-# run in the emulator of AWS, whose result is that of this machine byte for byte. Needs `cargo build --release --workspace` and python3.
+# The Lambdas as they are deployed to Graviton: built by cargo-lambda with zig, each zip below 20 MB; then list-batch,
+# emulated, computes a run in the emulator of AWS, whose result is that of this machine byte for byte. Needs `cargo
+# build --release --workspace` and python3.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/arm64/qemu.sh

@@ -1,5 +1,5 @@
-# What runs programs for 64-bit ARM here: the Rust target, a cross compiler with its C library, qemu's user mode. On Debian and Ubuntu as
-# root it installs what is missing, elsewhere it says what to install. To be sourced.
+# What runs programs for 64-bit ARM here: the Rust target, a cross compiler with its C library, qemu's user mode. On
+# Debian and Ubuntu as root it installs what is missing, elsewhere it says what to install. To be sourced.
 
 readonly TARGET=aarch64-unknown-linux-gnu
 readonly COMPILER=aarch64-linux-gnu-gcc

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# make_runs.sh POMONA FOLDER: four runs, each in FOLDER/<name>/results: pictures that Pomona draws; odd labels and rejects; a single
-# component; pictures that are all the same.
+# make_runs.sh POMONA FOLDER: four runs, each in FOLDER/<name>/results: pictures that Pomona draws; odd labels and
+# rejects; a single component; pictures that are all the same.
 set -euo pipefail
 pomona=$1
 folder=$2

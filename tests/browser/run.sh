@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Opens the reports of a few runs in headless Chromium. Needs `cargo build --release` and python3; installs Debian's chromium where it is
-# missing. Screenshots go into the folder SCREENSHOTS, or else a temporary one that is named at the end.
+# Opens the reports of a few runs in headless Chromium. Needs `cargo build --release` and python3; installs Debian's
+# chromium where it is missing. Screenshots go into the folder SCREENSHOTS, or else a temporary one that is named at the
+# end.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "$here/../.." && pwd)

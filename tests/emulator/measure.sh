@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures the Lambdas on the emulator (see measure.py). Needs `cargo build --release --workspace` and a machine with nothing else to do.
+# Measures the Lambdas on the emulator (see measure.py). Needs `cargo build --release --workspace` and a machine with
+# nothing else to do.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "$here/../.." && pwd)

@@ -7,8 +7,9 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageOps
 
-# What tells the kinds apart: a shape, two colours of its skin as hues, and how fine the skin's pattern is, across and down. Some names
-# have spaces, as folders of photographs do; how often a kind is drawn differs, so that no two classes need have the same count.
+# What tells the kinds apart: a shape, two colours of its skin as hues, and how fine the skin's pattern is, across and
+# down. Some names have spaces, as folders of photographs do; how often a kind is drawn differs, so that no two classes
+# need have the same count.
 KINDS = {
     "Anvil": ("box", 0.60, 0.68, (2, 2)),
     "Blue Disc": ("disc", 0.58, 0.50, (3, 3)),

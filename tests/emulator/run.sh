@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Deploys the template to the emulator and runs the real Lambdas there. Needs `cargo build --release --workspace` and python3.
-# Arguments go to pytest.
+# Deploys the template to the emulator and runs the real Lambdas there. Needs `cargo build --release --workspace` and
+# python3. Arguments go to pytest.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "$here/../.." && pwd)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# PySpark reads what a run writes. Not part of `make test`, because PySpark is large (some 400 MB) and needs Java 17 or newer.
+# PySpark reads what a run writes. Not part of `make test`, because PySpark is large (some 400 MB) and needs Java 17 or
+# newer.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

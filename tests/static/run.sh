@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks infra/ and statemachine/ without AWS: cfn-lint, asl-validator, checkov, and what they must say together. Needs python3 and npm.
+# Checks infra/ and statemachine/ without AWS: cfn-lint, asl-validator, checkov, and what they must say together. Needs
+# python3 and npm.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "$here/../.." && pwd)

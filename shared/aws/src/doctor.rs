@@ -2,15 +2,13 @@
 
 use std::fmt;
 
+use pomona_run::pace;
 use serde::Serialize;
 
 use crate::account::Account;
 use crate::error::Error;
 use crate::lambda;
 use crate::stack::Stack;
-
-/// Shards that a run works on at once where nobody says otherwise (`max_concurrency` in `statemachine/README.md`).
-const USUAL_CONCURRENCY: u64 = 64;
 
 /// The functions whose memory is a parameter of the template.
 const FUNCTIONS_WITH_MEMORY: [&str; 2] = ["plan", "list-batch"];
@@ -107,11 +105,12 @@ async fn concurrency(account: &Account) -> Finding {
     };
     let (free, all) = (limit.unreserved_concurrent_executions, limit.concurrent_executions);
     let found = format!("{free} of {all} Lambdas at once are free for a run");
-    if free >= USUAL_CONCURRENCY {
+    let usual = u64::from(pace::SHARDS.get());
+    if free >= usual {
         return Finding::good("concurrency", found);
     }
     let remedy = format!(
-        "a run works on {USUAL_CONCURRENCY} shards at once and would be throttled, which makes it slow but not wrong: \
+        "a run works on {usual} shards at once and would be throttled, which makes it slow but not wrong: \
          start it with `--max-concurrency {}`, and ask for more under Service Quotas, AWS Lambda, Concurrent \
          executions (new accounts have few)",
         free.max(1)

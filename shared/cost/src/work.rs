@@ -7,7 +7,7 @@
 
 use pomona_run::function::Function;
 use pomona_run::pace;
-use pomona_run::stage::Stage;
+use pomona_run::stage::{Spec, Stage};
 use pomona_run::tree::GROUP_SIZE;
 
 use crate::usage::{Requests, Stored};
@@ -71,12 +71,10 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    fn once(stage: Stage, function: Function, seconds: f64, requests: Requests) -> Self {
-        Self { stage, function, calls: 1, is_map: false, seconds, requests, image_gets: 0 }
-    }
-
-    fn map(stage: Stage, function: Function, calls: u64, seconds: f64, requests: Requests) -> Self {
-        Self { calls, is_map: true, ..Self::once(stage, function, seconds, requests) }
+    /// `calls` of the stage's function, which take `seconds` each; all together make the `requests`.
+    fn of(stage: Stage, calls: u64, seconds: f64, requests: Requests) -> Self {
+        let Spec { function, children, .. } = stage.spec();
+        Self { stage, function, calls, is_map: children.is_some(), seconds, requests, image_gets: 0 }
     }
 }
 
@@ -111,7 +109,7 @@ fn plan(workload: &Workload, new: New) -> Work {
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.
     let requests = Requests { gets: looked_up + levels + 5, puts: written + 1, lists };
-    Work::once(Stage::Plan, Function::Plan, seconds, requests)
+    Work::of(Stage::Plan, 1, seconds, requests)
 }
 
 fn extract(workload: &Workload, new: New) -> Work {
@@ -124,14 +122,15 @@ fn extract(workload: &Workload, new: New) -> Work {
     let puts = new.shards * (2 + puts_of(features));
     // Beside the images: whether the part is there, the listing, and what an earlier attempt left.
     let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: new.shards };
-    Work { image_gets: new.images, ..Work::map(Stage::Extract, Function::ListBatch, new.shards, seconds, requests) }
+    Work { image_gets: new.images, ..Work::of(Stage::Extract, new.shards, seconds, requests) }
 }
 
 /// CheckParts reads the plan and looks for each part that was missing.
 fn check(new: New) -> Work {
     let seconds = (new.shards as f64 / pace::REQUESTS as f64 + 2.0) * LATENCY;
     let requests = Requests { gets: new.shards + 2, ..Requests::default() };
-    Work::once(Stage::Extract, Function::Plan, seconds, requests)
+    // The plan's function, though the states are those of extract.
+    Work { function: Stage::Plan.spec().function, is_map: false, ..Work::of(Stage::Extract, 1, seconds, requests) }
 }
 
 /// One level of merging: `groups` invocations read `children` moments.
@@ -140,13 +139,13 @@ fn combine(children: u64, groups: u64) -> Work {
     let largest = children.min(GROUP_SIZE as u64) as f64;
     let seconds = merge_seconds(largest) + 2.0 * LATENCY + MOMENTS / BYTES_PER_SECOND;
     let requests = Requests { gets: children + groups, puts: groups, lists: 0 };
-    Work::map(Stage::Combine, Function::Reduce, groups, seconds, requests)
+    Work::of(Stage::Combine, groups, seconds, requests)
 }
 
 fn reduce(children: u64) -> Work {
     let seconds = merge_seconds(children as f64) + 3.0 * LATENCY + PCA;
     let requests = Requests { gets: children + 2, puts: 2, lists: 0 };
-    Work::once(Stage::Reduce, Function::Reduce, seconds, requests)
+    Work::of(Stage::Reduce, 1, seconds, requests)
 }
 
 /// Children are read ahead, and merged on the same thread as they arrive.
@@ -162,7 +161,7 @@ fn project(workload: &Workload) -> Work {
     let moved = images * (FEATURES + LISTING + TABLES);
     let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
     let requests = Requests { gets: 7 * shards, puts: 6 * shards, lists: 0 };
-    Work::map(Stage::Project, Function::ProjectMap, shards, seconds, requests)
+    Work::of(Stage::Project, shards, seconds, requests)
 }
 
 /// Reads every shard's counters, and lists the run's folder for cost.json.
@@ -173,7 +172,7 @@ fn report(workload: &Workload) -> Work {
         + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + 3.0 * LATENCY;
     let requests = Requests { gets: shards + 11, puts: 9, lists };
-    Work::once(Stage::Report, Function::Report, seconds, requests)
+    Work::of(Stage::Report, 1, seconds, requests)
 }
 
 /// Requests that writing an object of so many bytes takes.

@@ -37,7 +37,7 @@ impl Error {
 pub fn name_of_store_error(error: &StoreError) -> ErrorName {
     match error {
         StoreError::Transient { .. } => ErrorName::Retryable,
-        // A file that the run wrote, and that is not as the run left it.
+        // Something changed under the run.
         StoreError::NotFound { .. } | StoreError::Changed { .. } | StoreError::AlreadyExists { .. } => {
             ErrorName::Inconsistent
         }

@@ -132,14 +132,14 @@ impl Selection {
                 counts.left_out.filtered += u64::from(!is_wanted);
                 is_wanted
             }
-            Entry::Unreachable(_) if !file_name(key).contains('.') => {
+            Entry::Unreachable(_) if image_ending(key).is_none() => {
                 if self.passes_filters(key) {
                     counts.broken_links.push(format!("{}/", key.trim_end_matches('/')));
                 }
                 false
             }
             Entry::File(_) | Entry::Unreachable(_) => {
-                match extension(key).filter(|extension| IMAGE_ENDINGS.contains(&extension.as_str())) {
+                match image_ending(key) {
                     Some(extension) => *counts.left_out.other_images.entry(extension).or_default() += 1,
                     None => counts.left_out.other_files += 1,
                 }
@@ -204,6 +204,11 @@ fn is_hidden(key: &str) -> bool {
 
 fn file_name(key: &str) -> &str {
     key.trim_end_matches('/').rsplit('/').next().unwrap_or(key)
+}
+
+/// The ending of a name that is an image's in somebody's eyes.
+fn image_ending(key: &str) -> Option<String> {
+    extension(key).filter(|extension| IMAGE_ENDINGS.contains(&extension.as_str()))
 }
 
 fn extension(key: &str) -> Option<String> {
@@ -294,7 +299,7 @@ mod tests {
             Entry::Folder("tmp/"),
             Entry::Folder(".git/"),
             Entry::Unreachable("cow"),
-            Entry::Unreachable("notes.md"),
+            Entry::Unreachable("cat.v2"),
             Entry::Special("pipe.jpg"),
             Entry::Listed("cat/up/"),
         ];
@@ -304,8 +309,8 @@ mod tests {
         let remainder = selection.into_remainder(kept.into_iter());
         let odd: Vec<_> = remainder.odd_folders.iter().map(|(path, reject)| (path.as_str(), reject.reason)).collect();
         let (empty, unreadable) = (RejectReason::Empty, RejectReason::Unreadable);
-        assert_eq!(odd, [("dog/", empty), ("nest/inner/", empty), ("cow/", unreadable)]);
+        assert_eq!(odd, [("dog/", empty), ("nest/inner/", empty), ("cow/", unreadable), ("cat.v2/", unreadable)]);
         let LeftOut { special, listed_folders, folders, other_files, hidden, .. } = remainder.left_out;
-        assert_eq!((special, listed_folders, folders, other_files, hidden), (1, 1, 3, 2, 0));
+        assert_eq!((special, listed_folders, folders, other_files, hidden), (1, 1, 4, 1, 0));
     }
 }

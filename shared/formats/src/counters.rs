@@ -42,6 +42,9 @@ pub struct Counters {
 pub struct Point {
     /// Where the image is, relative to the input location.
     pub path: String,
+    /// Its label; empty in runs before this was written down.
+    #[serde(default)]
+    pub label: String,
     /// The number of its label.
     pub class_id: i32,
     /// The first component.
@@ -55,7 +58,8 @@ impl Point {
     pub fn new(row: &Row, components: ArrayView1<'_, f32>) -> Option<Self> {
         let component = |index| components.get(index).copied().unwrap_or(0.0);
         let (x, y): (f32, f32) = (component(0), component(1));
-        let point = || Self { path: row.item.id.clone(), class_id: row.class_id, x, y };
+        let point =
+            || Self { path: row.item.id.clone(), label: row.item.label.to_string(), class_id: row.class_id, x, y };
         (x.is_finite() && y.is_finite()).then(point)
     }
 }

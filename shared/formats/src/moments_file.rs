@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::aside::run_aside;
 use crate::error::{Damage, Error, tell_of_damage};
 use crate::json;
-use crate::rejects::Reasons;
+use crate::rejects::{self, Reasons};
 
 const MAGIC: &[u8; 8] = b"POMONAM2";
 
@@ -61,9 +61,7 @@ impl Header {
     /// Adds the counts of another file.
     pub fn add(&mut self, other: &Header) {
         self.images += other.images;
-        for (reason, count) in &other.reasons {
-            *self.reasons.entry(*reason).or_default() += count;
-        }
+        rejects::add(&mut self.reasons, &other.reasons);
     }
 }
 

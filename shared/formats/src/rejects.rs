@@ -19,6 +19,22 @@ const COLUMNS: [&str; 4] = ["path", "label", "reason", "detail"];
 /// Unusable images by reason.
 pub type Reasons = BTreeMap<RejectReason, u64>;
 
+/// How many of `rejected` there are of each reason.
+pub fn count(rejected: &[Rejected]) -> Reasons {
+    let mut reasons = Reasons::new();
+    for rejected in rejected {
+        *reasons.entry(rejected.reject.reason).or_default() += 1;
+    }
+    reasons
+}
+
+/// Adds the counts of others.
+pub fn add(reasons: &mut Reasons, others: &Reasons) {
+    for (reason, count) in others {
+        *reasons.entry(*reason).or_default() += count;
+    }
+}
+
 /// "3 truncated, 1 empty", or "none".
 pub fn describe_reasons(reasons: &Reasons) -> String {
     if reasons.is_empty() {

@@ -5,7 +5,7 @@
 //!
 //! | Lambda | function | stage |
 //! |---|---|---|
-//! | plan | [`plan::Plan`] | takes the output's lock and plans; counts missing parts |
+//! | plan | [`plan::Planner`] | takes the output's lock and plans; counts missing parts |
 //! | list-batch | [`list_batch::ListBatch`] | extracts one shard |
 //! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits the PCA |
 //! | project-map | [`project_map::ProjectMap`] | projects one shard |
@@ -17,12 +17,12 @@
 //! matches. Lines of the log and metrics go to standard output as JSON; at level info they hold no image key.
 //!
 //! ```no_run
-//! use pomona_lambda::plan::Plan;
+//! use pomona_lambda::plan::Planner;
 //! use pomona_lambda::{Settings, serve, start_logging};
 //!
 //! # async fn example() -> Result<(), lambda_runtime::Error> {
 //! start_logging();
-//! serve(Settings::from_env().and_then(|settings| Plan::new(&settings))).await
+//! serve(Settings::from_env().and_then(|settings| Planner::new(&settings))).await
 //! # }
 //! ```
 

@@ -84,9 +84,9 @@ fn default_concurrency() -> NonZeroU32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PlanAnswer {
-    /// To an event with a request.
+    /// To the task `plan`.
     Planned(Box<ExecutionState>),
-    /// To an event with a run.
+    /// To the task `check`.
     Checked {
         /// Parts that do not exist yet.
         missing: u64,

@@ -24,12 +24,12 @@ pub struct Reduce {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum ReduceAnswer {
-    /// To an event with a group.
+    /// To the task `combine`.
     Combined {
         /// How many moments the group has.
         merged: usize,
     },
-    /// To an event with a run.
+    /// To the task `reduce`.
     Reduced(Reduced),
 }
 

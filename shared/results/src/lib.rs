@@ -3,7 +3,7 @@
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! let output = pomona_store::testing::MemoryStore::default();
+//! let output = pomona_store::testing::MemoryStore::new("results", Default::default());
 //! assert_eq!(pomona_results::latest::read(&output).await?, None);
 //! # Ok::<(), pomona_formats::Error>(())
 //! # })?;

@@ -3,7 +3,7 @@
 use pomona_formats::counters::Counters;
 use pomona_formats::losses::LossCounts;
 use pomona_formats::planned::{Plan, Shard};
-use pomona_formats::rejects::Reasons;
+use pomona_formats::rejects::{self, Reasons};
 use pomona_pca::Pca;
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +45,7 @@ impl Totals {
         self.features += shard.features;
         self.non_finite += shard.non_finite;
         self.losses.add(shard.losses);
-        for (reason, count) in &shard.reasons {
-            *self.reasons.entry(*reason).or_default() += count;
-        }
+        rejects::add(&mut self.reasons, &shard.reasons);
     }
 
     /// Chan, Golub and LeVeque's update of mean and scatter, one component at a time.

@@ -150,7 +150,11 @@ impl<'a> Extraction<'a> {
         if shard.recipe == recipe.digest() {
             return Ok(recipe);
         }
-        Err(FileError::inconsistent(layout.plan(), "it was made for another model or another version of pomona").into())
+        Err(FileError::inconsistent(
+            layout.plan(),
+            "it was made for another model or version of pomona (on AWS: write the recipe with `pomona model recipe`)",
+        )
+        .into())
     }
 
     /// The outcome of each row, in order.

@@ -53,17 +53,14 @@ impl Part {
         );
         let features = features?;
         let rejects = rejects::to_parquet(&layout::part_rejects(name), &rejected)?;
-        let mut header = Header {
+        let header = Header {
             images: rows.len() as u64,
             files: Some(PartFiles {
                 features_sha256: names::digest(&features),
                 rejects_sha256: names::digest(&rejects),
             }),
-            ..Header::default()
+            reasons: rejects::count(&rejected),
         };
-        for rejected in &rejected {
-            *header.reasons.entry(rejected.reject.reason).or_default() += 1;
-        }
         Ok(Self {
             features,
             rejects,

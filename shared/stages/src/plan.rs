@@ -44,7 +44,7 @@ pub struct PlanRequest<'a> {
 /// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`Error::Request`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
+/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
 pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);

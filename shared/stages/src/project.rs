@@ -20,7 +20,6 @@ use pomona_formats::part::{Features, StoredPart};
 use pomona_formats::planned::{self, Shard};
 use pomona_formats::provenance::{self, Entries};
 use pomona_formats::rejects;
-use pomona_formats::rejects::Reasons;
 use pomona_formats::run_aside;
 use pomona_formats::tables::{self, CsvTable, ParquetTable};
 use pomona_pca::Pca;
@@ -237,17 +236,13 @@ impl ShardTable {
         bytes_written: u64,
         files: Digests,
     ) -> Counters {
-        let mut reasons = Reasons::new();
-        for rejected in &self.rejects {
-            *reasons.entry(rejected.reject.reason).or_default() += 1;
-        }
         let non_finite = |rows: ArrayView2<'_, f32>| rows.iter().filter(|value| !value.is_finite()).count() as u64;
         let (component_means, component_scatter) = projected.columns().into_iter().map(mean_and_scatter).unzip();
         Counters {
             shard,
             listed: self.listed,
             features: self.used.len() as u64,
-            reasons,
+            reasons: rejects::count(&self.rejects),
             losses: LossCounts::of(&self.features.losses),
             non_finite: non_finite(self.features.values.view()) + non_finite(projected),
             components: projected.ncols() as u64,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pomona_formats::recipe::Recipe;
 use pomona_run::names;
 use pomona_vision::extractor::PIXELS_VERSION;
-use pomona_vision::model::{Model, ModelOptions};
+use pomona_vision::model::{Model, ModelOptions, are_current_numerics};
 use pomona_vision::pixels::Limits;
 
 use crate::error::Error;
@@ -47,7 +47,7 @@ pub fn read_beside(model: &Path) -> Result<Recipe, Error> {
     if names::digest(&bytes) != recipe.model_digest {
         return Err(unusable(&file, "it is of another model"));
     }
-    if recipe.pixels != PIXELS_VERSION {
+    if recipe.pixels != PIXELS_VERSION || !are_current_numerics(&recipe.numerics) {
         return Err(unusable(&file, "it is of another version of pomona"));
     }
     Ok(recipe)
@@ -76,9 +76,15 @@ mod tests {
         let recipe = read_beside(&model).unwrap();
         assert_eq!(recipe, of(&Model::load(&model, &ModelOptions::default()).unwrap()));
 
-        fs::write(&file, serde_json::to_vec(&Recipe { pixels: "another".to_owned(), ..recipe }).unwrap()).unwrap();
-        let error = read_beside(&model).unwrap_err().to_string();
-        assert!(error.contains("another version") && error.contains("pomona model recipe"), "{error}");
+        let of_others = [
+            Recipe { pixels: "another".to_owned(), ..recipe.clone() },
+            Recipe { numerics: "pomona-0/tf".to_owned(), ..recipe },
+        ];
+        for other in of_others {
+            fs::write(&file, serde_json::to_vec(&other).unwrap()).unwrap();
+            let error = read_beside(&model).unwrap_err().to_string();
+            assert!(error.contains("another version") && error.contains("pomona model recipe"), "{error}");
+        }
         write_beside(&model).unwrap();
         fs::write(&model, "another model").unwrap();
         assert!(read_beside(&model).unwrap_err().to_string().contains("another model"));

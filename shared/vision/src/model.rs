@@ -197,6 +197,12 @@ fn tract_alone(network: TypedModel, notice: Option<&'static str>) -> TractResult
     Ok(Prepared { plan, numerics: engine::TRACT_NUMERICS, notice })
 }
 
+/// Whether [`Model::numerics`] of this version can be `numerics`.
+pub fn are_current_numerics(numerics: &str) -> bool {
+    let current = [engine::NUMERICS, engine::NUMERICS_WITH_TRACT, engine::TRACT_NUMERICS];
+    numerics.split('/').next().is_some_and(|engine| current.contains(&engine))
+}
+
 fn numerics(engine: &str, options: &ModelOptions) -> String {
     let preprocess = options.preprocess;
     match &options.output {

@@ -5,7 +5,6 @@
 use std::fmt::Write;
 
 use pomona_formats::counters::Point;
-use pomona_run::label::LabelFrom;
 
 use super::axis::Axis;
 use super::text::{count, counted, escape, label, percent};
@@ -44,7 +43,7 @@ pub(super) fn section(page: &Page<'_>) -> String {
         choice(page),
         frame.aspect,
         frame.grid(),
-        frame.points(page.points, page.info.options.label_from),
+        frame.points(page.points),
         axis_titles(page)
     )
 }
@@ -165,14 +164,14 @@ impl Frame {
 
     /// Grey points first, so that they hide none with a colour; within both, in the order of the sample, which is
     /// random.
-    fn points(&self, points: &[Point], labels: LabelFrom) -> String {
+    fn points(&self, points: &[Point]) -> String {
         let (coloured, grey): (Vec<_>, Vec<_>) =
             points.iter().enumerate().partition(|(_, point)| has_colour(point.class_id));
         let mut circles = String::new();
         for (index, point) in grey.into_iter().chain(coloured) {
             let height = if self.two_dimensional { f64::from(point.y) } else { index as f64 };
             let (x, y) = (self.x.at(f64::from(point.x)), 100.0 - self.y.at(height));
-            let (class, title) = (class_name(point.class_id), title(&point.path, labels));
+            let (class, title) = (class_name(point.class_id), title(point));
             let _ = writeln!(
                 circles,
                 "<circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{y:.2}%\" r=\"3.5\"><title>{title}</title></circle>"
@@ -190,8 +189,8 @@ fn grid_line(value: f64) -> &'static str {
     if value == 0.0 { "grid zero" } else { "grid" }
 }
 
-fn title(path: &str, labels: LabelFrom) -> String {
-    match labels.label(path) {
+fn title(Point { path, label, .. }: &Point) -> String {
+    match label.as_str() {
         "" => escape(path),
         label => format!("{}\n{}", escape(label), escape(path)),
     }

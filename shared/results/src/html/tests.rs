@@ -75,6 +75,7 @@ fn run() -> Run {
         |class_id: i32| ClassCount { class_id, class: format!("class {class_id}"), count: 50 - class_id as u64 };
     let point = |index: i32| Point {
         path: format!("class {}/{index}.jpg", index % 30),
+        label: format!("class {}", index % 30),
         class_id: index % 30,
         x: index as f32,
         y: (index * index % 17) as f32,
