@@ -90,7 +90,8 @@ mod tests {
             if limit >= counts.len() {
                 prop_assert!(per_label(&sample, counts.len()).iter().all(|count| *count > 0));
             }
-            prop_assert_eq!(&super::sample(keys.iter().rev().cloned().collect(), LabelFrom::Parent, limit as u64), &sample);
+            let reversed = keys.iter().rev().cloned().collect();
+            prop_assert_eq!(&super::sample(reversed, LabelFrom::Parent, limit as u64), &sample);
         }
 
         #[test]

@@ -5,8 +5,8 @@ use pomona_terms::{Limits, Weights};
 use serde::{Deserialize, Serialize};
 
 /// What a user must know about features of untrained weights.
-pub const UNTRAINED_NOTICE: &str = "untrained weights: their features tell colours, edges and textures apart, and know nothing of \
-                                    what ImageNet teaches";
+pub const UNTRAINED_NOTICE: &str = "untrained weights: their features tell colours, edges and textures apart, and know \
+                                    nothing of what ImageNet teaches";
 
 /// How features are made of images: two runs with equal recipes make equal features of equal images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -284,7 +284,8 @@ mod tests {
     use serde_json::json;
 
     fn event(request: Value) -> Value {
-        let execution = json!({"id": "arn:aws:states:eu-west-1:1:execution:p:e", "name": "e", "started": "2026-01-31T12:00:00.75Z"});
+        let id = "arn:aws:states:eu-west-1:1:execution:p:e";
+        let execution = json!({"id": id, "name": "e", "started": "2026-01-31T12:00:00.75Z"});
         json!({"task": "plan", "execution": execution, "request": request})
     }
 

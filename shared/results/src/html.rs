@@ -5,11 +5,17 @@
 //! their text keeps its size.
 
 mod axis;
+mod bars;
+mod checks;
+mod classes;
+mod figures;
+mod rejects;
 mod scatter;
-mod tables;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod text;
+mod timings;
 mod variance;
 
 use chrono::{DateTime, Utc};
@@ -22,10 +28,8 @@ use pomona_formats::rejects::Reasons;
 use pomona_run::stage::Timing;
 
 use crate::validation::Validation;
+pub use classes::CLASSES_SHOWN;
 use text::{escape, moment};
-
-/// Classes that the page shows by name.
-pub const CLASSES_SHOWN: usize = 20;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -48,16 +52,16 @@ pub struct Page<'a> {
 impl Page<'_> {
     /// The page as HTML.
     pub fn render(&self) -> String {
-        let Page { plan, info, .. } = self;
+        let Self { plan, info, validation, timings, classes, points } = self;
         let body = [
             header(self),
-            section("map", map_heading(self), &scatter::section(self)),
+            section("map", map_heading(self), &scatter::section(info, classes, points)),
             section("variance", "Variance", &variance::section(info)),
-            section("classes", "Classes", &tables::classes(self.classes, info.num_classes, info.num_images_listed)),
-            section("rejects", "Rejects", &tables::rejects(&info.rejects, info.num_images_listed)),
-            section("settings", "What ran", &tables::settings(plan)),
-            section("timings", "Time", &tables::timings(self)),
-            section("checks", "Checks", &tables::checks(self)),
+            section("classes", "Classes", &classes::section(classes, info.num_classes, info.num_images_listed)),
+            section("rejects", "Rejects", &rejects::section(&info.rejects, info.num_images_listed)),
+            section("settings", "What ran", &settings::section(plan)),
+            section("timings", "Time", &timings::section(timings)),
+            section("checks", "Checks", &checks::section(&validation.checks)),
         ];
         document(plan, &body.concat(), info.timestamp)
     }
@@ -82,12 +86,12 @@ impl RefusedPage<'_> {
     pub fn render(&self) -> String {
         let Self { plan, reasons, verdict, examples, classes } = self;
         let verdict = format!("<p class=\"verdict failed\">✗ The run failed: {}</p>\n", escape(verdict));
-        let rejects = tables::rejects(reasons, plan.images) + &tables::examples(examples);
+        let rejects = rejects::section(reasons, plan.images) + &rejects::examples(examples);
         let body = [
             format!("<header>\n{}{verdict}</header>\n", title(plan)),
             section("rejects", "Rejects", &rejects),
-            section("classes", "Classes", &tables::classes(classes, plan.classes, plan.images)),
-            section("settings", "What ran", &tables::settings(plan)),
+            section("classes", "Classes", &classes::section(classes, plan.classes, plan.images)),
+            section("settings", "What ran", &settings::section(plan)),
         ];
         document(plan, &body.concat(), Utc::now())
     }
@@ -122,7 +126,12 @@ fn document(plan: &Plan, body: &str, written: DateTime<Utc>) -> String {
 }
 
 fn header(page: &Page<'_>) -> String {
-    let parts = [title(page.plan), tables::verdict(page), notices(page), tables::figures(page)];
+    let parts = [
+        title(page.plan),
+        checks::verdict(&page.validation.checks),
+        notices(page),
+        figures::section(page.info, page.plan.bytes),
+    ];
     format!("<header>\n{}</header>\n", parts.concat())
 }
 

@@ -59,8 +59,8 @@ pub async fn search(
         Space::Components => components_of(output, &layout, features).await?,
     };
     if !query.iter().all(|value| value.is_finite()) {
-        let problem = "its features are NaN or infinite, so that it is near to nothing; search with another image, or with another \
-                       model";
+        let problem = "its features are NaN or infinite, so that it is near to nothing; search with another image, \
+                       or with another model";
         return Err(Error::option("image", problem));
     }
     let mut nearest = Vec::new();

@@ -4,11 +4,13 @@
 
 use std::fmt::Write;
 
+use pomona_formats::class_table::ClassCount;
 use pomona_formats::counters::Point;
+use pomona_formats::model_info::ModelInfo;
 
 use super::axis::Axis;
+use super::classes::CLASSES_SHOWN;
 use super::text::{count, counted, escape, label, percent};
-use super::{CLASSES_SHOWN, Page};
 
 /// Classes with a colour of their own in style.css; the others are grey.
 const COLOURS: usize = 8;
@@ -26,13 +28,13 @@ const DENSE: usize = 1_000;
 const TICKS: f64 = 6.0;
 
 /// The section with the scatter plot.
-pub(super) fn section(page: &Page<'_>) -> String {
-    if page.points.is_empty() || page.info.total_variance <= 0.0 {
+pub(super) fn section(info: &ModelInfo, classes: &[ClassCount], points: &[Point]) -> String {
+    if points.is_empty() || info.total_variance <= 0.0 {
         return "<p>The features of all images are the same: nothing tells one from another.</p>\n".to_owned();
     }
-    let frame = Frame::around(page.points, page.info.pca_components > 1);
-    let caption = caption(page);
-    let kind = if page.points.len() > DENSE { "plot dense" } else { "plot" };
+    let frame = Frame::around(points, info.pca_components > 1);
+    let caption = caption(info, points.len() as u64);
+    let kind = if points.len() > DENSE { "plot dense" } else { "plot" };
     format!(
         "<figure class=\"scatter\">
 <figcaption>{caption}</figcaption>
@@ -40,37 +42,35 @@ pub(super) fn section(page: &Page<'_>) -> String {
 {}{}{}</svg></div>
 </figure>
 ",
-        choice(page),
+        choice(info, classes),
         frame.aspect,
         frame.grid(),
-        frame.points(page.points),
-        axis_titles(page)
+        frame.points(points),
+        axis_titles(info)
     )
 }
 
-fn caption(page: &Page<'_>) -> String {
-    let shown = page.points.len() as u64;
-    let images = match page.info.num_images_processed {
+fn caption(info: &ModelInfo, shown: u64) -> String {
+    let images = match info.num_images_processed {
         all if all == shown => format!("All {}", counted(shown, "image", "images")),
         all => format!("A random sample of {} of {}", count(shown), counted(all, "image", "images")),
     };
-    let colours = if page.info.num_classes > COLOURS as u64 {
+    let colours = if info.num_classes > COLOURS as u64 {
         format!(" The first {COLOURS} classes have colours, the others are grey.")
     } else {
         String::new()
     };
-    let height =
-        if page.info.pca_components > 1 { "" } else { " There is one component only: the height has no meaning." };
+    let height = if info.pca_components > 1 { "" } else { " There is one component only: the height has no meaning." };
     format!("{images}: hover over a point for its path and label.{colours}{height}")
 }
 
 /// Buttons that fade all classes but one, and the legend.
-fn choice(page: &Page<'_>) -> String {
-    if page.classes.len() < 2 {
+fn choice(info: &ModelInfo, classes: &[ClassCount]) -> String {
+    if classes.len() < 2 {
         return String::new();
     }
-    let others = page.info.num_classes.saturating_sub(page.classes.len() as u64);
-    let listed = page.classes.iter().map(|class| (class.class_id, label(&class.class)));
+    let others = info.num_classes.saturating_sub(classes.len() as u64);
+    let listed = classes.iter().map(|class| (class.class_id, label(&class.class)));
     let rest = (others > 0).then(|| (i32::MAX, counted(others, "other", "others")));
     let mut buttons = button("all", "all classes", true);
     let mut rules = String::new();
@@ -108,13 +108,13 @@ fn has_colour(class_id: i32) -> bool {
     usize::try_from(class_id).is_ok_and(|class_id| class_id < COLOURS)
 }
 
-fn axis_titles(page: &Page<'_>) -> String {
+fn axis_titles(info: &ModelInfo) -> String {
     let title = |component: usize| {
-        let share = page.info.variance_by_component.get(component).copied().unwrap_or(0.0);
+        let share = info.variance_by_component.get(component).copied().unwrap_or(0.0);
         format!("component {} ({} of variance)", component + 1, percent(share))
     };
     let mut titles = format!("<text class=\"below\" x=\"50%\" y=\"100%\" dy=\"38\">{}</text>\n", title(0));
-    if page.info.pca_components > 1 {
+    if info.pca_components > 1 {
         let _ = writeln!(titles, "<text class=\"upright\" x=\"0\" y=\"50%\">{}</text>", title(1));
     }
     titles
