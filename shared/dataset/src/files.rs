@@ -158,7 +158,7 @@ mod tests {
         fs::write(folder.path().join("a.jpg"), "a").unwrap();
         fs::write(folder.path().join("c.jpg"), "c").unwrap();
         std::os::unix::fs::symlink("nowhere", folder.path().join("b.jpg")).unwrap();
-        let store = LocalStore::open(&folder.path().display().to_string()).unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
         let files = Files::new(&store);
         let listed = files.list(&Options::default(), &|| {}).await.unwrap();
         let items: Vec<&Item> = listed.items.iter().collect();
@@ -182,7 +182,7 @@ mod tests {
         for name in ["a.jpg", "b.jpg", "c.jpg", "notes.txt"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
-        let store = LocalStore::open(&folder.path().display().to_string()).unwrap();
+        let store = LocalStore::open(folder.path()).unwrap();
         for limit in [None, Some(2)] {
             let told = AtomicUsize::new(0);
             let on_file = || {

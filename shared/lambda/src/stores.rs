@@ -28,7 +28,7 @@ impl Stores {
             return Ok(store.clone());
         }
         let config = self.config.get_or_init(sdk_config).await;
-        let store: Arc<dyn Store> = Arc::new(S3Store::with_config(&location.to_string(), config)?);
+        let store: Arc<dyn Store> = Arc::new(S3Store::with_config(location.bucket(), location.prefix(), config)?);
         open.insert(location.clone(), store.clone());
         Ok(store)
     }

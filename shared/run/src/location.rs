@@ -22,6 +22,11 @@ impl BucketLocation {
         &self.bucket
     }
 
+    /// What all keys at this place begin with, without a slash at its end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The complete key in the bucket of what is called `key` at this place.
     pub fn key(&self, key: &str) -> String {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }

@@ -21,7 +21,7 @@ pub async fn open(location: &Location) -> Result<Arc<dyn Store>, Error> {
 
 /// As [`open`], of a place in S3.
 pub(crate) async fn open_bucket(bucket: &BucketLocation) -> Result<S3Store, Error> {
-    let store = S3Store::open(&bucket.to_string()).await?;
+    let store = S3Store::open(bucket.bucket(), bucket.prefix()).await?;
     region::check(store.region(), std::env::var(region::VARIABLE).ok().as_deref())?;
     Ok(store)
 }

@@ -35,7 +35,7 @@ fn store(answers: Vec<Answer>) -> (S3Store, JoinHandle<Vec<String>>) {
         let serve = |answer| give(answer, &listener.accept().expect("a request").0);
         answers.into_iter().map(serve).collect()
     });
-    let store = S3Store::with_config("s3://bucket/a", &loopback_config(&endpoint)).expect("a store");
+    let store = S3Store::with_config("bucket", "a", &loopback_config(&endpoint)).expect("a store");
     (store, server)
 }
 

@@ -47,24 +47,29 @@ struct Bucket {
 }
 
 impl S3Store {
-    /// Opens `s3://bucket/prefix` with the region, credentials and endpoint that the environment, the profile or the
-    /// machine gives.
-    pub async fn open(location: &str) -> Result<Self, Error> {
-        Self::with_config(location, &config::sdk_config().await)
+    /// Opens what lies in `bucket` below `prefix`, which is empty or has a slash at its end or not, with the region,
+    /// credentials and endpoint that the environment, the profile or the machine gives.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no region is set.
+    pub async fn open(bucket: &str, prefix: &str) -> Result<Self, Error> {
+        Self::with_config(bucket, prefix, &config::sdk_config().await)
     }
 
-    /// Opens `s3://bucket/prefix` with these settings.
-    pub fn with_config(location: &str, config: &SdkConfig) -> Result<Self, Error> {
-        let (name, prefix) = parse(location)?;
+    /// As [`S3Store::open`], with these settings.
+    pub fn with_config(bucket: &str, prefix: &str, config: &SdkConfig) -> Result<Self, Error> {
+        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+        let location = format!("s3://{bucket}/{prefix}");
+        let location = location.trim_end_matches('/').to_owned();
         let region = config.region().ok_or_else(|| {
-            Error::invalid(location, "no AWS region is set; set AWS_REGION, or a region in the profile")
+            Error::invalid(&location, "no AWS region is set; set AWS_REGION, or a region in the profile")
         })?;
         let bucket = Bucket {
             client: Client::from_conf(config::for_s3(config)),
             region: region.to_string(),
-            location: location.trim_end_matches('/').into(),
-            name: name.into(),
-            prefix,
+            location,
+            name: bucket.into(),
+            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
         };
         Ok(Self { bucket: Arc::new(bucket) })
     }
@@ -73,17 +78,6 @@ impl S3Store {
     pub fn region(&self) -> &str {
         &self.bucket.region
     }
-}
-
-/// Bucket and prefix; the prefix is empty or ends with a slash.
-fn parse(location: &str) -> Result<(&str, String), Error> {
-    let path = location.strip_prefix("s3://").unwrap_or(location);
-    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-    if bucket.is_empty() {
-        return Err(Error::invalid(location, "it names no bucket; write s3://bucket/prefix"));
-    }
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    Ok((bucket, if prefix.is_empty() { String::new() } else { format!("{prefix}/") }))
 }
 
 impl Bucket {
@@ -237,17 +231,20 @@ impl Store for S3Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_config::Region;
 
     #[test]
     fn a_location_is_a_bucket_and_a_prefix() {
-        for (location, bucket, prefix) in [
-            ("s3://bucket", "bucket", ""),
-            ("s3://bucket/", "bucket", ""),
-            ("s3://bucket/a/b", "bucket", "a/b/"),
-            ("s3://bucket/a b/", "bucket", "a b/"),
+        let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
+        for (bucket, prefix, location, path) in [
+            ("bucket", "", "s3://bucket", "key"),
+            ("bucket", "a/b", "s3://bucket/a/b", "a/b/key"),
+            ("bucket", "a b/", "s3://bucket/a b", "a b/key"),
         ] {
-            assert_eq!(parse(location).expect("valid"), (bucket, prefix.to_owned()), "{location}");
+            let store = S3Store::with_config(bucket, prefix, &config).expect("a region is set");
+            assert_eq!((store.location(), store.bucket.path("key").as_str()), (location, path));
         }
-        assert!(matches!(parse("s3:///a"), Err(Error::Invalid { .. })));
+        let nowhere = SdkConfig::builder().build();
+        assert!(matches!(S3Store::with_config("bucket", "", &nowhere), Err(Error::Invalid { .. })));
     }
 }

@@ -54,7 +54,9 @@ impl S3Server {
     /// # Panics
     /// Where the location cannot be used.
     pub fn store(&self, location: &str) -> S3Store {
-        S3Store::with_config(location, &loopback_config(&self.endpoint)).unwrap_or_else(|error| panic!("{error}"))
+        let path = location.strip_prefix("s3://").expect("a location in S3");
+        let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+        S3Store::with_config(bucket, prefix, &loopback_config(&self.endpoint)).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Makes a bucket.
