@@ -47,6 +47,29 @@ def test_queues_are_encrypted_forget_in_time_and_lose_nothing_silently(resources
     assert "RedrivePolicy" not in queues["LostUploads"]
 
 
+def test_what_rules_cannot_hand_on_is_kept(resources):
+    rules = resources("AWS::Events::Rule")
+    kept = {"Arn": {"Fn::GetAtt": ["Undelivered", "Arn"]}}
+    told = ["ScheduledRun", "RunSucceeded", "RunFailed"]
+    assert all(rules[rule]["Targets"][0]["DeadLetterConfig"] == kept for rule in told)
+    assert all("DeadLetterConfig" in target for rule in rules.values() for target in rule["Targets"])
+    statement, _ = resources("AWS::SQS::QueuePolicy")["UndeliveredPolicy"]["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": [{"Fn::GetAtt": [rule, "Arn"]} for rule in told]}}
+
+
+def test_mails_are_text_whatever_an_execution_came_to(resources):
+    """EventBridge escapes nothing, so only values that can hold neither a quote nor an image's name go into a mail."""
+    plain = {"$.detail.name", "$.detail.status", "$.detail.error", "$.detail.executionArn"}
+    transformers = [
+        target["InputTransformer"]
+        for rule in resources("AWS::Events::Rule").values()
+        for target in rule["Targets"]
+        if "InputTransformer" in target
+    ]
+    assert len(transformers) == 2
+    assert all(set(each["InputPathsMap"].values()) <= plain for each in transformers)
+
+
 def test_uploads_are_those_below_the_input(resources):
     pattern = resources("AWS::Events::Rule")["InputChanged"]["EventPattern"]
     assert pattern["detail-type"] == ["Object Created", "Object Deleted"]
@@ -137,6 +160,7 @@ def test_every_alarm_tells_the_topic(resources):
         "LongRunAlarm",
         "RejectsAlarm",
         "LostUploadsAlarm",
+        "UndeliveredAlarm",
     }
     assert all(
         alarm["AlarmActions"] == [{"Ref": "Notifications"}] and alarm["TreatMissingData"] == "notBreaching"

@@ -11,6 +11,10 @@ SERVICE_ERRORS = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+    # In a VPC, after weeks without a call.
+    "Lambda.ResourceNotReadyException",
+    "Lambda.ENINotReadyException",
 ]
 CRASHES = ["Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"]
 

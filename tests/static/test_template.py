@@ -42,6 +42,44 @@ def test_rules_refuse_every_other_region(template, region, allowed, expected):
     assert accepted(template, region, allowed) is expected
 
 
+def test_what_a_first_deployment_could_not_undo_or_be_refused_for(template):
+    kept = [each for each in template["Resources"].values() if each.get("UpdateReplacePolicy") == "Retain"]
+    assert len(kept) == 3 and all(each["DeletionPolicy"] == "RetainExceptOnCreate" for each in kept)
+    # S3 refuses a move to other storage that does not come before the end.
+    parameters = template["Parameters"]
+    assert parameters["RunsToColdDays"]["MaxValue"] < parameters["RunsExpireDays"]["MinValue"]
+
+
+def test_nothing_is_sent_or_stored_without_tls(resources):
+    kinds = ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"]
+    policies = [policy for kind in kinds for policy in resources(kind).values()]
+    assert len(policies) == 5
+    for policy in policies:
+        [guard] = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+        assert guard["Principal"] == "*" and guard["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        others = [each for each in policy["PolicyDocument"]["Statement"] if each is not guard]
+        guarded = guard["Resource"] if isinstance(guard["Resource"], list) else [guard["Resource"]]
+        for each in others:
+            allowed = each["Resource"] if isinstance(each["Resource"], list) else [each["Resource"]]
+            assert all(resource in guarded for resource in allowed)
+
+
+def test_the_state_machine_follows_its_own_executions_and_has_no_place_in_a_vpc(resources):
+    role = resources("AWS::IAM::Role")["PipelineRole"]
+    assert role["ManagedPolicyArns"] == [{"Ref": "RegionGuard"}, {"Ref": "Tracing"}]
+    statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+    [children] = [each for each in statements if isinstance(each, dict) and each.get("Sid") == "FollowChildren"]
+    ends = {resource["Fn::Sub"].rsplit("execution:", 1)[1] for resource in children["Resource"]}
+    assert ends == {"${AWS::StackName}:*", "${AWS::StackName}/*"}
+
+
+def test_builds_are_not_cached():
+    """SAM's cache looks at a function's own folder, and most of the code lies in shared/."""
+    config = tomllib.loads((WORKSPACE / "infra/samconfig.toml").read_text())
+    environments = [value for value in config.values() if isinstance(value, dict)]
+    assert environments and not any("cached" in environment["build"]["parameters"] for environment in environments)
+
+
 def test_only_five_regions_can_be_allowed(template):
     parameter = template["Parameters"]["AllowedRegions"]
     assert parameter["Default"].split(",") == EU
@@ -174,7 +212,8 @@ def test_the_key_and_the_topic_let_events_alarms_and_budgets_through(resources):
     }
     assert set(by_service) == services
     assert all({"kms:Decrypt", "kms:GenerateDataKey*"} == set(statement["Action"]) for statement in by_service.values())
-    assert {statement["Principal"]["Service"] for statement in policy["PolicyDocument"]["Statement"]} == services
+    allowed = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert {statement["Principal"]["Service"] for statement in allowed} == services
     [topic] = resources("AWS::SNS::Topic").values()
     assert topic["KmsMasterKeyId"] == {"Ref": "Key"}
 

@@ -7,7 +7,6 @@ use pomona_run::pace;
 use pomona_run::region;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
-use serde_json::Value;
 
 use crate::BucketLocation;
 use crate::cost::StackSettings;
@@ -41,8 +40,9 @@ pub struct Settings {
     pub state_machine: Option<String>,
     /// The queue that tells that the input has changed.
     pub queue: Option<String>,
-    /// Options of runs that start by themselves, as in an execution's input.
-    pub run_options: Value,
+    /// Options of runs that start by themselves, JSON as in an execution's input. Whether they can be used is asked when
+    /// they are: a function that did not start could not tell CloudFormation what is wrong with them.
+    pub run_options: String,
     /// At least so long after the start of one run the next one starts by itself.
     pub interval: Option<Duration>,
 }
@@ -84,7 +84,7 @@ impl Settings {
             stack: StackSettings::read(&region, variable)?,
             state_machine: variable("POMONA_STATE_MACHINE"),
             queue: variable("POMONA_QUEUE"),
-            run_options: run_options(variable("POMONA_RUN_OPTIONS"))?,
+            run_options: variable("POMONA_RUN_OPTIONS").unwrap_or_else(|| "{}".to_owned()),
             interval: interval(variable("POMONA_MINUTES_BETWEEN_RUNS"))?,
         })
     }
@@ -103,11 +103,6 @@ fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {
     let days: u64 =
         days.parse().map_err(|_| Error::setting("POMONA_PARTS_EXPIRE_DAYS", "it is not a number of days"))?;
     Ok(Some(Duration::from_secs(days.saturating_sub(DAYS_TO_SPARE) * SECONDS_PER_DAY)))
-}
-
-fn run_options(options: Option<String>) -> Result<Value, Error> {
-    let options = options.unwrap_or_else(|| "{}".to_owned());
-    serde_json::from_str(&options).map_err(|error| Error::setting("POMONA_RUN_OPTIONS", format!("no JSON: {error}")))
 }
 
 fn interval(minutes: Option<String>) -> Result<Option<Duration>, Error> {
@@ -170,10 +165,10 @@ mod tests {
         let settings =
             read(&[("POMONA_RUN_OPTIONS", r#"{"components": 20}"#), ("POMONA_MINUTES_BETWEEN_RUNS", "90")]).unwrap();
         assert_eq!(
-            (settings.run_options["components"].as_u64(), settings.interval.unwrap().as_secs()),
-            (Some(20), 5_400)
+            (settings.run_options.as_str(), settings.interval.unwrap().as_secs()),
+            (r#"{"components": 20}"#, 5_400)
         );
-        assert_eq!(read(&[]).unwrap().run_options, serde_json::json!({}));
+        assert_eq!(read(&[]).unwrap().run_options, "{}");
     }
 
     #[test]
@@ -194,7 +189,6 @@ mod tests {
             ("POMONA_OUTPUT", "results"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
             ("POMONA_PARTS_EXPIRE_DAYS", "-1"),
-            ("POMONA_RUN_OPTIONS", "{"),
             ("POMONA_MINUTES_BETWEEN_RUNS", "soon"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

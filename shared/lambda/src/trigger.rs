@@ -66,8 +66,8 @@ pub struct Dataset {
     pub input: BucketLocation,
     /// Where results go.
     pub output: BucketLocation,
-    /// The run's options, as in an execution's input.
-    pub options: Value,
+    /// The run's options, JSON as in an execution's input.
+    pub options: String,
 }
 
 /// What became of an event.
@@ -129,7 +129,7 @@ impl Trigger {
             dataset: Dataset {
                 input: needed("POMONA_INPUT", &settings.input)?,
                 output: needed("POMONA_OUTPUT", &settings.output)?,
-                options: usable_options(settings.run_options.clone())?,
+                options: settings.run_options.clone(),
             },
             interval: needed("POMONA_MINUTES_BETWEEN_RUNS", &settings.interval)?,
         })
@@ -137,11 +137,15 @@ impl Trigger {
 
     async fn on_messages(&self, batch: &Batch, now: DateTime<Utc>) -> Result<Outcome, Error> {
         let name = self.name(now);
-        if self.may_start(now).await? && self.runs.start(&name, &self.request(now)).await? {
+        let request = self.request(now)?;
+        let has_started = self.may_start(now).await? && self.runs.start(&name, &request).await?;
+        if has_started && !batch.is_repeated() {
             return Ok(Outcome::Started { execution: name });
         }
+        // A batch that comes again may have promised others a message, which it owes them also where it starts a run.
         let output = self.stores.open(&self.dataset.output).await?;
-        follow_up::leave(output.as_ref(), self.queue.as_ref(), now, batch.is_repeated()).await
+        let left = follow_up::leave(output.as_ref(), self.queue.as_ref(), now, batch.is_repeated()).await?;
+        Ok(if has_started { Outcome::Started { execution: name } } else { left })
     }
 
     /// The list that this asks is a little behind, so two calls at once can both be told yes: the name decides then.
@@ -162,9 +166,10 @@ impl Trigger {
     /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start
     /// with the same name *and* input as if it had been the first, although the run that is going may have listed the
     /// input before the latest upload.
-    fn request(&self, now: DateTime<Utc>) -> Value {
+    fn request(&self, now: DateTime<Utc>) -> Result<Value, Error> {
         let Dataset { input, output, options } = &self.dataset;
-        json!({"input": input, "output": output, "options": options, "requested": now})
+        let options = usable_options(options)?;
+        Ok(json!({"input": input, "output": output, "options": options, "requested": now}))
     }
 }
 
@@ -173,7 +178,9 @@ impl Function for Trigger {
 
     async fn handle(&self, event: Value) -> Result<Outcome, Error> {
         if event.get("RequestType").is_some() {
-            bucket_switch::answer(self.buckets.as_ref(), parse("the request of CloudFormation", event)?).await?;
+            let request = parse("the request of CloudFormation", event)?;
+            let settings = usable_options(&self.dataset.options).map(drop);
+            bucket_switch::answer(self.buckets.as_ref(), request, settings).await?;
             return Ok(Outcome::Answered);
         }
         let batch: Batch = parse("the event", event)?;
@@ -188,7 +195,9 @@ fn needed<T: Clone>(name: &'static str, setting: &Option<T>) -> Result<T, Error>
 }
 
 /// The options, if they are some: better refused now than by every run.
-fn usable_options(options: Value) -> Result<Value, Error> {
+fn usable_options(options: &str) -> Result<Value, Error> {
+    let no_json = |error| Error::setting("POMONA_RUN_OPTIONS", format!("no JSON: {error}"));
+    let options: Value = serde_json::from_str(options).map_err(no_json)?;
     let parsed: Options = parse("the function's environment variable POMONA_RUN_OPTIONS", options.clone())?;
     parsed.validate()?;
     Ok(options)

@@ -15,11 +15,12 @@ _send_to_targets = Rule.send_to_targets
 
 
 def message(transformer, event):
-    """The text of an input transformer whose template is a string; paths are plain ones, such as $.detail.name."""
+    """The text of an input transformer whose template is a string; paths are plain ones, such as $.detail.name.
+    Values are put in as they are: what is no JSON then, AWS does not deliver either."""
     text = transformer["InputTemplate"]
     for name, path in transformer["InputPathsMap"].items():
         value = functools.reduce(lambda found, field: found[field], path.removeprefix("$.").split("."), event)
-        text = text.replace(f"<{name}>", json.dumps(str(value))[1:-1])
+        text = text.replace(f"<{name}>", str(value))
     return json.loads(text)
 
 

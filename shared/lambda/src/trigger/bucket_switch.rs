@@ -74,7 +74,7 @@ pub(super) struct ResourceRequest {
     resource_properties: Properties,
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum RequestType {
     Create,
     Update,
@@ -87,11 +87,19 @@ struct Properties {
     bucket: String,
 }
 
-/// Does what CloudFormation asks and tells it how that went; the stack waits for it.
-pub(super) async fn answer(buckets: &dyn Buckets, request: ResourceRequest) -> Result<(), Error> {
-    let done = match request.request_type {
-        RequestType::Create | RequestType::Update => buckets.switch_on(&request.resource_properties.bucket).await,
-        RequestType::Delete => Ok(()),
+/// Does what CloudFormation asks and tells it how that went; the stack waits for it. With `settings` that no run could
+/// honour nothing is switched on, and the stack is told why; a rollback of that deletes, which always succeeds.
+pub(super) async fn answer(
+    buckets: &dyn Buckets,
+    request: ResourceRequest,
+    settings: Result<(), Error>,
+) -> Result<(), Error> {
+    let done = match (request.request_type, settings) {
+        (RequestType::Delete, _) => Ok(()),
+        (RequestType::Create | RequestType::Update, Err(error)) => Err(error),
+        (RequestType::Create | RequestType::Update, Ok(())) => {
+            buckets.switch_on(&request.resource_properties.bucket).await
+        }
     };
     let response = response(&request, done.as_ref().err()).to_string();
     let sent = tokio::task::spawn_blocking(move || ureq::put(request.response_url).send(response.as_bytes())).await;
@@ -145,11 +153,11 @@ mod tests {
     }
 
     /// The method and the JSON body of what CloudFormation would get.
-    async fn told(request_type: &str, bucket: &str) -> (String, Value) {
+    async fn told(request_type: &str, bucket: &str, settings: Result<(), Error>) -> (String, Value) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let request = json!({
-            "RequestType": request_type, "ResponseURL": format!("http://{}/?signed=1", server.local_addr().unwrap()), "StackId": "stack",
-            "RequestId": "request", "LogicalResourceId": "InputEvents", "ResourceType": "Custom::BucketEvents",
+            "RequestType": request_type, "ResponseURL": format!("http://{}/?signed=1", server.local_addr().unwrap()),
+            "StackId": "stack", "RequestId": "request", "LogicalResourceId": "InputEvents", "ResourceType": "Custom::BucketEvents",
             "ResourceProperties": {"ServiceToken": "arn", "Bucket": bucket},
         });
         let heard = std::thread::spawn(move || {
@@ -169,25 +177,34 @@ mod tests {
             connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
             (lines[0].split(' ').next().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
         });
-        answer(&OneBucket, serde_json::from_value(request).unwrap()).await.unwrap();
+        answer(&OneBucket, serde_json::from_value(request).unwrap(), settings).await.unwrap();
         heard.join().unwrap()
     }
 
     #[tokio::test]
     async fn cloudformation_is_told_how_it_went() {
-        let (method, answer) = told("Create", "photos").await;
+        let (method, answer) = told("Create", "photos", Ok(())).await;
         assert_eq!(method, "PUT");
         let expected = json!({
-            "Status": "SUCCESS", "Reason": "", "PhysicalResourceId": "events-of-photos", "StackId": "stack", "RequestId": "request",
-            "LogicalResourceId": "InputEvents",
+            "Status": "SUCCESS", "Reason": "", "PhysicalResourceId": "events-of-photos", "StackId": "stack",
+            "RequestId": "request", "LogicalResourceId": "InputEvents",
         });
         assert_eq!(answer, expected);
 
-        let (_, answer) = told("Update", "another's").await;
+        let (_, answer) = told("Update", "another's", Ok(())).await;
         assert_eq!(answer["Status"], "FAILED");
         assert!(answer["Reason"].as_str().unwrap().contains("access denied"), "{answer}");
 
         // The switch stays, so there is nothing that could go wrong.
-        assert_eq!(told("Delete", "another's").await.1["Status"], "SUCCESS");
+        assert_eq!(told("Delete", "another's", Ok(())).await.1["Status"], "SUCCESS");
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_used_fail_the_stack_by_name_and_let_it_roll_back() {
+        let wrong = || Err(Error::setting("POMONA_RUN_OPTIONS", "no JSON"));
+        let (_, answer) = told("Create", "photos", wrong()).await;
+        assert_eq!(answer["Status"], "FAILED");
+        assert!(answer["Reason"].as_str().unwrap().contains("POMONA_RUN_OPTIONS"), "{answer}");
+        assert_eq!(told("Delete", "photos", wrong()).await.1["Status"], "SUCCESS");
     }
 }

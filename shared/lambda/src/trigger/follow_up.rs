@@ -2,8 +2,8 @@
 //!
 //! A file at the output says until when a message is sure to be under way, and is only ever created where there is none
 //! or replaced while unchanged: of many batches at once, one gets to write it and sends the message. It writes before
-//! it sends, so that there are no two; should it then fail to send, its batch comes back and sends without asking, so
-//! that there is no none.
+//! it sends, so that there are no two; should it then fail to send, its batch comes back and sends without asking,
+//! whatever else it does, so that there is no none.
 
 use std::time::Duration;
 

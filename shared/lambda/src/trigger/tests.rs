@@ -156,7 +156,11 @@ impl Scene {
             runs: Box::new(world.clone()),
             queue: Box::new(world.clone()),
             buckets: Box::new(world.clone()),
-            dataset: Dataset { input: "s3://images".parse().unwrap(), output, options: json!({"components": 2}) },
+            dataset: Dataset {
+                input: "s3://images".parse().unwrap(),
+                output,
+                options: r#"{"components": 2}"#.to_owned(),
+            },
             interval: Duration::from_secs(INTERVAL as u64),
         };
         Self { world, trigger, _folder: folder }
@@ -248,7 +252,7 @@ async fn an_upload_starts_a_run_named_by_dataset_and_window() {
 #[tokio::test]
 async fn the_input_of_a_run_that_starts_by_itself_is_one_that_the_plan_takes() {
     let scene = Scene::new(State::default());
-    let request: crate::plan::ExecutionInput = serde_json::from_value(scene.trigger.request(time(1))).unwrap();
+    let request: crate::plan::ExecutionInput = serde_json::from_value(scene.trigger.request(time(1)).unwrap()).unwrap();
     assert_eq!((request.requested, request.options.limit), (Some(time(1)), None));
 }
 
@@ -303,6 +307,19 @@ async fn a_message_that_could_not_be_sent_is_sent_when_its_batch_comes_again() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_promised_is_sent_also_by_a_batch_that_starts_a_run() {
+    let scene = Scene::new(State { run_seconds: 60, ..State::default() });
+    assert!(matches!(scene.deliver(1, 0, 1).await.unwrap(), Outcome::Started { .. }));
+    scene.world.state().faults = vec![Fault::Before, Fault::None];
+    assert!(scene.deliver(1, 3_100, 1).await.is_err(), "the promise is written, the message not sent");
+    assert!(matches!(scene.deliver(1, 3_100 + HIDDEN, 2).await.unwrap(), Outcome::Started { .. }));
+    assert_eq!(scene.deliver(1, 3_850, 1).await.unwrap(), Outcome::PostponedBefore);
+    assert_eq!(scene.world.state().queue.len(), 1, "what the last upload was promised");
+    scene.live_through(Vec::new(), |_| {}).await;
+    assert!(scene.world.state().runs.iter().any(|run| run.start >= 3_850));
+}
+
+#[tokio::test]
 async fn a_file_that_says_nothing_of_a_message_is_replaced() {
     let scene = Scene::new(State { run_seconds: 5_000, ..State::default() });
     let store = scene.trigger.stores.open(&OUTPUT.parse().unwrap()).await.unwrap();
@@ -321,8 +338,8 @@ async fn what_is_no_batch_and_no_request_is_refused() {
 
 #[test]
 fn options_that_no_run_could_honour_are_refused() {
-    usable_options(json!({"components": 0.9})).unwrap();
-    for options in [json!({"componets": 2}), json!({"shard_size": 0}), json!("many")] {
+    usable_options(r#"{"components": 0.9}"#).unwrap();
+    for options in [r#"{"componets": 2}"#, r#"{"shard_size": 0}"#, "\"many\"", "{components: 2}", ""] {
         assert_eq!(usable_options(options).unwrap_err().name().as_str(), "Pomona.BadInput");
     }
 }

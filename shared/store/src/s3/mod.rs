@@ -231,20 +231,21 @@ impl Store for S3Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_config::Region;
+    use aws_config::{BehaviorVersion, Region};
 
     #[test]
     fn a_location_is_a_bucket_and_a_prefix() {
-        let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
+        let config = || SdkConfig::builder().behavior_version(BehaviorVersion::latest());
+        let here = config().region(Region::new("eu-west-1")).build();
         for (bucket, prefix, location, path) in [
             ("bucket", "", "s3://bucket", "key"),
             ("bucket", "a/b", "s3://bucket/a/b", "a/b/key"),
             ("bucket", "a b/", "s3://bucket/a b", "a b/key"),
         ] {
-            let store = S3Store::with_config(bucket, prefix, &config).expect("a region is set");
+            let store = S3Store::with_config(bucket, prefix, &here).expect("a region is set");
             assert_eq!((store.location(), store.bucket.path("key").as_str()), (location, path));
         }
-        let nowhere = SdkConfig::builder().build();
+        let nowhere = config().build();
         assert!(matches!(S3Store::with_config("bucket", "", &nowhere), Err(Error::Invalid { .. })));
     }
 }
