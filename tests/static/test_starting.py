@@ -76,6 +76,12 @@ def test_uploads_are_those_below_the_input(resources):
     assert pattern["detail"]["object"]["key"] == [
         {"Fn::If": ["HasInputPrefix", {"prefix": {"Ref": "InputPrefix"}}, {"exists": True}]}
     ]
+    # A lifecycle's permanent deletion of a version is none of these.
+    assert pattern["detail"]["$or"] == [
+        {"deletion-type": [{"exists": False}, "Delete Marker Created"]},
+        {"reason": ["DeleteObject"]},
+        {"object": {"version-id": [{"exists": False}, ""]}},
+    ]
 
 
 def test_names_by_which_the_template_and_the_trigger_know_each_other(template, resources):
