@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from cloud import until
+from moto.events.models import EventPattern
 from results import assert_same
 
 LOCALLY = ["--components", "10", "--shard-size", "8"]
@@ -152,6 +153,29 @@ def test_nothing_starts_by_itself_unless_it_is_wanted(stack, forty):
     stack.upload(few(forty))
     assert come_due(stack) == []
     assert (stack.executions(), stack.messages(), stack.invocations("trigger")) == ([], [0, 0, 0], [])
+
+
+def test_only_what_changes_the_dataset_counts_as_a_change(watching):
+    """Events as S3 documents them, which the emulator's S3 tells no reason of."""
+    # All stacks of the emulator share one list of rules, which is longer than a page.
+    pages = watching.emulator.client("events", watching.region).get_paginator("list_rules").paginate()
+    patterns = [rule.get("EventPattern", "") for page in pages for rule in page["Rules"]]
+    [pattern] = [pattern for pattern in patterns if "aws.s3" in pattern and watching.input in pattern]
+
+    def is_change(kind, version=None, **detail):
+        changed = {"key": "cat/1.jpg"} | ({"version-id": version} if version else {})
+        detail = {"bucket": {"name": watching.input}, "object": changed} | detail
+        event = {"source": "aws.s3", "detail-type": kind, "detail": detail}
+        return EventPattern(pattern, json.loads(pattern)).matches_event(event)
+
+    gone, marked = {"deletion-type": "Permanently Deleted"}, {"deletion-type": "Delete Marker Created"}
+    assert is_change("Object Created", "v2", reason="PutObject") and is_change("Object Created", reason="CopyObject")
+    assert is_change("Object Deleted", "v3", reason="DeleteObject", **marked)
+    assert is_change("Object Deleted", "v2", reason="DeleteObject", **gone)
+    assert is_change("Object Deleted", "v3", reason="Lifecycle Expiration", **marked)
+    assert is_change("Object Deleted", reason="Lifecycle Expiration", **gone)
+    assert not is_change("Object Deleted", "v1", reason="Lifecycle Expiration", **gone)
+    assert not is_change("Object Tags Added", "v2")
 
 
 def come_due(stack):
