@@ -1,7 +1,9 @@
-//! What comes with Pomona: every dependency is from the registry and under a licence that can be passed on with an
-//! Apache-2.0 program. These are cargo-deny's checks of sources and licences, with the library that it reads
-//! expressions by; they need no network and no tool to install. What needs a network, known weaknesses, is left out.
+//! What comes with Pomona: every dependency is from the registry, under a licence that can be passed on with an
+//! Apache-2.0 program, none that is unwanted, and in one version where that can be had. These are cargo-deny's checks
+//! of sources, licences and bans, with the library that it reads expressions by; they need no network and no tool to
+//! install. What needs a network, known weaknesses, is left out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use pomona_tests::{project, succeed};
@@ -24,6 +26,42 @@ const ALLOWED: [&str; 14] = [
     "MIT-0",
     "Unicode-3.0",
     "Zlib",
+];
+
+/// What must not come in, and what is used instead.
+const UNWANTED: [(&str, &str); 5] = [
+    ("openssl-sys", "rustls, which needs no library of the system"),
+    ("native-tls", "rustls"),
+    ("reqwest", "the HTTP client that the AWS SDK is made of"),
+    ("polars", "parquet and arrow"),
+    ("image", "the decoders themselves, whose pixels are held equal to Pillow's"),
+];
+
+/// Crates that come in several versions, because crates that we use have not moved on to the same one. A new name here
+/// is more to compile for everybody: see with `cargo tree --duplicates` whom it comes from first.
+const SEVERAL_VERSIONS: [&str; 22] = [
+    "base64",
+    "bit-vec",
+    "block-buffer",
+    "cpufeatures",
+    "crypto-common",
+    "digest",
+    "equator",
+    "equator-macro",
+    "getrandom",
+    "glam",
+    "hashbrown",
+    "itertools",
+    "miniz_oxide",
+    "nom",
+    "num-bigint",
+    "r-efi",
+    "sha2",
+    "syn",
+    "synstructure",
+    "thiserror",
+    "thiserror-impl",
+    "windows-sys",
 ];
 
 fn packages() -> Vec<Value> {
@@ -53,6 +91,26 @@ fn every_dependency_comes_from_the_registry_or_this_workspace() {
         let source = package["source"].as_str().unwrap_or("this workspace");
         assert!(source == "this workspace" || source.starts_with("registry+"), "{}: {source}", package["name"]);
     }
+}
+
+#[test]
+fn nothing_unwanted_comes_in() {
+    for package in packages() {
+        let instead = UNWANTED.iter().find(|(name, _)| package["name"] == *name);
+        assert!(instead.is_none(), "{}: use {}", package["name"], instead.unwrap().1);
+    }
+}
+
+#[test]
+fn what_comes_in_several_versions_is_known() {
+    let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in packages() {
+        let text = |field: &str| package[field].as_str().unwrap().to_owned();
+        versions.entry(text("name")).or_default().insert(text("version"));
+    }
+    let several: Vec<&str> =
+        versions.iter().filter(|(_, each)| each.len() > 1).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(several, SEVERAL_VERSIONS);
 }
 
 #[test]
