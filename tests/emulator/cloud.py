@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -230,6 +231,13 @@ class Stack:
         assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
         return json.loads(ended["output"])
 
+    def problem(self, ended):
+        """What an error said: the execution knows only where that lies."""
+        key = re.search(rf"s3://{self.output}/(\S+/problems/\S+\.json)", ended["cause"])[1]
+        problem = json.loads(self.read(key))
+        assert problem["error"] == ended["error"]
+        return problem["message"]
+
     def history(self, execution):
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
         return [event for page in pages for event in page["events"]]
@@ -240,7 +248,7 @@ class Stack:
         return [invocation for invocation in self.emulator.control("invocations") if invocation["function"] == name]
 
     def plans(self):
-        """Invocations of the plan that planned, and did not just count what is missing."""
+        """Invocations of the plan that planned, and did not just check what a Map left."""
         return [invocation for invocation in self.invocations("plan") if "execution" in invocation["event"]]
 
     @contextlib.contextmanager

@@ -21,7 +21,7 @@ import pytest
 def test_a_wrong_field_is_named(refusing, request_, named):
     ended = refusing.run(**request_)
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.BadInput")
-    assert named in ended["cause"]
+    assert named in refusing.problem(ended)
 
 
 def test_an_output_inside_the_input_is_refused(refusing):
@@ -40,7 +40,7 @@ def test_too_many_rejects_fail_the_run_and_are_named(stack):
     stack.upload({f"a/{number}.jpg": b"no image" for number in range(3)})
     ended = stack.run(options={"components": 1})
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.TooManyRejects")
-    assert "`a/0.jpg` (unsupported" in ended["cause"]
+    assert "`a/0.jpg` (unsupported" in stack.problem(ended)
     [errors] = [key for key in stack.keys() if "/errors/" in key]
     assert stack.read(errors).count(b"unsupported") == 3
     [page] = [key for key in stack.keys() if key.endswith("/report/report.html")]

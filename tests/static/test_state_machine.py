@@ -10,12 +10,12 @@ SERVICE_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
     "Lambda.ClientExecutionTimeoutException",
     # In a VPC, after weeks without a call.
     "Lambda.ResourceNotReadyException",
     "Lambda.ENINotReadyException",
 ]
+THROTTLED = "Lambda.TooManyRequestsException"
 CRASHES = ["Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"]
 
 
@@ -45,7 +45,8 @@ def test_error_names_are_those_of_the_lambdas(error_names):
 def test_only_passing_troubles_are_retried(states):
     for name, state in tasks(states):
         retried = [error for rule in state["Retry"] for error in rule["ErrorEquals"]]
-        assert set(retried) == {"Pomona.Retryable", *SERVICE_ERRORS, *CRASHES, "Lambda.Unknown"}, name
+        assert set(retried) == {"Pomona.Retryable", *SERVICE_ERRORS, THROTTLED, *CRASHES, "Lambda.Unknown"}, name
+        assert state["Retry"][0]["ErrorEquals"] == [THROTTLED], name
 
 
 def test_every_retry_backs_off_with_full_jitter(states):
@@ -75,15 +76,59 @@ def test_no_map_leads_to_a_state_that_fails(states):
             assert inner[handler["Next"]]["Type"] == "Succeed"
 
 
-def test_changed_input_and_damage_lead_to_a_new_plan(states):
+CHECKS = {"Extract": "CheckParts", "Combine": "CheckNodes", "Project": "CheckTables"}
+
+
+def test_what_cannot_be_had_now_is_left_out_of_a_map_and_counted_behind_it(states):
     caught = {name: state["Catch"] for name, state in states.items() if "Catch" in state}
-    assert set(caught) == {"ListBatch", "CheckParts", "MergeGroup", "Reduce", "ProjectMap", "Report"}
+    children = {
+        child
+        for _, state in maps(states)
+        for child, inner in state["ItemProcessor"]["States"].items()
+        if "Catch" in inner
+    }
+    assert children == {"ListBatch", "MergeGroup", "ProjectMap"}
     for name, [handler] in caught.items():
         changed = ["Pomona.InputChanged"] if name == "ListBatch" else []
-        assert handler["ErrorEquals"] == [*changed, "Pomona.Damaged"], name
-        if name in ("CheckParts", "Reduce", "Report"):
+        throttled = [THROTTLED] if name in children else []
+        assert handler["ErrorEquals"] == [*changed, "Pomona.Damaged", *throttled], name
+        if name not in children:
             assert (handler["ResultPath"], handler["Next"]) == (None, "IsDamageMendable"), name
-    assert states["IsDamageMendable"]["Choices"][0]["Next"] == "Replan"
+    assert set(caught) - children == {*CHECKS.values(), "Reduce", "Report"}
+    assert {name: state["Next"] for name, state in maps(states)} == CHECKS
+
+
+def test_a_check_leads_on_to_a_new_plan_or_back_into_its_map(states):
+    for map_name, check in CHECKS.items():
+        payload = states[check]["Parameters"]["Payload"]
+        assert (payload["task"], payload["stage"]) == ("check", map_name.lower())
+        found = states[states[check]["Next"]]
+        ways = {choice["Variable"]: choice for choice in found["Choices"]}
+        assert list(ways) == ["$.check.missing", "$.check.changed", "$.check.damaged", "$.check.idle"]
+        assert (
+            ways["$.check.changed"]["Next"] == "IsPlanStillTrue"
+            and ways["$.check.damaged"]["Next"] == "IsDamageMendable"
+        )
+        back = states[ways["$.check.idle"]["Next"]]
+        assert (back["Parameters"], back["ResultPath"], back["Next"]) == ({"key.$": "$.left_key"}, "$.items", map_name)
+        assert states[found["Default"]]["Error"] == THROTTLED
+    for name in ("IsPlanStillTrue", "IsDamageMendable"):
+        assert states[name]["Choices"] == [{"Variable": "$replans", "NumericLessThan": 3, "Next": "Replan"}]
+
+
+def longest_wait(rule):
+    """Seconds of all retries of a rule together."""
+    steps = [rule["IntervalSeconds"] * rule["BackoffRate"] ** retry for retry in range(rule["MaxAttempts"])]
+    return sum(min(step, rule["MaxDelaySeconds"]) for step in steps)
+
+
+def test_throttling_is_waited_out_for_as_long_as_there_is_time(states, template):
+    """A child may be an EXPRESS execution, which ends after 300 seconds: waiting and the call must fit into them."""
+    children = {name for _, state in maps(states) for name in state["ItemProcessor"]["States"]}
+    call = template["Parameters"]["ListBatchTimeout"]["MaxValue"]
+    for name, state in tasks(states):
+        wait = longest_wait(state["Retry"][0])
+        assert wait + call < 300 if name in children else 3_000 < wait < 4_000, name
 
 
 def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
@@ -91,6 +136,8 @@ def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
     for name, state in maps(states):
         assert len(state["Label"]) <= 40
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
+        # Of variables and intrinsic functions in an ItemReader the guide says nothing.
+        assert state["ItemReader"]["Parameters"] == {"Bucket.$": "$.bucket", "Key.$": "$.items.key"}
         assert state["ItemProcessor"]["ProcessorConfig"] == {
             "Mode": "DISTRIBUTED",
             "ExecutionType": "${ChildExecutionType}",
@@ -100,18 +147,6 @@ def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
             state["ResultWriter"]["Parameters"]["Prefix.$"] == f"States.Format('{{}}/map/{name.lower()}', $.run_prefix)"
         )
         assert state["ResultPath"] is None, "results would not fit into the state"
-
-
-def test_children_fit_into_an_express_execution(states, template):
-    """300 seconds, retries included: so a time limit above half of it leaves no room for a second try."""
-    for _, state in maps(states):
-        assert all(
-            child["TimeoutSeconds"] <= 300
-            for child in state["ItemProcessor"]["States"].values()
-            if child["Type"] == "Task"
-        )
-    limit = template["Parameters"]["ListBatchTimeout"]
-    assert limit["Default"] * 2 < 300 and limit["MaxValue"] == 300
 
 
 def tasks(states):

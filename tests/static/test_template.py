@@ -11,35 +11,20 @@ EU = ["eu-west-1", "eu-west-2", "eu-west-3"]
 MAY_BE_ADDED = ["eu-central-1", "eu-north-1"]
 
 
-def accepted(template, region, allowed):
-    """Whether all Rules hold."""
-    values = {"AWS::Region": region, "AllowedRegions": allowed}
-
-    def value(node):
-        return values[node["Ref"]] if isinstance(node, dict) else node
-
-    def holds(assertion):
-        [(function, arguments)] = assertion["Assert"].items()
-        first, second = (value(argument) for argument in arguments)
-        return {"Fn::Contains": lambda: second in first, "Fn::EachMemberIn": lambda: set(first) <= set(second)}[
-            function
-        ]()
-
-    return all(holds(assertion) for rule in template["Rules"].values() for assertion in rule["Assertions"])
-
-
 @pytest.mark.parametrize(
-    "region, allowed, expected",
+    "region, expected",
     [
-        *[(region, EU, True) for region in EU],
-        *[(region, EU, False) for region in [*MAY_BE_ADDED, "us-east-1", "eu-south-1"]],
-        *[(region, [*EU, region], True) for region in MAY_BE_ADDED],
-        ("us-east-1", [*EU, "us-east-1"], False),
-        ("eu-west-1", [*EU, "us-east-1"], False),
+        *[(region, True) for region in [*EU, *MAY_BE_ADDED]],
+        *[(region, False) for region in ["us-east-1", "eu-south-1"]],
     ],
 )
-def test_rules_refuse_every_other_region(template, region, allowed, expected):
-    assert accepted(template, region, allowed) is expected
+def test_a_rule_refuses_every_other_region(template, region, expected):
+    """By lists that are written out: of list parameters in their place the guide does not say that they are taken."""
+    [rule] = template["Rules"].values()
+    [assertion] = rule["Assertions"]
+    possible, where = assertion["Assert"]["Fn::Contains"]
+    assert where == {"Ref": "AWS::Region"}
+    assert (region in possible) is expected
 
 
 def test_what_a_first_deployment_could_not_undo_or_be_refused_for(template):
@@ -145,10 +130,12 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
                 (name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places
             }
     damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {
-        ("ReduceRole", "nodes/*")
+        ("ReduceRole", "nodes/*"),
+        ("PlanRole", "nodes/*"),
     }
     finished = {("ListBatchRole", "parts/fragments/*")}
-    left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in ("features", "pca", "metadata", "errors", "counters")}
+    folders = ("features", "pca", "metadata", "errors", "counters", "problems")
+    left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders}
     assert (
         deleted
         == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}

@@ -25,7 +25,7 @@ pub(crate) struct CostArgs {
     #[arg(long, value_name = "K", required_unless_present = "like")]
     mean_kb: Option<f64>,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "ms_per_image"])]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "free_lambdas", "ms_per_image"])]
     like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
@@ -33,6 +33,9 @@ pub(crate) struct CostArgs {
     /// Shards that are worked on at once (the state machine's `max_concurrency`)
     #[arg(long, value_name = "C", default_value_t = Workload::default().concurrency)]
     concurrency: u32,
+    /// Lambdas that the account has free; `pomona doctor` says how many
+    #[arg(long, value_name = "F", default_value_t = Workload::default().free_lambdas)]
+    free_lambdas: u32,
     /// Milliseconds of a Lambda with one vCPU for each image; large photographs take longer to decode
     #[arg(long, value_name = "M", default_value_t = Workload::default().ms_per_image)]
     ms_per_image: f64,
@@ -55,6 +58,7 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
         images: args.images,
         mean_bytes: (args.mean_kb.unwrap_or_default() * 1e3) as u64,
         concurrency: args.concurrency,
+        free_lambdas: args.free_lambdas,
         ms_per_image: args.ms_per_image,
         ..Workload::default()
     };

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use pomona_aws::RunRequest;
-use pomona_run::{BucketLocation, pace};
+use pomona_run::BucketLocation;
 
 use crate::run::OptionArgs;
 use crate::stack::{self, StackArgs};
@@ -19,9 +19,9 @@ pub(crate) struct StartArgs {
     output: Option<BucketLocation>,
     #[command(flatten)]
     options: OptionArgs,
-    /// Shards that are worked on at once
-    #[arg(long, value_name = "N", default_value_t = pace::SHARDS)]
-    max_concurrency: NonZeroU32,
+    /// Shards that are worked on at once [default: the stack's own]
+    #[arg(long, value_name = "N")]
+    max_concurrency: Option<NonZeroU32>,
     #[command(flatten)]
     stack: StackArgs,
 }
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
         input: args.input,
         output: args.output,
         options: args.options.into_options(),
-        max_concurrency: Some(args.max_concurrency),
+        max_concurrency: args.max_concurrency,
     };
     request.validate()?;
     let stack = args.stack.find().await?;

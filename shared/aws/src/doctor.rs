@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::lambda;
+use crate::lambda::{self, FunctionSettings};
+use crate::plan_says;
 use crate::stack::Stack;
 
 /// The functions whose memory is a parameter of the template.
@@ -34,7 +35,7 @@ pub enum Verdict {
     Good,
     /// A run works, but not well.
     Poor,
-    /// No run can work.
+    /// It has to be mended before a run.
     Bad,
     /// It could not be found out.
     Unknown,
@@ -52,12 +53,17 @@ impl fmt::Display for Verdict {
 }
 
 impl Finding {
-    fn good(subject: &'static str, found: String) -> Self {
+    pub(crate) fn good(subject: &'static str, found: String) -> Self {
         Self { subject, verdict: Verdict::Good, found, remedy: None }
     }
 
-    fn poor(subject: &'static str, found: String, remedy: String) -> Self {
+    pub(crate) fn poor(subject: &'static str, found: String, remedy: String) -> Self {
         Self { subject, verdict: Verdict::Poor, found, remedy: Some(remedy) }
+    }
+
+    /// What has to be mended before a run.
+    pub(crate) fn unfit(subject: &'static str, found: String, remedy: String) -> Self {
+        Self { subject, verdict: Verdict::Bad, found, remedy: Some(remedy) }
     }
 
     /// The message of an error says how to mend it.
@@ -66,13 +72,13 @@ impl Finding {
     }
 
     /// Something that a run does not need the user to be allowed to know.
-    fn unknown(subject: &'static str, error: &Error) -> Self {
+    pub(crate) fn unknown(subject: &'static str, error: &Error) -> Self {
         Self { subject, verdict: Verdict::Unknown, found: error.to_string(), remedy: None }
     }
 }
 
-/// Looks at region, credentials, Lambda concurrency, stack and its Lambdas' memory, in this order. Where one is bad,
-/// those that depend on it are not asked about.
+/// Looks at region, credentials, stack, Lambda concurrency, the Lambdas' memory and what the first of them says of its
+/// rights and its network, in this order. Where one is bad, those that depend on it are not asked about.
 pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Finding> {
     let account = match account {
         Ok(account) => account,
@@ -86,36 +92,46 @@ pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Findi
             return findings;
         }
     }
-    findings.push(concurrency(&account).await);
-    match Stack::find(&account, stack).await {
-        Ok(found) => {
-            findings.push(Finding::good("stack", found.state_machine().to_owned()));
-            findings.push(memory(&account, stack).await);
+    let found = match Stack::find(&account, stack).await {
+        Ok(found) => found,
+        Err(error) => {
+            findings.push(Finding::bad("stack", &error));
+            findings.push(concurrency(&account, pace::SHARDS.get()).await);
+            return findings;
         }
-        Err(error) => findings.push(Finding::bad("stack", &error)),
-    }
+    };
+    findings.push(Finding::good("stack", found.state_machine().to_owned()));
+    let plan = lambda::function(&account, &format!("{stack}-plan")).await;
+    findings.push(concurrency(&account, at_once(plan.as_ref().ok())).await);
+    findings.push(memory(&account, stack).await);
+    findings.extend(plan_says::ask(&account, &found, plan.ok().as_ref()).await);
     findings
 }
 
+/// Shards that the stack's runs work on at once.
+fn at_once(plan: Option<&FunctionSettings>) -> u32 {
+    let own = plan.and_then(|plan| plan.environment.variables.get("POMONA_MAX_CONCURRENCY")?.parse().ok());
+    own.unwrap_or(pace::SHARDS.get())
+}
+
 /// New accounts may have 10 Lambdas at once; 1,000 is the default (Lambda guide, quotas; `infra/README.md`).
-async fn concurrency(account: &Account) -> Finding {
+async fn concurrency(account: &Account, at_once: u32) -> Finding {
     let limit = match lambda::account_limit(account).await {
         Ok(limit) => limit,
         Err(error) => return Finding::unknown("concurrency", &error),
     };
     let (free, all) = (limit.unreserved_concurrent_executions, limit.concurrent_executions);
-    let found = format!("{free} of {all} Lambdas at once are free for a run");
-    let usual = u64::from(pace::SHARDS.get());
-    if free >= usual {
+    let found = format!("{free} of {all} Lambdas at once are free for a run, which works on {at_once} shards at once");
+    if free >= u64::from(at_once) {
         return Finding::good("concurrency", found);
     }
     let remedy = format!(
-        "a run works on {usual} shards at once and would be throttled, which makes it slow but not wrong: \
-         start it with `--max-concurrency {}`, and ask for more under Service Quotas, AWS Lambda, Concurrent \
+        "deploy the stack with MaxConcurrency={0}, or start runs with `--max-concurrency {0}`; more shards at once wait \
+         for each other, for hours where they are many. Ask for more under Service Quotas, AWS Lambda, Concurrent \
          executions (new accounts have few)",
         free.max(1)
     );
-    Finding::poor("concurrency", found, remedy)
+    Finding::unfit("concurrency", found, remedy)
 }
 
 /// A new account's lower memory quota (Lambda guide, quotas) cannot be asked for, but what is deployed was within it.

@@ -20,6 +20,7 @@ mod advice;
 mod doctor;
 mod error;
 mod lambda;
+mod plan_says;
 mod request;
 mod stack;
 mod status;

@@ -64,7 +64,7 @@ mod tests {
         };
         let read = as_the_plan_reads_it(&request);
         assert_eq!((read.input, read.output, read.options), (request.input, request.output, request.options));
-        assert_eq!(Some(read.max_concurrency), request.max_concurrency);
+        assert_eq!(read.max_concurrency, request.max_concurrency);
     }
 
     #[test]

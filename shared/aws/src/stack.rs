@@ -74,9 +74,14 @@ impl Stack {
     pub async fn execution(&self, named: Option<&str>) -> Result<String, Error> {
         match named {
             Some(arn) if arn.starts_with("arn:") => Ok(arn.to_owned()),
-            Some(name) => Ok(format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))),
+            Some(name) => Ok(self.execution_named(name)),
             None => self.newest_execution().await,
         }
+    }
+
+    /// The ARN of the execution of that name, whether or not there is one.
+    pub(crate) fn execution_named(&self, name: &str) -> String {
+        format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
     async fn newest_execution(&self) -> Result<String, Error> {

@@ -13,6 +13,8 @@ const IMAGES: [u64; 3] = [67_000, 1_000_000, 10_000_000];
 const CONCURRENCIES: [u32; 4] = [16, 64, 256, 1_000];
 /// A bucket as it is in the beginning, and one that S3 has partitioned under load.
 const PARTITIONS: [u32; 2] = [1, 16];
+/// A new account, one that others use, too, and one with the usual quota.
+const FREE_LAMBDAS: [u32; 3] = [10, 50, 1_000];
 
 fn main() -> Result<(), Error> {
     let region = std::env::args().nth(1).unwrap_or_else(|| "eu-west-1".to_owned());
@@ -23,7 +25,8 @@ fn main() -> Result<(), Error> {
         table.checked
     );
     print_sizes(&table, &region)?;
-    print_runs(&table, &region)
+    print_runs(&table, &region)?;
+    print_throttled_runs(&table, &region)
 }
 
 fn workload(images: u64) -> Workload {
@@ -80,6 +83,28 @@ fn print_runs(table: &PriceTable, region: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Accounts with fewer Lambdas than a run asks for.
+fn print_throttled_runs(table: &PriceTable, region: &str) -> Result<(), Error> {
+    println!("\n| images | at once | Lambdas free | time | USD | is lost | limits |");
+    println!("|---|---|---|---|---|---|---|");
+    for images in IMAGES {
+        for free_lambdas in FREE_LAMBDAS {
+            let workload = Workload { free_lambdas, partitions: PARTITIONS[1], ..workload(images) };
+            let estimate = Estimate::of(&workload, table, region)?;
+            let run = &estimate.simulation;
+            println!(
+                "| {images} | {} | {free_lambdas} | {} | {:.2} | {} | {} |",
+                workload.concurrency,
+                minutes(run.seconds),
+                estimate.bill.run_usd,
+                if run.fails() { "**yes**" } else { "no" },
+                limits(run),
+            );
+        }
+    }
+    Ok(())
+}
+
 fn print_run(estimate: &Estimate) {
     let run = &estimate.simulation;
     let Workload { images, concurrency, partitions, children, .. } = run.workload;
@@ -109,6 +134,8 @@ fn limits(run: &Simulation) -> String {
         Flag::Memory { function, .. } => format!("**{function} too small**"),
         Flag::History { .. } => "**history**".to_owned(),
         Flag::Items { .. } => "**list of items**".to_owned(),
+        Flag::Throttled { is_lost: true, .. } => "**no Lambda is free**".to_owned(),
+        Flag::Throttled { stage, passes, .. } => format!("{stage} in {passes} passes"),
         Flag::SlowDown { stage, wanted, served } => format!("{stage} wants {wanted:.0}/s of {served:.0}"),
     };
     run.flags.iter().map(name).collect::<Vec<_>>().join(", ")

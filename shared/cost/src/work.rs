@@ -26,6 +26,8 @@ pub(crate) const COLD_START: f64 = 0.2;
 
 /// Pages of a listing that are fetched at once (`pomona_store`).
 const LIST_AT_ONCE: f64 = 16.0;
+/// Images that plan reads a little of (`pomona_lambda`).
+const PROBES: u64 = 5;
 /// Objects on a page of a listing.
 const PAGE: u64 = 1_000;
 /// Objects above this size are uploaded in parts of half of it, with a request to begin and one to end
@@ -83,14 +85,19 @@ impl Work {
 pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
     let mut work = vec![plan(workload, new)];
     if new.shards > 0 {
-        work.extend([extract(workload, new), check(new)]);
+        work.extend([extract(workload, new), check(Stage::Extract, new.shards, 1)]);
     }
     let merges = workload.merges();
     let below = std::iter::once(workload.shards()).chain(merges.iter().copied());
     for (children, &groups) in below.zip(&merges) {
-        work.push(if groups > 1 { combine(children, groups) } else { reduce(children) });
+        if groups > 1 {
+            work.extend([combine(children, groups), check(Stage::Combine, groups, 1)]);
+        } else {
+            work.push(reduce(children));
+        }
     }
-    work.extend([project(workload), report(workload)]);
+    let counters = workload.shards().div_ceil(PAGE);
+    work.extend([project(workload), check(Stage::Project, 0, 1 + counters), report(workload)]);
     work
 }
 
@@ -106,9 +113,11 @@ fn plan(workload: &Workload, new: New) -> Work {
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
+    // A few images that are read first, of a shard each: the list of shards, their listings, the images.
+    let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.
-    let requests = Requests { gets: looked_up + levels + 5, puts: written + 1, lists };
+    let requests = Requests { gets: looked_up + levels + 5 + probes, puts: written + 1, lists };
     Work::of(Stage::Plan, 1, seconds, requests)
 }
 
@@ -125,12 +134,13 @@ fn extract(workload: &Workload, new: New) -> Work {
     Work { image_gets: new.images, ..Work::of(Stage::Extract, new.shards, seconds, requests) }
 }
 
-/// CheckParts reads the plan and looks for each part that was missing.
-fn check(new: New) -> Work {
-    let seconds = (new.shards as f64 / pace::REQUESTS as f64 + 2.0) * LATENCY;
-    let requests = Requests { gets: new.shards + 2, ..Requests::default() };
-    // The plan's function, though the states are those of extract.
-    Work { function: Stage::Plan.spec().function, is_map: false, ..Work::of(Stage::Extract, 1, seconds, requests) }
+/// The check after a Map reads the plan and what the Map worked through, lists the problems that were met, and looks for
+/// `items` one by one; a shard's counters are listed instead.
+fn check(stage: Stage, items: u64, lists: u64) -> Work {
+    let seconds = (items as f64 / pace::REQUESTS as f64 + 2.0) * LATENCY + lists as f64 * LIST_PAGE;
+    let requests = Requests { gets: items + 2, puts: 0, lists };
+    // The plan's function, though the states are those of the stage.
+    Work { function: Stage::Plan.spec().function, is_map: false, ..Work::of(stage, 1, seconds, requests) }
 }
 
 /// One level of merging: `groups` invocations read `children` moments.
@@ -248,15 +258,17 @@ mod tests {
         assert_eq!(
             requests,
             [
-                // One part looked for; its listing, classes, merge level, plan, missing and shards, the last plan, and
-                // the lock.
-                (Stage::Plan, 7, 8, 1),
+                // One part looked for, one image tried; its listing, classes, merge level, plan, missing and shards, the
+                // last plan, and the lock.
+                (Stage::Plan, 10, 8, 1),
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),
-                (Stage::Extract, 3, 0, 0),
+                (Stage::Extract, 3, 0, 1),
                 // The plan, the level, the only part's moments; the model and its digest.
                 (Stage::Reduce, 3, 2, 0),
                 (Stage::Project, 7, 6, 0),
+                // The plan and the shards; the problems and the counters.
+                (Stage::Project, 2, 0, 2),
                 (Stage::Report, 12, 9, 1),
             ]
         );
@@ -269,7 +281,8 @@ mod tests {
         let merged: Vec<_> =
             work.iter().filter(|work| work.function == Function::Reduce).map(|work| work.calls).collect();
         assert_eq!(merged, [256, 4, 1]);
-        let reads: u64 = work.iter().filter(|work| work.stage == Stage::Combine).map(|work| work.requests.gets).sum();
+        let reads: u64 =
+            work.iter().filter(|work| work.is_map && work.stage == Stage::Combine).map(|work| work.requests.gets).sum();
         assert_eq!(reads, (16_384 + 256) + (256 + 4));
     }
 

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
+/// Environments that a function may have without asking AWS for more (Lambda quotas; new accounts have fewer).
+pub(crate) const LAMBDA_QUOTA: u32 = 1_000;
+
 /// What the Lambdas run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -51,6 +54,9 @@ pub struct Workload {
     pub architecture: Architecture,
     /// Shards that are worked on at once.
     pub concurrency: u32,
+    /// Lambdas that the account has free for the run.
+    #[serde(default = "usual_quota")]
+    pub free_lambdas: u32,
     /// What kind of executions the Maps' children are.
     pub children: Children,
     /// How many partitions S3 keeps the input bucket's keys in, each with a request rate of its own. A bucket begins
@@ -65,6 +71,10 @@ pub struct New {
     pub shards: u64,
     /// Images that are read and computed.
     pub images: u64,
+}
+
+fn usual_quota() -> u32 {
+    LAMBDA_QUOTA
 }
 
 impl Default for Workload {
@@ -82,6 +92,7 @@ impl Default for Workload {
             list_batch_timeout: 120,
             architecture: Architecture::default(),
             concurrency: pace::SHARDS.get(),
+            free_lambdas: usual_quota(),
             children: Children::default(),
             partitions: 1,
         }
@@ -109,6 +120,9 @@ impl Workload {
         }
         if self.concurrency == 0 || self.partitions == 0 {
             return refuse("concurrency", "must be at least 1, and so must the partitions");
+        }
+        if self.free_lambdas == 0 {
+            return refuse("free-lambdas", "must be at least 1");
         }
         if self.list_batch_memory.min(self.plan_memory).min(self.other_memory) < 128 {
             return refuse("memory", "must be at least 128 MB, the least that a Lambda has");
@@ -193,6 +207,7 @@ mod tests {
             ("ms-per-image", Workload { ms_per_image: f64::NAN, ..workload(1) }),
             ("ms-per-image", Workload { ms_per_image: 0.0, ..workload(1) }),
             ("concurrency", Workload { concurrency: 0, ..workload(1) }),
+            ("free-lambdas", Workload { free_lambdas: 0, ..workload(1) }),
             ("memory", Workload { plan_memory: 64, ..workload(1) }),
         ];
         for (option, workload) in cases {

@@ -11,8 +11,9 @@ use proptest::prelude::*;
 /// So many partitions that S3 refuses nothing.
 const ENOUGH: u32 = 100_000;
 
+/// A run in an account that has as many Lambdas free as it asks for.
 fn workload(images: u64, concurrency: u32) -> Workload {
-    Workload { images, concurrency, plan_memory: 10_240, ..Workload::default() }
+    Workload { images, concurrency, free_lambdas: concurrency, plan_memory: 10_240, ..Workload::default() }
 }
 
 fn usd(workload: &Workload) -> f64 {
@@ -25,8 +26,10 @@ fn a_run_of_one_shard_takes_the_sum_of_its_calls() {
     let calls: f64 = run.stages.iter().map(|stage| stage.call_seconds).sum();
     // Two Maps, two seconds each beside their only child.
     assert!((run.seconds - calls - 4.0).abs() < 1e-9, "{} {calls}", run.seconds);
-    assert_eq!(run.usage.transitions, 3 + 1 + 3 + 1 + 2);
-    assert_eq!((run.usage.express_requests, run.usage.requests.lists), (2, 3));
+    // Plan, Reduce, Report; the Maps Extract and Project, each with a check, a choice and the pass before it; Start and
+    // two choices.
+    assert_eq!(run.usage.transitions, 3 + 2 * 4 + 3);
+    assert_eq!((run.usage.express_requests, run.usage.requests.lists), (2, 6));
 }
 
 #[test]
@@ -59,6 +62,22 @@ fn ten_million_images_merge_in_three_levels_and_stay_within_every_limit() {
     assert!(!run.fails(), "{:?}", run.flags);
     assert!(run.history_events < 100, "{}", run.history_events);
     assert!(run.stages.iter().filter(|stage| stage.is_map).count() as u64 <= OPEN_MAP_RUNS);
+}
+
+#[test]
+fn no_run_is_lost_because_few_lambdas_are_free() {
+    for images in [67_000, 1_000_000, 10_000_000] {
+        let usual = simulate(&workload(images, 64)).unwrap();
+        for free_lambdas in [10, 50, 1_000] {
+            let run = simulate(&Workload { free_lambdas, ..workload(images, 64) }).unwrap();
+            assert!(!run.fails(), "{images} images, {free_lambdas} free: {:?}", run.flags);
+            let is_throttled = run.flags.iter().any(|flag| matches!(flag, Flag::Throttled { .. }));
+            assert_eq!(is_throttled, free_lambdas < 64, "{images} images, {free_lambdas} free");
+            // A run works a tenth of the calls at once, and no less than that.
+            let slowest = 64.0 / f64::from(free_lambdas.min(64)) * 2.0;
+            assert!(run.seconds >= usual.seconds && run.seconds < slowest * usual.seconds, "{}", run.seconds);
+        }
+    }
 }
 
 #[test]

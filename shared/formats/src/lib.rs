@@ -28,6 +28,7 @@ pub mod model_info;
 pub mod moments_file;
 pub mod part;
 pub mod planned;
+pub mod problem;
 pub mod provenance;
 pub mod recipe;
 pub mod rejects;

@@ -10,9 +10,12 @@ use futures::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::metrics::{Invocation, RunFigures, Work};
+use crate::problems::{self, RunPlace};
+use crate::stores::Stores;
 
 /// What one Lambda does.
 pub trait Function {
@@ -21,6 +24,14 @@ pub trait Function {
 
     /// Answers an event.
     fn handle(&self, event: Value) -> impl Future<Output = Result<Self::Answer, Error>>;
+
+    /// Its open stores.
+    fn stores(&self) -> &Stores;
+
+    /// The run that an event is about, if it is about one.
+    fn run_of(&self, event: &Value) -> Option<RunPlace> {
+        RunPlace::named_in(event)
+    }
 }
 
 /// What a function answers; it goes out as JSON.
@@ -53,42 +64,62 @@ struct Edge<F> {
 
 impl<F: Function> Edge<F> {
     fn new(function: Result<F, Error>) -> Self {
-        Self { function: function.map_err(Diagnostic::from), is_warm: AtomicBool::new(false) }
+        Self { function: function.map_err(|error| unmade(&error)), is_warm: AtomicBool::new(false) }
     }
 
     async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+        let function = self.function.as_ref().map_err(Clone::clone)?;
+        let run = function.run_of(&event.payload);
+        let run_id = run.as_ref().map(|run| run.run_id.as_str().to_owned());
+        let span = tracing::error_span!("invocation", run_id, request_id = event.context.request_id);
+        self.answer_of(function, run, event).instrument(span).await
+    }
+
+    async fn answer_of(
+        &self,
+        function: &F,
+        run: Option<RunPlace>,
+        event: LambdaEvent<Value>,
+    ) -> Result<Value, Diagnostic> {
         let started = Instant::now();
         let is_cold_start = !self.is_warm.swap(true, Ordering::Relaxed);
-        let answer = self.call(event.payload).await.inspect_err(log_failure)?;
+        let (answer, json) = match call(function, event.payload).await {
+            Ok(answered) => answered,
+            Err(error) => {
+                tracing::error!(error = error.name().as_str(), "the invocation failed");
+                return Err(problems::report(function.stores(), run.as_ref(), error).await);
+            }
+        };
         let invocation = Invocation {
             function: &event.context.env_config.function_name,
             request_id: &event.context.request_id,
+            run_id: run.as_ref().map(|run| &run.run_id),
             is_cold_start,
             duration: started.elapsed(),
             work: answer.work(),
             run: answer.run(),
         };
         println!("{}", invocation.line(Utc::now()));
-        serde_json::to_value(answer).map_err(|error| internal(error.to_string()))
-    }
-
-    async fn call(&self, event: Value) -> Result<F::Answer, Diagnostic> {
-        let function = self.function.as_ref().map_err(Clone::clone)?;
-        match AssertUnwindSafe(function.handle(event)).catch_unwind().await {
-            Ok(answer) => answer.map_err(Diagnostic::from),
-            Err(panic) => Err(internal(format!("panic: {}", message_of(panic.as_ref())))),
-        }
+        Ok(json)
     }
 }
 
-/// The message may name an image, so it is logged in detailed logs only; the state machine gets it in any case.
-fn log_failure(diagnostic: &Diagnostic) {
-    tracing::error!(error = diagnostic.error_type, "the invocation failed");
-    tracing::debug!(error = diagnostic.error_type, message = diagnostic.error_message);
+/// The answer, and the JSON that it goes out as.
+async fn call<F: Function>(function: &F, event: Value) -> Result<(F::Answer, Value), Error> {
+    let answer = AssertUnwindSafe(function.handle(event)).catch_unwind().await;
+    let answer = answer.map_err(|panic| internal(format!("panic: {}", message_of(panic.as_ref()))))??;
+    let json = serde_json::to_value(&answer).map_err(|error| internal(error.to_string()))?;
+    Ok((answer, json))
 }
 
-fn internal(problem: String) -> Diagnostic {
-    Error::from(pomona_formats::Error::Internal(problem)).into()
+fn internal(problem: String) -> Error {
+    pomona_formats::Error::Internal(problem).into()
+}
+
+/// What a function is made of, its settings and its model, names no image.
+fn unmade(error: &Error) -> Diagnostic {
+    tracing::error!(error = error.name().as_str(), message = %error, "the function could not be made");
+    Diagnostic { error_type: error.name().as_str().to_owned(), error_message: error.to_string() }
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> &str {
@@ -99,12 +130,27 @@ fn message_of(panic: &(dyn Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
     use lambda_runtime::Context;
+    use pomona_store::Store;
+    use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
     use serde_json::json;
 
-    struct Echo;
+    use crate::error::one_of_each_kind;
+    use crate::logging;
+
+    /// Stands in every text that a message can be made of.
+    const MARK: &str = "family/Anna.jpg";
+    const RUN_ID: &str = "20260131T120000Z-0123abcd";
+
+    /// Does what the event says.
+    #[derive(Default)]
+    struct Echo {
+        stores: Stores,
+        error: Mutex<Option<Error>>,
+    }
 
     #[derive(Debug, Serialize)]
     struct Echoed(Value);
@@ -115,30 +161,45 @@ mod tests {
         type Answer = Echoed;
 
         async fn handle(&self, event: Value) -> Result<Echoed, Error> {
-            match event["then"].as_str() {
-                Some("panic") => panic!("no {}", "way"),
-                Some("fail") => {
-                    Err(pomona_dataset::Error::Changed { location: "s3://in".into(), id: "a/secret.jpg".into() })?
-                }
-                _ => Ok(Echoed(event)),
+            if event["then"] == "panic" {
+                panic!("no way with {MARK}");
             }
+            self.error.lock().unwrap().take().map_or(Ok(Echoed(event)), Err)
         }
+
+        fn stores(&self) -> &Stores {
+            &self.stores
+        }
+    }
+
+    /// A function over a store, which fails with `error`.
+    fn failing(store: Arc<dyn Store>, error: Option<Error>) -> Echo {
+        Echo { stores: [("s3://out".parse().unwrap(), store)].into_iter().collect(), error: Mutex::new(error) }
+    }
+
+    fn empty() -> Arc<MemoryStore> {
+        Arc::new(MemoryStore::new("s3://out", BTreeMap::new()))
     }
 
     async fn answer(function: Result<Echo, Error>, event: Value) -> Result<Value, Diagnostic> {
         Edge::new(function).answer(LambdaEvent::new(event, Context::default())).await
     }
 
-    #[tokio::test]
-    async fn an_event_is_answered_by_the_function() {
-        assert_eq!(answer(Ok(Echo), json!({"a": 1})).await.unwrap(), json!({"a": 1}));
+    fn event() -> Value {
+        json!({"output": "s3://out", "run_id": RUN_ID})
+    }
+
+    /// The message that lies where a diagnostic says.
+    async fn message_beside_the_run(output: &MemoryStore, diagnostic: &Diagnostic) -> Value {
+        let named = diagnostic.error_message.split(' ').find_map(|word| word.strip_prefix("s3://out/"));
+        let key = named.unwrap_or_else(|| panic!("{} names no file", diagnostic.error_message));
+        assert!(key.starts_with(&format!("runs/{RUN_ID}/problems/{}-", diagnostic.error_type)), "{key}");
+        serde_json::from_slice(&output.get(key).await.unwrap().bytes).unwrap()
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_internal_error_with_its_message() {
-        let diagnostic = answer(Ok(Echo), json!({"then": "panic"})).await.unwrap_err();
-        assert_eq!(diagnostic.error_type, "Pomona.Internal");
-        assert!(diagnostic.error_message.contains("no way"), "{}", diagnostic.error_message);
+    async fn an_event_is_answered_by_the_function() {
+        assert_eq!(answer(Ok(Echo::default()), json!({"a": 1})).await.unwrap(), json!({"a": 1}));
     }
 
     #[tokio::test]
@@ -147,6 +208,25 @@ mod tests {
         let diagnostic = answer(Err(reason.into()), json!({})).await.unwrap_err();
         assert_eq!(diagnostic.error_type, "Pomona.RegionNotAllowed");
         assert!(diagnostic.error_message.contains("us-east-1"), "{}", diagnostic.error_message);
+    }
+
+    #[tokio::test]
+    async fn an_error_of_no_run_leaves_as_its_outline() {
+        let error = Error::Event { subject: "the event", problem: MARK.into() };
+        let diagnostic = answer(Ok(failing(empty(), Some(error))), json!({"output": MARK})).await.unwrap_err();
+        assert_eq!(diagnostic.error_type, "Pomona.BadInput");
+        assert!(diagnostic.error_message.starts_with("the event cannot be used; "), "{}", diagnostic.error_message);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_cannot_be_kept_is_the_error_because_a_run_that_goes_on_counts_them() {
+        let changed = pomona_dataset::Error::Changed { location: "s3://in".into(), id: MARK.into() };
+        let store = FailingStore::new(empty());
+        store.on(Operation::Put, |_| true, .., Fault::transient());
+        let diagnostic = answer(Ok(failing(Arc::new(store), Some(changed.into()))), event()).await.unwrap_err();
+        assert_eq!(diagnostic.error_type, "Pomona.Retryable");
+        assert!(diagnostic.error_message.contains("Pomona.InputChanged"), "{}", diagnostic.error_message);
+        assert!(!diagnostic.error_message.contains(MARK));
     }
 
     #[derive(Clone, Default)]
@@ -163,16 +243,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_logged_by_its_name_and_without_the_image_that_the_message_names() {
+    async fn what_a_user_or_an_image_gave_an_error_stands_beside_the_run_and_nowhere_else() {
         let log = Log::default();
         let writer = log.clone();
-        let lines =
-            tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(move || writer.clone());
+        let lines = logging::lines().with_writer(move || writer.clone());
         // For all threads: one that holds for this thread alone can miss lines while other tests log in theirs.
-        tracing::subscriber::set_global_default(lines.finish()).expect("no other test here listens");
-        let diagnostic = answer(Ok(Echo), json!({"then": "fail"})).await.unwrap_err();
-        assert!(diagnostic.error_message.contains("a/secret.jpg"));
+        tracing::subscriber::set_global_default(logging::subscriber(lines)).expect("no other test here listens");
+        let output = empty();
+        let mut kept = 0;
+        for (name, error) in one_of_each_kind(MARK) {
+            let message = error.to_string();
+            let diagnostic = answer(Ok(failing(output.clone(), Some(error))), event()).await.unwrap_err();
+            assert_eq!(diagnostic.error_type, name);
+            assert!(!diagnostic.error_message.contains(MARK), "{}", diagnostic.error_message);
+            let found = message_beside_the_run(&output, &diagnostic).await;
+            assert_eq!(found, json!({"error": name, "message": message}));
+            kept += usize::from(message.contains(MARK));
+        }
+        assert!(kept > 25, "only {kept} errors had the mark in them");
+
+        let usual = std::panic::take_hook();
+        logging::log_panics_by_their_place();
+        let mut event = event();
+        event["then"] = "panic".into();
+        let diagnostic = answer(Ok(failing(output.clone(), None)), event).await.unwrap_err();
+        std::panic::set_hook(usual);
+        assert_eq!(diagnostic.error_type, "Pomona.Internal");
+        assert!(!diagnostic.error_message.contains(MARK), "{}", diagnostic.error_message);
+        let found = message_beside_the_run(&output, &diagnostic).await;
+        assert!(found["message"].as_str().unwrap().contains("no way with"), "{found}");
+
         let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert!(logged.contains("Pomona.InputChanged") && !logged.contains("secret"), "{logged}");
+        assert!(!logged.contains(MARK), "{logged}");
+        assert!(logged.contains("Pomona.InputChanged") && logged.contains("edge.rs"), "{logged}");
+        let of_runs = logged.lines().filter(|line| line.contains("the invocation failed")).collect::<Vec<_>>();
+        assert!(of_runs.len() > 30 && of_runs.iter().filter(|line| line.contains(RUN_ID)).count() > 30, "{logged}");
     }
 }

@@ -1,6 +1,5 @@
 //! What can go wrong in a Lambda, and the name under which it leaves.
 
-use lambda_runtime::Diagnostic;
 use pomona_run::ErrorName;
 
 /// Why an event could not be answered.
@@ -30,6 +29,23 @@ pub enum Error {
         /// What it answered.
         problem: String,
     },
+    /// Of some images that were tried, spread over all, none may be read.
+    #[error(
+        "no image can be read: {problem}; {}",
+        if *needs_key {
+            "the roles of plan and list-batch need the KMS key that the images are encrypted with: name it to the \
+             stack as InputBucketKmsKeyArn, and let the key's own policy allow this account's roles"
+        } else {
+            "the roles of plan and list-batch need s3:GetObject there: see that the stack's InputBucketName and \
+             InputPrefix hold the images, and that the bucket's own policy allows this account's roles"
+        }
+    )]
+    NoImageReadable {
+        /// Whether it is the key that may not be used, and not the bucket.
+        needs_key: bool,
+        /// What S3 said of the first of them.
+        problem: String,
+    },
     /// The stage failed.
     #[error(transparent)]
     Stage(#[from] pomona_stages::Error),
@@ -39,9 +55,21 @@ impl Error {
     /// The name that this error has for the state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Event { .. } | Self::Setting { .. } => ErrorName::BadInput,
+            Self::Event { .. } | Self::Setting { .. } | Self::NoImageReadable { .. } => ErrorName::BadInput,
             Self::Call { .. } => ErrorName::Retryable,
             Self::Stage(error) => error.name(),
+        }
+    }
+
+    /// What may be said of this error anywhere: nothing that a user or an image gave it.
+    pub(crate) fn outline(&self) -> String {
+        match self {
+            Self::Event { subject, .. } => format!("{subject} cannot be used"),
+            Self::Setting { name, .. } => format!("the function's environment variable {name} cannot be used"),
+            Self::Call { call, .. } => format!("{call} failed"),
+            Self::NoImageReadable { needs_key: true, .. } => "no image can be read without its KMS key".to_owned(),
+            Self::NoImageReadable { .. } => "no image can be read".to_owned(),
+            Self::Stage(_) => "the stage failed".to_owned(),
         }
     }
 
@@ -86,97 +114,101 @@ impl From<pomona_store::Error> for Error {
     }
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Self {
-        Self { error_type: error.name().as_str().to_owned(), error_message: error.to_string() }
-    }
+/// An error of each kind whose texts all hold `mark`, with the name that it must leave under.
+#[cfg(test)]
+pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
+    use pomona_dataset::Error as DatasetError;
+    use pomona_formats::Error as FileError;
+    use pomona_formats::error::Damage;
+    use pomona_pca::Error as PcaError;
+    use pomona_run::error::NoLocation;
+    use pomona_run::{Error as RunError, RunId};
+    use pomona_stages::Error as StageError;
+    use pomona_store::Error as StoreError;
+
+    let text = || mark.to_owned();
+    let stage = |error: StageError| Error::Stage(error);
+    let cases = vec![
+        ("Pomona.BadInput", Error::Event { subject: "the event", problem: text() }),
+        ("Pomona.BadInput", Error::setting("POMONA_MODEL", text())),
+        ("Pomona.BadInput", Error::NoImageReadable { needs_key: true, problem: text() }),
+        ("Pomona.Retryable", Error::call("sqs:SendMessage", std::io::Error::other(text()))),
+        ("Pomona.BadInput", RunError::option("limit", text()).into()),
+        ("Pomona.BadInput", RunError::Location(NoLocation(text())).into()),
+        ("Pomona.BadInput", RunError::OutputInsideInput { input: text(), output: text() }.into()),
+        ("Pomona.RegionNotAllowed", RunError::RegionNotAllowed { region: text(), allowed: text() }.into()),
+        ("Pomona.Retryable", StoreError::Transient { location: text(), key: text(), reason: text() }.into()),
+        ("Pomona.BadInput", StoreError::Denied { location: text(), key: text(), reason: text() }.into()),
+        ("Pomona.BadInput", StoreError::Full { location: text(), key: text() }.into()),
+        ("Pomona.BadInput", StoreError::Invalid { subject: text(), reason: text() }.into()),
+        (
+            "Pomona.BadInput",
+            StoreError::Other { action: "read", location: text(), key: text(), source: text().into() }.into(),
+        ),
+        ("Pomona.Inconsistent", StoreError::NotFound { location: text(), key: text() }.into()),
+        ("Pomona.Inconsistent", StoreError::Changed { location: text(), key: text() }.into()),
+        ("Pomona.Inconsistent", StoreError::AlreadyExists { location: text(), key: text() }.into()),
+        ("Pomona.InputChanged", DatasetError::Changed { location: text(), id: text() }.into()),
+        ("Pomona.Damaged", FileError::Damaged { file: text(), damage: Damage::Altered }.into()),
+        ("Pomona.Inconsistent", FileError::Inconsistent { file: text(), problem: text() }.into()),
+        ("Pomona.Inconsistent", FileError::Table { file: text(), problem: text() }.into()),
+        ("Pomona.BadInput", FileError::NoRun { location: text(), named: None, finished: Vec::new() }.into()),
+        ("Pomona.Internal", FileError::Internal(text()).into()),
+        ("Pomona.Inconsistent", stage(PcaError::Encoding(text()).into())),
+        ("Pomona.Inconsistent", stage(PcaError::NotFinite { feature: 3 }.into())),
+        (
+            "Pomona.BadInput",
+            stage(PcaError::ComponentsOutOfRange { requested: 9, count: 3, dimensions: 5, limit: 2 }.into()),
+        ),
+        ("Pomona.Internal", stage(PcaError::NoConvergence { dimensions: 5 }.into())),
+        (
+            "Pomona.NoImages",
+            stage(StageError::NoImages {
+                location: text(),
+                files: 0,
+                extensions: text(),
+                filter: Some(text()),
+                skipped: vec![text()],
+            }),
+        ),
+        ("Pomona.NoImages", stage(StageError::Emptied { location: text(), run_id: RunId::now(), images: 3 })),
+        (
+            "Pomona.TooManyRejects",
+            stage(StageError::TooManyRejects {
+                rejects: 2,
+                images: 3,
+                reasons: text(),
+                allowed: 0.1,
+                first: text(),
+                run: text(),
+            }),
+        ),
+        (
+            "Pomona.TooManyRejects",
+            stage(StageError::NothingUsable { images: 3, reasons: text(), first: text(), run: text() }),
+        ),
+        ("Pomona.BadInput", stage(StageError::OneImage { rejects: 1, images: 2, first: text() })),
+        ("Pomona.BadInput", stage(StageError::TooWide { features: 9, needed: text(), available: text() })),
+        ("Pomona.Busy", stage(StageError::Busy { location: text(), holder: text() })),
+        ("Pomona.Inconsistent", stage(StageError::Invalid { failed: text(), file: text() })),
+        ("Pomona.BadInput", stage(StageError::Recipe { file: text(), problem: text() })),
+    ];
+    let mut names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ErrorName::ALL.len(), "a name without a case: {names:?}");
+    cases
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pomona_dataset::Error as DatasetError;
-    use pomona_formats::Error as FileError;
-    use pomona_formats::error::Damage;
-    use pomona_pca::Error as PcaError;
-    use pomona_run::{Error as RunError, RunId};
-    use pomona_stages::Error as StageError;
-    use pomona_store::Error as StoreError;
-
-    fn store_error(is_retryable: bool) -> StageError {
-        let (location, key, reason) = ("s3://b".to_owned(), "k".to_owned(), "r".to_owned());
-        match is_retryable {
-            true => StoreError::Transient { location, key, reason }.into(),
-            false => StoreError::Denied { location, key, reason }.into(),
-        }
-    }
-
-    fn text() -> String {
-        "x".to_owned()
-    }
 
     #[test]
-    fn each_error_of_the_pipeline_leaves_under_its_name_with_its_message() {
-        let cases = [
-            ("Pomona.BadInput", RunError::option("limit", text()).into()),
-            ("Pomona.BadInput", RunError::OutputInsideInput { input: text(), output: text() }.into()),
-            ("Pomona.BadInput", store_error(false)),
-            ("Pomona.Retryable", store_error(true)),
-            (
-                "Pomona.NoImages",
-                StageError::NoImages {
-                    location: text(),
-                    files: 0,
-                    extensions: text(),
-                    filter: None,
-                    skipped: Vec::new(),
-                },
-            ),
-            ("Pomona.InputChanged", DatasetError::Changed { location: text(), id: text() }.into()),
-            (
-                "Pomona.TooManyRejects",
-                StageError::TooManyRejects {
-                    rejects: 2,
-                    images: 3,
-                    reasons: text(),
-                    allowed: 0.1,
-                    first: text(),
-                    run: text(),
-                },
-            ),
-            ("Pomona.Busy", StageError::Busy { location: text(), holder: text() }),
-            ("Pomona.RegionNotAllowed", RunError::RegionNotAllowed { region: text(), allowed: text() }.into()),
-            ("Pomona.NoImages", StageError::Emptied { location: text(), run_id: RunId::now(), images: 3 }),
-            ("Pomona.Damaged", FileError::Damaged { file: text(), damage: Damage::Altered }.into()),
-            ("Pomona.Inconsistent", FileError::Inconsistent { file: text(), problem: text() }.into()),
-            ("Pomona.Inconsistent", StageError::Invalid { failed: text(), file: text() }),
-            ("Pomona.Inconsistent", FileError::Table { file: text(), problem: text() }.into()),
-            ("Pomona.Inconsistent", PcaError::Encoding(text()).into()),
-            ("Pomona.Inconsistent", PcaError::NotFinite { feature: 3 }.into()),
-            ("Pomona.Inconsistent", StoreError::NotFound { location: text(), key: text() }.into()),
-            (
-                "Pomona.BadInput",
-                PcaError::ComponentsOutOfRange { requested: 9, count: 3, dimensions: 5, limit: 2 }.into(),
-            ),
-            ("Pomona.Internal", PcaError::NoConvergence { dimensions: 5 }.into()),
-            ("Pomona.Internal", FileError::Internal(text()).into()),
-        ];
-        let mut names: Vec<&str> = cases.iter().map(|(name, _)| *name).collect();
-        for (name, error) in cases {
-            let message = error.to_string();
-            let diagnostic = Diagnostic::from(Error::from(error));
-            assert_eq!((diagnostic.error_type.as_str(), diagnostic.error_message), (name, message));
+    fn each_error_leaves_under_its_name() {
+        for (name, error) in one_of_each_kind("x") {
+            assert_eq!(error.name().as_str(), name, "{error}");
         }
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), ErrorName::ALL.len(), "a name without a case: {names:?}");
-    }
-
-    #[test]
-    fn events_and_settings_that_cannot_be_used_are_bad_input() {
-        let event = Error::Event { subject: "the event", problem: text() };
-        assert_eq!(Diagnostic::from(event).error_type, "Pomona.BadInput");
-        assert_eq!(Diagnostic::from(Error::setting("POMONA_MODEL", text())).error_type, "Pomona.BadInput");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! | Lambda | function | stage |
 //! |---|---|---|
-//! | plan | [`plan::Planner`] | takes the output's lock and plans; counts missing parts |
+//! | plan | [`plan::Planner`] | takes the output's lock and plans; counts what a Map left undone |
 //! | list-batch | [`list_batch::ListBatch`] | extracts one shard |
 //! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits the PCA |
 //! | project-map | [`project_map::ProjectMap`] | projects one shard |
@@ -14,7 +14,8 @@
 //!
 //! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself.
 //! An [`Error`] leaves a Lambda under one of the closed set of names `Pomona.*`, which the state machine's `Retry`
-//! matches. Lines of the log and metrics go to standard output as JSON; at level info they hold no image key.
+//! matches; its message, which may name images, is written beside the run. Lines of the log and metrics go to standard
+//! output as JSON; at level info they hold no image key.
 //!
 //! ```no_run
 //! use pomona_lambda::plan::Planner;
@@ -26,7 +27,9 @@
 //! # }
 //! ```
 
+mod check;
 mod cost;
+mod diagnose;
 mod edge;
 mod error;
 mod event;
@@ -35,6 +38,8 @@ pub mod list_batch;
 mod logging;
 mod metrics;
 pub mod plan;
+mod probe;
+mod problems;
 pub mod project_map;
 pub mod reduce;
 pub mod report;
@@ -42,6 +47,7 @@ mod settings;
 mod stores;
 pub mod trigger;
 
+pub use check::Checked;
 pub use cost::StackSettings;
 pub use edge::{Answer, Function, serve};
 pub use error::Error;
@@ -49,5 +55,6 @@ pub use executions::Executions;
 pub use logging::start_logging;
 pub use metrics::{RunFigures, Work};
 pub use pomona_run::BucketLocation;
+pub use problems::RunPlace;
 pub use settings::Settings;
 pub use stores::Stores;

@@ -58,10 +58,14 @@ impl Function for ListBatch {
         }
         Ok(extracted?)
     }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
+    }
 }
 
 impl Answer for Extracted {
     fn work(&self) -> Work {
-        Work { images: Some(self.computed), rejects: Some(self.rejects), bytes: Some(self.bytes) }
+        Work { images: Some(self.computed), rejects: Some(self.rejects), bytes: Some(self.bytes), ..Work::default() }
     }
 }

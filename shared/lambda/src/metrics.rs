@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use pomona_run::RunId;
 use pomona_run::stage::Timing;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,8 @@ pub struct Work {
     pub rejects: Option<u64>,
     /// Bytes that were read (list-batch) or written (project-map) for them.
     pub bytes: Option<u64>,
+    /// Minutes for which the oldest run has been going (trigger).
+    pub running_minutes: Option<u64>,
 }
 
 /// A finished run in figures.
@@ -45,6 +48,7 @@ type Measure = (&'static str, &'static str, Value);
 pub(crate) struct Invocation<'a> {
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
+    pub(crate) run_id: Option<&'a RunId>,
     pub(crate) is_cold_start: bool,
     pub(crate) duration: Duration,
     pub(crate) work: Work,
@@ -66,6 +70,7 @@ impl Invocation<'_> {
         );
         line.insert("function".to_owned(), self.function.into());
         line.insert("request_id".to_owned(), self.request_id.into());
+        line.extend(self.run_id.map(|run_id| ("run_id".to_owned(), run_id.as_str().into())));
         line.extend(measures.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
         line.into()
     }
@@ -76,8 +81,13 @@ impl Invocation<'_> {
             ("duration", "Milliseconds", milliseconds.into()),
             ("cold_start", "Count", u8::from(self.is_cold_start).into()),
         ];
-        let Work { images, rejects, bytes } = self.work;
-        let counts = [("images", "Count", images), ("rejects", "Count", rejects), ("bytes", "Bytes", bytes)];
+        let Work { images, rejects, bytes, running_minutes } = self.work;
+        let counts = [
+            ("images", "Count", images),
+            ("rejects", "Count", rejects),
+            ("bytes", "Bytes", bytes),
+            ("running_minutes", "None", running_minutes),
+        ];
         measures.extend(counts.into_iter().filter_map(|(name, unit, count)| Some((name, unit, count?.into()))));
         if let Some(images) = images.filter(|&images| images > 0) {
             measures.push(("ms_per_image", "Milliseconds", (milliseconds / images as f64).into()));
@@ -97,9 +107,11 @@ mod tests {
     }
 
     fn line_of_run(work: Work, run: Option<&RunFigures>) -> Value {
+        let run_id = "20260131T120000Z-0123abcd".parse().unwrap();
         let invocation = Invocation {
             function: "pomona-list-batch",
             request_id: "1-2",
+            run_id: Some(&run_id),
             is_cold_start: true,
             duration: Duration::from_millis(500),
             work,
@@ -112,7 +124,7 @@ mod tests {
     fn a_line_has_the_embedded_metric_format() {
         let metric = |name, unit| json!({"Name": name, "Unit": unit});
         assert_eq!(
-            line(Work { images: Some(50), rejects: Some(2), bytes: Some(4096) }),
+            line(Work { images: Some(50), rejects: Some(2), bytes: Some(4096), ..Work::default() }),
             json!({
                 "_aws": {
                     "Timestamp": 1_700_000_000_123_u64,
@@ -127,6 +139,7 @@ mod tests {
                 },
                 "function": "pomona-list-batch",
                 "request_id": "1-2",
+                "run_id": "20260131T120000Z-0123abcd",
                 "duration": 500.0,
                 "cold_start": 1,
                 "images": 50,

@@ -1,14 +1,15 @@
-//! The Lambda `plan`: takes the output's lock and plans a run, or counts the parts that a run still lacks.
+//! The Lambda `plan`: takes the output's lock and plans a run, or checks what a Map left undone.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_dataset::{Files, Source};
+use pomona_dataset::Files;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
+use pomona_run::diagnosis::Diagnosis;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Location, Options, RunId, pace};
+use pomona_run::{Location, Options, RunId};
 use pomona_stages::lock::{self, Holders};
 use pomona_stages::{expiry, plan, recipe};
 use pomona_store::Store;
@@ -16,10 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::BucketLocation;
+use crate::check::{CheckRequest, Checked, check};
+use crate::diagnose::{DiagnoseRequest, diagnose};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::{parse, task};
 use crate::executions::Executions;
+use crate::probe::probe;
+use crate::problems::RunPlace;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
@@ -37,6 +42,8 @@ pub struct Planner {
     pub input: Option<BucketLocation>,
     /// Where results go when a request does not say.
     pub output: Option<BucketLocation>,
+    /// Shards that are worked on at once when a request does not say.
+    pub max_concurrency: NonZeroU32,
     /// The age at which what a run is going to use is made young again; never, where nothing expires.
     pub refresh_age: Option<Duration>,
     /// What is known about others that hold the output.
@@ -68,16 +75,12 @@ pub struct ExecutionInput {
     /// What the user chose.
     #[serde(default)]
     pub options: Options,
-    /// Shards that are worked on at once.
-    #[serde(default = "default_concurrency")]
-    pub max_concurrency: NonZeroU32,
+    /// Shards that are worked on at once; the stack's own number where nobody says.
+    #[serde(default)]
+    pub max_concurrency: Option<NonZeroU32>,
     /// When the trigger asked for the run; for people, and so that no two of its requests are the same.
     #[serde(default)]
     pub requested: Option<DateTime<Utc>>,
-}
-
-fn default_concurrency() -> NonZeroU32 {
-    pace::SHARDS
 }
 
 /// What the function answers.
@@ -87,10 +90,9 @@ pub enum PlanAnswer {
     /// To the task `plan`.
     Planned(Box<ExecutionState>),
     /// To the task `check`.
-    Checked {
-        /// Parts that do not exist yet.
-        missing: u64,
-    },
+    Checked(Checked),
+    /// To the task `diagnose`.
+    Diagnosed(Diagnosis),
 }
 
 impl Answer for PlanAnswer {}
@@ -108,8 +110,10 @@ pub struct ExecutionState {
     pub bucket: String,
     /// The run's folder, without a slash at its end.
     pub run_prefix: String,
-    /// The shards without a part.
-    pub missing_key: String,
+    /// What the next Map works through, first the shards without a part.
+    pub items: Items,
+    /// What a Map left, where a check has found any.
+    pub left_key: String,
     /// All shards.
     pub shards_key: String,
     /// Listed images.
@@ -122,13 +126,23 @@ pub struct ExecutionState {
     pub combine_levels: u32,
     /// Shards that are worked on at once.
     pub max_concurrency: NonZeroU32,
+    /// What the last check found: nothing yet.
+    pub check: Checked,
+}
+
+/// A list that a Map reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Items {
+    /// Its complete key in the output's bucket.
+    pub key: String,
 }
 
 /// What the function is asked for.
 #[derive(Debug)]
 enum Event {
     Plan { execution: Execution, request: Box<ExecutionInput> },
-    Check { output: BucketLocation, run_id: RunId },
+    Check(CheckRequest),
+    Diagnose(DiagnoseRequest),
 }
 
 impl Event {
@@ -138,6 +152,7 @@ impl Event {
         enum Task {
             Plan,
             Check,
+            Diagnose,
         }
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -146,22 +161,14 @@ impl Event {
             // A list would fill the input's fields one after the other, and an empty one leave all at their defaults.
             request: Map<String, Value>,
         }
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct ToCheck {
-            output: BucketLocation,
-            run_id: RunId,
-        }
         match task(event)? {
             (Task::Plan, event) => {
                 let ToPlan { execution, request } = parse("the event", event)?;
                 let request = Box::new(parse("the execution's input", request.into())?);
                 Ok(Self::Plan { execution, request })
             }
-            (Task::Check, event) => {
-                let ToCheck { output, run_id } = parse("the event", event)?;
-                Ok(Self::Check { output, run_id })
-            }
+            (Task::Check, event) => Ok(Self::Check(parse("the event", event)?)),
+            (Task::Diagnose, event) => Ok(Self::Diagnose(parse("the event", event)?)),
         }
     }
 }
@@ -177,6 +184,7 @@ impl Planner {
             recipe: recipe::read_beside(&settings.model)?,
             input: settings.input.clone(),
             output: settings.output.clone(),
+            max_concurrency: settings.max_concurrency,
             refresh_age: settings.refresh_age,
             holders: Box::new(Executions),
         })
@@ -189,7 +197,7 @@ impl Planner {
         Location::from(input.clone()).refuse_inside(&output.clone().into())?;
         let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
 
-        let run_id = RunId::new(execution.started, &execution.name);
+        let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
         let wanted = plan::PlanRequest {
             run_id: &run_id,
@@ -198,8 +206,8 @@ impl Planner {
             recipe: &self.recipe,
             on_file: &|| {},
         };
-        match self.plan_and_refresh(&Files::new(from.as_ref()), to.as_ref(), &wanted).await {
-            Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency)),
+        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &wanted).await {
+            Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
                 Err(error)
@@ -209,11 +217,12 @@ impl Planner {
 
     async fn plan_and_refresh(
         &self,
-        from: &dyn Source,
+        from: &dyn Store,
         to: &dyn Store,
         wanted: &plan::PlanRequest<'_>,
     ) -> Result<planned::Plan, Error> {
-        let plan = plan::plan(from, to, wanted).await?;
+        let plan = plan::plan(&Files::new(from), to, wanted).await?;
+        probe(from, to, &plan).await?;
         if let Some(age) = self.refresh_age {
             expiry::refresh(to, &plan.run_id, age).await?;
         }
@@ -229,11 +238,37 @@ impl Function for Planner {
             Event::Plan { execution, request } => {
                 Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, *request).await?)))
             }
-            Event::Check { output, run_id } => {
-                let output = self.stores.open(&output).await?;
-                Ok(PlanAnswer::Checked { missing: plan::count_missing(output.as_ref(), &run_id).await? })
+            Event::Check(request) => Ok(PlanAnswer::Checked(check(&self.stores, &request).await?)),
+            Event::Diagnose(request) => {
+                let diagnosis = Box::pin(diagnose(&self.stores, self.input.as_ref(), &request)).await;
+                Ok(PlanAnswer::Diagnosed(diagnosis))
             }
         }
+    }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// A run that is to be planned has no name in its event. Nothing is written below an input, problems neither.
+    fn run_of(&self, event: &Value) -> Option<RunPlace> {
+        let location = |name: &str, otherwise: &Option<BucketLocation>| {
+            BucketLocation::deserialize(&event["request"][name]).ok().or_else(|| otherwise.clone())
+        };
+        let planned = || {
+            let output = location("output", &self.output)?;
+            if let Some(input) = location("input", &self.input) {
+                Location::from(input).refuse_inside(&output.clone().into()).ok()?;
+            }
+            Some(RunPlace { output, run_id: Execution::deserialize(&event["execution"]).ok()?.run_id() })
+        };
+        RunPlace::named_in(event).or_else(planned)
+    }
+}
+
+impl Execution {
+    fn run_id(&self) -> RunId {
+        RunId::new(self.started, &self.name)
     }
 }
 
@@ -266,13 +301,15 @@ fn planned(
         run_id: plan.run_id.clone(),
         bucket: output.bucket().to_owned(),
         run_prefix: output.key(layout.root()),
-        missing_key: output.key(&layout.missing()),
+        items: Items { key: output.key(&layout.missing()) },
+        left_key: output.key(&layout.left()),
         shards_key: output.key(&layout.shards()),
         images: plan.images,
         shards: plan.shards,
         missing: plan.missing,
         combine_levels: plan.merge_levels.saturating_sub(1),
         max_concurrency,
+        check: Checked::default(),
         input,
         output,
     }
@@ -292,14 +329,14 @@ mod tests {
     fn request(request: Value) -> Result<ExecutionInput, Error> {
         match Event::parse(event(request))? {
             Event::Plan { request, .. } => Ok(*request),
-            Event::Check { .. } => unreachable!("the event asks for a plan"),
+            Event::Check(_) | Event::Diagnose(_) => unreachable!("the event asks for a plan"),
         }
     }
 
     #[test]
     fn an_empty_request_has_defaults() {
         let request = request(json!({})).unwrap();
-        assert_eq!((request.input, request.output, request.max_concurrency.get()), (None, None, 64));
+        assert_eq!((request.input, request.output, request.max_concurrency), (None, None, None));
         assert_eq!(request.options, Options::default());
     }
 
@@ -310,7 +347,7 @@ mod tests {
         }));
         let request = request.unwrap();
         assert_eq!(request.input, Some("s3://b/in".parse().unwrap()));
-        assert_eq!((request.options.limit, request.max_concurrency.get()), (Some(3), 5));
+        assert_eq!((request.options.limit, request.max_concurrency), (Some(3), NonZeroU32::new(5)));
     }
 
     #[test]
@@ -343,8 +380,13 @@ mod tests {
 
     #[test]
     fn an_event_says_what_it_asks_for() {
-        let check = |task: &str| json!({"task": task, "output": "s3://b", "run_id": "20260131T120000Z-0123abcd"});
-        assert!(matches!(Event::parse(check("check")).unwrap(), Event::Check { .. }));
+        let check = |task: &str| {
+            json!({
+                "task": task, "output": "s3://b", "run_id": "20260131T120000Z-0123abcd", "stage": "extract",
+                "before": {"missing": 0, "changed": 0, "damaged": 0, "idle": 0},
+            })
+        };
+        assert!(matches!(Event::parse(check("check")).unwrap(), Event::Check(_)));
         assert!(Event::parse(check("plan")).is_err());
         assert!(Event::parse(check("chekc")).unwrap_err().to_string().contains("`task`: unknown variant `chekc`"));
         assert!(Event::parse(json!({"task": "check", "output": "s3://b"})).is_err());

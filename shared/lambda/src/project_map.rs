@@ -57,6 +57,10 @@ impl Function for ProjectMap {
         let projection = Projection::open(output.as_ref(), &shard.run_id).await?;
         Ok(projection.project(&shard).await?.into())
     }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
+    }
 }
 
 impl From<Counters> for Projected {
@@ -69,6 +73,6 @@ impl From<Counters> for Projected {
 impl Answer for Projected {
     fn work(&self) -> Work {
         let rejects = self.reasons.values().sum();
-        Work { images: Some(self.listed), rejects: Some(rejects), bytes: Some(self.bytes_written) }
+        Work { images: Some(self.listed), rejects: Some(rejects), bytes: Some(self.bytes_written), ..Work::default() }
     }
 }

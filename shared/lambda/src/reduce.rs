@@ -73,4 +73,8 @@ impl Function for Reduce {
             }
         }
     }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
+    }
 }

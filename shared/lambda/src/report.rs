@@ -93,6 +93,10 @@ impl Function for Report {
         lock::release(output.as_ref(), &run_id).await?;
         Ok(reported(&run_id, &info, RunFigures { stages, cost_usd }))
     }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
+    }
 }
 
 /// Each stage that ran ends where the next one begins. The last one is this stage itself, which has no end yet.

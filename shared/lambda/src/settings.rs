@@ -1,5 +1,6 @@
 //! What a Lambda learns from its environment.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     /// The age at which parts and nodes that a run is going to use are made young again, because they would expire
     /// soon.
     pub refresh_age: Option<Duration>,
+    /// Shards that a run works on at once when its request does not say.
+    pub max_concurrency: NonZeroU32,
     /// What the stack's settings say about its cost.
     pub stack: StackSettings,
     /// The state machine whose runs are started.
@@ -81,6 +84,7 @@ impl Settings {
             input: location("POMONA_INPUT")?,
             output: location("POMONA_OUTPUT")?,
             refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
+            max_concurrency: max_concurrency(variable("POMONA_MAX_CONCURRENCY"))?,
             stack: StackSettings::read(&region, variable)?,
             state_machine: variable("POMONA_STATE_MACHINE"),
             queue: variable("POMONA_QUEUE"),
@@ -103,6 +107,12 @@ fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {
     let days: u64 =
         days.parse().map_err(|_| Error::setting("POMONA_PARTS_EXPIRE_DAYS", "it is not a number of days"))?;
     Ok(Some(Duration::from_secs(days.saturating_sub(DAYS_TO_SPARE) * SECONDS_PER_DAY)))
+}
+
+fn max_concurrency(shards: Option<String>) -> Result<NonZeroU32, Error> {
+    let problem = "it is not a number of shards of at least 1";
+    let shards = shards.map(|shards| shards.parse().map_err(|_| Error::setting("POMONA_MAX_CONCURRENCY", problem)));
+    Ok(shards.transpose()?.unwrap_or(pace::SHARDS))
 }
 
 fn interval(minutes: Option<String>) -> Result<Option<Duration>, Error> {
@@ -161,6 +171,12 @@ mod tests {
     }
 
     #[test]
+    fn the_stack_says_how_many_shards_are_worked_on_at_once_and_otherwise_there_are_as_many_as_locally() {
+        let at_once = |variables: &[(&str, &str)]| read(variables).unwrap().max_concurrency.get();
+        assert_eq!((at_once(&[("POMONA_MAX_CONCURRENCY", "8")]), at_once(&[])), (8, pace::SHARDS.get()));
+    }
+
+    #[test]
     fn runs_that_start_by_themselves_have_options_and_an_interval() {
         let settings =
             read(&[("POMONA_RUN_OPTIONS", r#"{"components": 20}"#), ("POMONA_MINUTES_BETWEEN_RUNS", "90")]).unwrap();
@@ -190,6 +206,7 @@ mod tests {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "much"),
             ("POMONA_PARTS_EXPIRE_DAYS", "-1"),
             ("POMONA_MINUTES_BETWEEN_RUNS", "soon"),
+            ("POMONA_MAX_CONCURRENCY", "0"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -1,7 +1,8 @@
 //! The Lambda `trigger`: uploads and deletions below the input start a run.
 //!
 //! EventBridge puts each of S3's events into a queue, and Lambda hands the queue's messages to this function in
-//! batches. They are counted and not read: a plan lists the whole input, so it is enough that there is one. Then
+//! batches. They are counted and not read: a plan lists the whole input, so it is enough that there is one. (Of a run
+//! that failed, which EventBridge tells of, too, it matters by which error: messages.rs.) Then
 //! - a run is started, if none is going and the newest one started long enough ago. Its name is made of the dataset and
 //!   the time window, and a state machine has one execution of a name: however many batches there are at once, one of
 //!   them starts it;
@@ -11,10 +12,12 @@
 //! Either way the batch is done. One that fails is delivered again by the queue, and in the end moved to the queue of
 //! lost messages.
 //!
-//! CloudFormation calls the same function to switch an existing bucket's events on (bucket_switch.rs).
+//! CloudFormation calls the same function to switch an existing bucket's events on (bucket_switch.rs), and a clock to
+//! say for how long the oldest run has been going: a run that hangs tells of nothing itself.
 
 mod bucket_switch;
 mod follow_up;
+mod messages;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -30,12 +33,14 @@ use sha2::{Digest, Sha256};
 
 pub use bucket_switch::{Buckets, S3Buckets};
 pub use follow_up::{Queue, SqsQueue};
+use messages::Batch;
 pub use runs::{Recent, Runs, StateMachine};
 
 use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
-use crate::event::parse;
+use crate::event::{parse, task};
+use crate::metrics::Work;
 use crate::settings::Settings;
 use crate::stores::Stores;
 
@@ -70,6 +75,13 @@ pub struct Dataset {
     pub options: String,
 }
 
+/// What the clock asks for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Task {
+    Watch,
+}
+
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -83,34 +95,21 @@ pub enum Outcome {
     Postponed,
     /// No run may start now, and a message that arrives later was left before.
     PostponedBefore,
+    /// No message asks for a run.
+    NotWanted,
     /// CloudFormation was answered.
     Answered,
+    /// It was looked for runs that are going.
+    Watched {
+        /// For how many minutes the oldest of them has been going; nothing where there is none.
+        running_minutes: Option<u64>,
+    },
 }
 
-impl Answer for Outcome {}
-
-/// Messages of the queue, as Lambda hands them over.
-#[derive(Debug, Deserialize)]
-struct Batch {
-    #[serde(rename = "Records")]
-    messages: Vec<Message>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Message {
-    attributes: Attributes,
-}
-
-#[derive(Debug, Deserialize)]
-struct Attributes {
-    #[serde(rename = "ApproximateReceiveCount")]
-    receive_count: String,
-}
-
-impl Batch {
-    /// Whether some of it was handed over before, and whoever had it did not finish.
-    fn is_repeated(&self) -> bool {
-        self.messages.iter().any(|message| message.attributes.receive_count != "1")
+impl Answer for Outcome {
+    fn work(&self) -> Work {
+        let Self::Watched { running_minutes } = self else { return Work::default() };
+        Work { running_minutes: *running_minutes, ..Work::default() }
     }
 }
 
@@ -136,6 +135,9 @@ impl Trigger {
     }
 
     async fn on_messages(&self, batch: &Batch, now: DateTime<Utc>) -> Result<Outcome, Error> {
+        if !batch.asks_for_run(self.runs.as_ref()).await? {
+            return Ok(Outcome::NotWanted);
+        }
         let name = self.name(now);
         let request = self.request(now)?;
         let has_started = self.may_start(now).await? && self.runs.start(&name, &request).await?;
@@ -146,6 +148,12 @@ impl Trigger {
         let output = self.stores.open(&self.dataset.output).await?;
         let left = follow_up::leave(output.as_ref(), self.queue.as_ref(), now, batch.is_repeated()).await?;
         Ok(if has_started { Outcome::Started { execution: name } } else { left })
+    }
+
+    async fn watch(&self, now: DateTime<Utc>) -> Result<Outcome, Error> {
+        let oldest = self.runs.oldest_going().await?;
+        let minutes = oldest.map(|start| (now - start).num_minutes().max(0).cast_unsigned());
+        Ok(Outcome::Watched { running_minutes: minutes })
     }
 
     /// The list that this asks is a little behind, so two calls at once can both be told yes: the name decides then.
@@ -183,10 +191,18 @@ impl Function for Trigger {
             bucket_switch::answer(self.buckets.as_ref(), request, settings).await?;
             return Ok(Outcome::Answered);
         }
+        if event.get("task").is_some() {
+            let (Task::Watch, _) = task(event)?;
+            return self.watch(Utc::now()).await;
+        }
         let batch: Batch = parse("the event", event)?;
         let outcome = self.on_messages(&batch, Utc::now()).await?;
         tracing::info!(messages = batch.messages.len(), ?outcome, "the input has changed");
         Ok(outcome)
+    }
+
+    fn stores(&self) -> &Stores {
+        &self.stores
     }
 }
 

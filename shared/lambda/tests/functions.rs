@@ -21,9 +21,10 @@ use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
-use pomona_run::Options;
+use pomona_run::{Options, pace};
 use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_stages::recipe;
+use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 use serde_json::{Value, json};
 
@@ -73,6 +74,7 @@ impl Cloud {
             recipe: recipe::of(support::pool(1).extractor().model()),
             input: Some(INPUT.parse().unwrap()),
             output: Some(OUTPUT.parse().unwrap()),
+            max_concurrency: pace::SHARDS,
             refresh_age: Some(Duration::ZERO),
             holders,
         }
@@ -162,18 +164,20 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
     let state = scope["$"].clone();
     let key = |field: &str| state[field].as_str().unwrap();
     assert!(cloud.is_locked());
+    let nothing_left = json!({"missing": 0, "changed": 0, "damaged": 0, "idle": 0});
 
-    let check = machine.payload("CheckParts", &scope);
-    assert_eq!(answer(&plan, check.clone()).await.unwrap(), json!({"missing": state["missing"]}));
-    let extracted = map(&list_batch, ["Extract", "ListBatch"], &scope, &cloud.read(key("missing_key"))).await;
+    let missing = cloud.read(state["items"]["key"].as_str().unwrap());
+    let extracted = map(&list_batch, ["Extract", "ListBatch"], &scope, &missing).await;
     assert_eq!(sum(&extracted, "images"), state["images"]);
     cloud.write_results(key("run_prefix"), "extract", &extracted);
-    assert_eq!(answer(&plan, check).await.unwrap(), json!({"missing": 0}));
+    assert_eq!(answer(&plan, machine.payload("CheckParts", &scope)).await.unwrap(), nothing_left);
 
     for level in 1..=state["combine_levels"].as_u64().unwrap() {
         let groups = cloud.read(&format!("{}/merge/{level}.json", key("run_prefix")));
         let merged = map(&reduce, ["Combine", "MergeGroup"], &scope, &groups).await;
         assert!(merged.iter().all(|answer| answer["merged"].as_u64().unwrap() <= 64));
+        scope["$level"] = level.into();
+        assert_eq!(answer(&plan, machine.payload("CheckNodes", &scope)).await.unwrap(), nothing_left);
     }
     let reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
     assert_eq!(reduced["images"], state["images"]);
@@ -183,6 +187,7 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
     assert_eq!(sum(&projected, "listed"), state["images"]);
     assert!(projected.iter().all(|answer| answer.get("component_means").is_none()));
     cloud.write_results(key("run_prefix"), "project", &projected);
+    assert_eq!(answer(&plan, machine.payload("CheckTables", &scope)).await.unwrap(), nothing_left);
 
     answer(&cloud.report(), machine.payload("Report", &scope)).await.unwrap()
 }
@@ -241,17 +246,16 @@ async fn a_run_says_what_it_cost_from_the_times_that_the_state_machine_wrote_dow
 
 #[tokio::test]
 async fn the_modelled_requests_are_those_that_the_functions_make() {
-    for (images, shard_size, shards, maps) in [(200, 25, 8, 2), (1_000, 7, 128, 3)] {
+    for (images, shard_size, maps) in [(200, 25, 2), (1_000, 7, 3)] {
         let cloud = Cloud::with_images(images);
         let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": 2}})).await;
         let folder = cloud.output().join(report["run"].as_str().unwrap());
         let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
         let made = [&cloud.requests.gets, &cloud.requests.puts, &cloud.requests.lists];
         let [gets, puts, lists] = made.map(|count| count.load(Ordering::Relaxed));
-        // Here parts are looked for before extraction, too: twice each, and the list of the missing ones. Step
-        // Functions reads and writes itself.
+        // Step Functions reads and writes itself.
         let modelled = |kind: &str| cost["usage"]["requests"][kind].as_u64().unwrap();
-        let here = [gets - (2 * shards + 1) + maps, puts + 2 * maps, lists];
+        let here = [gets + maps, puts + 2 * maps, lists];
         for (kind, here) in ["gets", "puts", "lists"].into_iter().zip(here) {
             let difference = modelled(kind).abs_diff(here);
             assert!(difference * 50 <= here.max(100), "{kind}: modelled {}, made {here}", modelled(kind));
@@ -304,13 +308,15 @@ async fn the_plan_answers_in_names_and_counters() {
             "output": OUTPUT,
             "bucket": "results",
             "run_prefix": format!("all/runs/{run_id}"),
-            "missing_key": format!("all/runs/{run_id}/missing.json"),
+            "items": {"key": format!("all/runs/{run_id}/missing.json")},
+            "left_key": format!("all/runs/{run_id}/left.json"),
             "shards_key": format!("all/runs/{run_id}/shards.json"),
             "images": 5,
             "shards": 1,
             "missing": 1,
             "combine_levels": 0,
             "max_concurrency": 7,
+            "check": {"missing": 0, "changed": 0, "damaged": 0, "idle": 0},
         })
     );
 }
@@ -331,6 +337,27 @@ async fn another_execution_is_busy_while_the_first_one_is_going_and_not_after() 
     assert_eq!(busy.name().as_str(), "Pomona.Busy");
     assert!(busy.to_string().contains("execution:pomona:first"), "{busy}");
     ask_for_plan(&cloud.plan(Box::new(NoOtherHolders)), "second", json!({})).await.unwrap();
+}
+
+#[tokio::test]
+async fn images_that_nobody_may_read_fail_the_plan_and_one_that_may_be_read_is_enough() {
+    let cloud = Cloud::with_images(40);
+    let plan_over = |is_denied: fn(&str) -> bool| {
+        let input =
+            FailingStore::new(LocalStore::open(cloud.input()).map(|store| Arc::new(store) as Arc<dyn Store>).unwrap());
+        input.on(Operation::Get, is_denied, .., Fault::denied());
+        let input: Arc<dyn Store> = Arc::new(input);
+        let output: Arc<dyn Store> = Arc::new(LocalStore::create(cloud.output()).unwrap());
+        let at = |location: &str| location.parse::<BucketLocation>().unwrap();
+        let stores = [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect();
+        Planner { stores, ..cloud.plan(Box::new(NoOtherHolders)) }
+    };
+    let request = json!({"options": {"shard_size": 1}});
+    let error = ask_for_plan(&plan_over(|_| true), "e", request.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::NoImageReadable { needs_key: false, .. }), "{error}");
+    assert!(error.to_string().contains("s3:GetObject") && error.name().as_str() == "Pomona.BadInput", "{error}");
+    assert!(!cloud.is_locked());
+    ask_for_plan(&plan_over(|key| key.starts_with("class 0/")), "e", request).await.unwrap();
 }
 
 #[tokio::test]
@@ -370,7 +397,7 @@ async fn an_image_that_is_replaced_after_the_plan_is_changed_input() {
     let planned = ask_for_plan(&cloud.plan(Box::new(UnknownHolders)), "e", json!({})).await.unwrap();
     support::write(&cloud.input(), "class 0/0.png", &support::picture(99));
     let list_batch = ListBatch { stores: cloud.stores(), pool: support::pool(1) };
-    let [shard] = &cloud.read(planned["missing_key"].as_str().unwrap()).as_array().unwrap().clone()[..] else {
+    let [shard] = &cloud.read(planned["items"]["key"].as_str().unwrap()).as_array().unwrap().clone()[..] else {
         panic!("one shard")
     };
     let error = answer(&list_batch, json!({"input": INPUT, "output": OUTPUT, "shard": shard})).await.unwrap_err();

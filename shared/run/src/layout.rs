@@ -46,9 +46,12 @@ pub fn shard_name(shard: u32) -> String {
     format!("{shard:05}")
 }
 
-/// Whether a run's file, named as in its folder, is one that `project` writes for a shard.
-pub fn is_of_project(name: &str) -> bool {
-    ["features/", "pca/", "metadata/", "errors/", "counters/"].iter().any(|folder| name.starts_with(folder))
+/// Whether a run's file, named as in its folder, says nothing any more once the run is planned anew: what `project`
+/// writes for a shard, and the problems that were met.
+pub fn ends_with_its_plan(name: &str) -> bool {
+    ["features/", "pca/", "metadata/", "errors/", "counters/", "problems/"]
+        .iter()
+        .any(|folder| name.starts_with(folder))
 }
 
 /// The keys of one run.
@@ -91,6 +94,16 @@ impl RunLayout {
         self.file("missing.json")
     }
 
+    /// On AWS: what the last Map left undone, which it is entered again with.
+    pub fn left(&self) -> String {
+        self.file("left.json")
+    }
+
+    /// On AWS: the folder of what errors say of the run's images.
+    pub fn problems(&self) -> String {
+        self.file("problems/")
+    }
+
     /// The groups of one merge level (1 is the first).
     pub fn merge_level(&self, level: u32) -> String {
         self.file(&format!("merge/{level}.json"))
@@ -99,6 +112,11 @@ impl RunLayout {
     /// A shard's rows of the listing.
     pub fn listing(&self, shard: u32) -> String {
         self.shard_file("listing", shard, "parquet")
+    }
+
+    /// The folder of what projecting shards counted.
+    pub fn all_counters(&self) -> String {
+        self.file("counters/")
     }
 
     /// What projecting one shard counted.

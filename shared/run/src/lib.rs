@@ -13,6 +13,7 @@
 //! ```
 
 pub mod counted;
+pub mod diagnosis;
 pub mod endings;
 pub mod error;
 pub mod function;

@@ -54,8 +54,16 @@ impl Stage {
                 unit: None,
                 children: None,
                 function: Function::Plan,
-                // Whichever stage met the damage, a new plan is what mends it.
-                states: &["Plan", "IsAnyPartMissing", "Replan", "IsDamageMendable", "DamageRecurs"],
+                // Whichever stage met damage or changed images, a new plan is what mends it.
+                states: &[
+                    "Plan",
+                    "IsAnyPartMissing",
+                    "IsPlanStillTrue",
+                    "InputKeepsChanging",
+                    "IsDamageMendable",
+                    "DamageRecurs",
+                    "Replan",
+                ],
                 metric: "plan_seconds",
             },
             Self::Extract => Spec {
@@ -63,7 +71,7 @@ impl Stage {
                 unit: Some(("image", "images")),
                 children: Some("shards"),
                 function: Function::ListBatch,
-                states: &["Extract", "CheckParts", "IsPlanStillTrue", "InputKeepsChanging"],
+                states: &["AllMissing", "Extract", "CheckParts", "IsExtractDone", "ExtractLeft", "NoLambdaIsFree"],
                 metric: "extract_seconds",
             },
             Self::Combine => Spec {
@@ -71,7 +79,17 @@ impl Stage {
                 unit: Some(("group", "groups")),
                 children: Some("groups"),
                 function: Function::Reduce,
-                states: &["IsCombiningNeeded", "FirstLevel", "Combine", "NextLevel", "IsAnyLevelLeft"],
+                states: &[
+                    "IsCombiningNeeded",
+                    "FirstLevel",
+                    "Level",
+                    "Combine",
+                    "CheckNodes",
+                    "IsLevelDone",
+                    "CombineLeft",
+                    "NextLevel",
+                    "IsAnyLevelLeft",
+                ],
                 metric: "combine_seconds",
             },
             Self::Reduce => Spec {
@@ -87,7 +105,7 @@ impl Stage {
                 unit: Some(("shard", "shards")),
                 children: Some("shards"),
                 function: Function::ProjectMap,
-                states: &["Project"],
+                states: &["AllShards", "Project", "CheckTables", "IsProjectDone", "ProjectLeft"],
                 metric: "project_seconds",
             },
             Self::Report => Spec {

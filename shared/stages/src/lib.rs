@@ -44,6 +44,7 @@ pub mod expiry;
 pub mod extract;
 pub mod fragments;
 mod history;
+pub mod left;
 pub mod local;
 pub mod lock;
 mod memory;

@@ -167,16 +167,16 @@ fn tell_of_clock(newest: &RunId, run_id: &RunId) {
     }
 }
 
-/// Deletes the tables of an earlier plan of this very run, which ended in a new plan: they may be of shards that there
-/// are no more.
+/// Deletes what an earlier plan of this very run left, which ended in a new plan: tables, which may be of shards that
+/// there are no more, and the problems that led to it.
 async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
     if !output.exists(&layout.plan()).await? {
         return Ok(());
     }
     let root = format!("{}/", layout.root());
-    let is_table = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::is_of_project);
-    for table in output.list(&root, &is_table).await? {
-        output.delete(&table.key).await?;
+    let is_leftover = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::ends_with_its_plan);
+    for leftover in output.list(&root, &is_leftover).await? {
+        output.delete(&leftover.key).await?;
     }
     Ok(())
 }
@@ -245,20 +245,4 @@ async fn missing_shards(
         shard.previous = history.overlapping(shard.shard, shard_bits);
     }
     Ok(missing)
-}
-
-/// How many of the parts that did not exist when the run was planned do not exist yet, neither under their own name nor
-/// under the one that only this run uses.
-///
-/// # Errors
-/// As [`planned::read_plan`].
-pub async fn count_missing(output: &dyn Store, run_id: &RunId) -> Result<u64, Error> {
-    let is_missing = |shard: Shard| async move {
-        let own_name = names::name_of_this_run(&shard.part, run_id.as_str());
-        let exists = part::exists(output, &shard.part).await? || part::exists(output, &own_name).await?;
-        Ok::<_, Error>(u64::from(!exists))
-    };
-    let missing = planned::read_missing(output, &planned::read_plan(output, run_id).await?).await?;
-    let each = stream::iter(missing).map(is_missing).buffered(pace::REQUESTS);
-    each.try_fold(0, |total, one| async move { Ok(total + one) }).await
 }

@@ -11,13 +11,15 @@ use std::time::Duration;
 use chrono::Utc;
 use pomona_dataset::Files;
 use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::problem;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Options, RunId, layout};
-use pomona_stages::expiry;
+use pomona_run::{ErrorName, Options, RunId, layout};
 use pomona_stages::extract::Extraction;
 use pomona_stages::fragments::Fragments;
+use pomona_stages::left::{self, Items, Left};
 use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::recipe;
+use pomona_stages::{combine, expiry};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 
@@ -30,14 +32,13 @@ fn write_images(folder: &Path, count: u64) {
 }
 
 async fn plan(input: &Path, output: &dyn Store) -> Plan {
-    let (run_id, recipe) = (RunId::now(), recipe::of(support::pool(1).extractor().model()));
-    let request = PlanRequest {
-        run_id: &run_id,
-        started: Utc::now(),
-        options: &one_image_each(),
-        recipe: &recipe,
-        on_file: &|| {},
-    };
+    plan_as(&RunId::now(), input, output).await
+}
+
+async fn plan_as(run_id: &RunId, input: &Path, output: &dyn Store) -> Plan {
+    let recipe = recipe::of(support::pool(1).extractor().model());
+    let request =
+        PlanRequest { run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe, on_file: &|| {} };
     plan::plan(&Files::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
 }
 
@@ -48,7 +49,8 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let plan = plan(&folder.path().join("in"), &output).await;
     let missing = planned::read_missing(&output, &plan).await.unwrap();
-    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64);
+    let left = async || left::look(&output, &plan.run_id, Items::Parts).await.unwrap();
+    assert_eq!(left().await, Left { missing: missing.len() as u64, changed: 0, damaged: 0 });
 
     let readable: Arc<dyn Store> = Arc::new(LocalStore::open(folder.path().join("in")).unwrap());
     let unreadable = FailingStore::new(readable.clone());
@@ -69,7 +71,40 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     {
         Extraction::new(&Files::new(input), &output, &pool, &fragments).extract(shard, &|_| {}).await.unwrap();
     }
-    assert_eq!(plan::count_missing(&output, &plan.run_id).await.unwrap(), missing.len() as u64 - 2);
+    assert_eq!(left().await.missing, missing.len() as u64 - 2);
+    let key = RunLayout::new(plan.run_id.as_str()).left();
+    let listed: Vec<Shard> = serde_json::from_slice(&output.get(&key).await.unwrap().bytes).unwrap();
+    assert_eq!(listed, [&missing[1..2], &missing[3..]].concat(), "a Map that is entered again works through these");
+}
+
+#[tokio::test]
+async fn what_a_map_left_out_is_told_by_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 200);
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    support::run_into(&input, &output, &one_image_each(), &support::pool(2)).await.unwrap();
+    let plan = plan(&input, &output).await;
+    let look = async |items| left::look(&output, &plan.run_id, items).await.unwrap();
+    let whole = Left { missing: 0, changed: 0, damaged: 0 };
+    assert_eq!(look(Items::Nodes { level: 1 }).await, whole);
+    assert_eq!(look(Items::Tables).await.missing, plan.shards, "no shard was projected");
+
+    let groups = combine::read_level(&output, &plan.run_id, &plan.digests, 1).await.unwrap();
+    output.delete(&layout::node_moments(&groups[1].node)).await.unwrap();
+    assert_eq!(look(Items::Nodes { level: 1 }).await, Left { missing: 1, ..whole });
+    combine::combine(&output, &groups[1]).await.unwrap();
+    assert_eq!(look(Items::Nodes { level: 1 }).await, whole);
+
+    for (name, message) in [(ErrorName::InputChanged, "a"), (ErrorName::InputChanged, "b"), (ErrorName::Damaged, "c")] {
+        problem::write(&output, &plan.run_id, name, message).await.unwrap();
+        problem::write(&output, &plan.run_id, ErrorName::Retryable, message).await.unwrap();
+    }
+    assert_eq!(look(Items::Parts).await, Left { changed: 2, damaged: 1, ..whole });
+
+    // A new plan knows nothing of why the last one did not hold.
+    let again = plan_as(&plan.run_id, &input, &output).await;
+    assert_eq!(left::look(&output, &again.run_id, Items::Parts).await.unwrap(), whole);
 }
 
 #[tokio::test]

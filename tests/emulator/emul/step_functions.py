@@ -5,6 +5,8 @@ import datetime
 import functools
 import json
 import sys
+import time
+import types
 import uuid
 
 import moto.stepfunctions.models as moto_sfn
@@ -17,6 +19,7 @@ from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDet
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringVariableSample
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration import (
@@ -69,6 +72,9 @@ _set_error = Environment.set_error
 Environment.set_error = lambda self, error: (
     None if isinstance(self.program_state(), ProgramStopped) else _set_error(self, error)
 )
+
+# ---- waits before retries are short: how long they are is told by the definition, and simulated by shared/cost
+retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.1)))
 
 # ---- names are optional
 _start = parser_models.StepFunctionsParserBackend.start_execution

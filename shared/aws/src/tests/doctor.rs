@@ -30,8 +30,26 @@ fn ready(concurrency: u64) -> Aws {
         json!({"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": concurrency, "TotalCodeSize": 1});
     without_rights_on_lambda()
         .answer(QUOTAS, json!({"AccountLimit": limit, "AccountUsage": {"FunctionCount": 5}}))
-        .answer(&configuration("plan"), json!({"FunctionName": "pomona-plan", "MemorySize": 3000}))
-        .answer(&configuration("list-batch"), json!({"FunctionName": "pomona-list-batch", "MemorySize": 1769}))
+        .answer(
+            &configuration("plan"),
+            json!({
+                "FunctionName": "pomona-plan", "MemorySize": 3000, "Architectures": ["arm64"],
+                "Environment": {"Variables": {"POMONA_MAX_CONCURRENCY": "20"}},
+            }),
+        )
+        .answer(
+            &configuration("list-batch"),
+            json!({"FunctionName": "pomona-list-batch", "MemorySize": 1769, "Architectures": ["arm64"]}),
+        )
+}
+
+const INVOCATION: &str = "/2015-03-31/functions/pomona-plan/invocations";
+
+/// The same, and plan answers.
+fn answering(input: &str, states: &str) -> Aws {
+    let version = env!("CARGO_PKG_VERSION");
+    let answer = json!({"version": version, "architecture": "aarch64", "input": input, "states": states});
+    ready(1000).answer(INVOCATION, answer)
 }
 
 async fn findings(aws: &Aws) -> Vec<Finding> {
@@ -44,23 +62,56 @@ fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
 
 #[tokio::test]
 async fn everything_is_looked_at() {
-    let found = findings(&ready(1000)).await;
-    let good = ["region", "credentials", "concurrency", "stack", "memory"].map(|subject| (subject, Verdict::Good));
-    assert_eq!(verdicts(&found), good, "{found:#?}");
-    for (finding, part) in
-        found.iter().zip(["eu-west-3", "user/ada", "1000 of 1000", MACHINE, "list-batch has 1769 MB"])
-    {
+    let aws = answering("reached", "reached");
+    let found = findings(&aws).await;
+    let subjects = ["region", "credentials", "stack", "concurrency", "memory", "lambdas", "images", "network"];
+    assert_eq!(verdicts(&found), subjects.map(|subject| (subject, Verdict::Good)), "{found:#?}");
+    let parts = ["eu-west-3", "user/ada", MACHINE, "1000 of 1000", "list-batch has 1769 MB", "aarch64"];
+    for (finding, part) in found.iter().zip(parts) {
         assert!(finding.found.contains(part), "{finding:?}");
+    }
+    let execution = MACHINE.replace(":stateMachine:", ":execution:") + ":doctor";
+    assert_eq!(aws.asked(INVOCATION)[0].body, json!({"task": "diagnose", "execution": execution}));
+}
+
+#[tokio::test]
+async fn fewer_lambdas_than_the_stack_works_on_at_once_are_bad_and_the_right_number_is_said() {
+    assert_eq!(verdicts(&findings(&ready(20)).await)[3], ("concurrency", Verdict::Good));
+    let found = findings(&ready(10)).await;
+    assert_eq!(verdicts(&found)[3], ("concurrency", Verdict::Bad));
+    let remedy = found[3].remedy.as_deref().unwrap();
+    for part in ["MaxConcurrency=10", "--max-concurrency 10", "Service Quotas"] {
+        assert!(remedy.contains(part), "{remedy}");
     }
 }
 
 #[tokio::test]
-async fn few_lambdas_at_once_are_poor_and_can_be_lived_with() {
-    let found = findings(&ready(10)).await;
-    let concurrency = &found[2];
-    assert_eq!((concurrency.subject, concurrency.verdict), ("concurrency", Verdict::Poor));
-    let remedy = concurrency.remedy.as_deref().unwrap();
-    assert!(remedy.contains("--max-concurrency 10") && remedy.contains("Service Quotas"), "{remedy}");
+async fn what_plan_cannot_reach_or_may_not_read_is_bad_and_says_what_to_give_it() {
+    for (input, states, bad, part) in [
+        ("denied", "reached", "images", "InputBucketName"),
+        ("needs_key", "reached", "images", "InputBucketKmsKeyArn"),
+        ("unreachable", "reached", "images", "endpoints"),
+        ("empty", "unreachable", "network", "endpoints"),
+    ] {
+        let found = findings(&answering(input, states)).await;
+        let bad_ones: Vec<_> = found.iter().filter(|finding| finding.verdict == Verdict::Bad).collect();
+        assert_eq!(bad_ones.len(), 1, "{found:#?}");
+        assert_eq!(bad_ones[0].subject, bad);
+        assert!(bad_ones[0].remedy.as_deref().unwrap().contains(part), "{found:#?}");
+    }
+}
+
+#[tokio::test]
+async fn lambdas_built_for_another_architecture_or_of_another_version_are_said_to_be_that() {
+    let failure = json!({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": "exec format error"});
+    let found = findings(&ready(1000).answer(INVOCATION, failure)).await;
+    assert_eq!(verdicts(&found)[5..], [("lambdas", Verdict::Bad)]);
+    assert!(found[5].found.contains("arm64") && found[5].found.contains("exec format error"), "{:?}", found[5]);
+    assert!(found[5].remedy.as_deref().unwrap().contains("Architecture"));
+
+    let older = json!({"errorType": "Pomona.BadInput", "errorMessage": "the event cannot be used"});
+    let found = findings(&ready(1000).answer(INVOCATION, older)).await;
+    assert_eq!(verdicts(&found)[5..], [("lambdas", Verdict::Poor)]);
 }
 
 #[tokio::test]
@@ -75,16 +126,16 @@ async fn questions_to_lambda_are_signed_for_lambda() {
 #[tokio::test]
 async fn what_the_caller_may_not_know_is_unknown_and_not_bad() {
     let found = findings(&without_rights_on_lambda()).await;
-    assert_eq!(verdicts(&found)[2], ("concurrency", Verdict::Unknown));
-    assert_eq!(verdicts(&found)[4], ("memory", Verdict::Unknown));
-    assert!(found[2].found.contains("AccessDeniedException"), "{:?}", found[2]);
+    let unknown = ["concurrency", "memory", "lambdas"].map(|subject| (subject, Verdict::Unknown));
+    assert_eq!(verdicts(&found)[3..], unknown);
+    assert!(found[3].found.contains("AccessDeniedException"), "{:?}", found[3]);
 }
 
 #[tokio::test]
 async fn a_stack_that_is_missing_is_bad() {
     let aws = ready(1000);
     let found = diagnose(Ok(aws.account()), "another").await;
-    assert_eq!(verdicts(&found)[3..], [("stack", Verdict::Bad)]);
+    assert_eq!(verdicts(&found)[2..], [("stack", Verdict::Bad), ("concurrency", Verdict::Good)]);
 }
 
 #[tokio::test]

@@ -70,10 +70,15 @@ impl Aws {
         let error =
             serde_json::from_str::<Value>(&body).ok().and_then(|body| body["__type"].as_str().map(str::to_owned));
         let error = error.map_or_else(String::new, |error| format!("x-amzn-errortype: {error}:http://x/\r\n"));
+        // So does Lambda tell that a function failed, although the call of Lambda itself did not.
+        let failed = if body.contains("errorType") { "x-amz-function-error: Unhandled\r\n" } else { "" };
         self.asked.lock().unwrap().push(asked);
         let length = body.len();
-        write!(connection, "HTTP/1.1 {status} x\r\nConnection: close\r\n{error}Content-Length: {length}\r\n\r\n{body}")
-            .unwrap();
+        write!(
+            connection,
+            "HTTP/1.1 {status} x\r\nConnection: close\r\n{error}{failed}Content-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
     }
 
     fn next(&self, operation: &str) -> Answer {

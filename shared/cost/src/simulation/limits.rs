@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::workload::LAMBDA_QUOTA;
+
 /// Children of one Map Run at once (Step Functions quotas).
 pub(crate) const CHILDREN_AT_ONCE: u32 = 10_000;
 /// STANDARD children that are started in a second (Step Functions quotas). For EXPRESS ones no rate was found.
@@ -20,8 +22,6 @@ pub(crate) const EXPRESS_SECONDS: f64 = 300.0;
 pub(crate) const PLAN_SECONDS: f64 = 900.0;
 /// Seconds of the other functions, as the template sets them.
 pub(crate) const FUNCTION_SECONDS: f64 = 300.0;
-/// Environments that a function may have without asking AWS for more (Lambda quotas; new accounts have fewer).
-pub(crate) const LAMBDA_QUOTA: u32 = 1_000;
 /// Environments that Lambda makes at once for one function (Lambda guide, scaling behavior: 1,000 every 10 seconds,
 /// refilled continuously) ...
 pub(crate) const ENVIRONMENTS_AT_ONCE: f64 = 1_000.0;
@@ -74,6 +74,15 @@ pub enum Flag {
         /// Bytes.
         bytes: f64,
     },
+    /// Fewer Lambdas are free than a Map has children, which wait for them.
+    Throttled {
+        /// The stage.
+        stage: String,
+        /// How often the Map is entered.
+        passes: u32,
+        /// Whether the run gives up, because there is no progress.
+        is_lost: bool,
+    },
     /// S3 refuses requests, so that calls take longer and cost more.
     SlowDown {
         /// The stage.
@@ -88,7 +97,11 @@ pub enum Flag {
 impl Flag {
     /// Whether the run would fail, and not just be slower or ask for a quota.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::LambdaQuota { .. } | Self::SlowDown { .. } | Self::ChildrenAtOnce { .. })
+        match self {
+            Self::LambdaQuota { .. } | Self::SlowDown { .. } | Self::ChildrenAtOnce { .. } => false,
+            Self::Throttled { is_lost, .. } => *is_lost,
+            Self::Time { .. } | Self::Memory { .. } | Self::History { .. } | Self::Items { .. } => true,
+        }
     }
 }
 
@@ -115,6 +128,11 @@ impl fmt::Display for Flag {
                 write!(f, "the execution has {events} events and may have {HISTORY_EVENTS}")
             }
             Self::Items { bytes } => write!(f, "the list of shards has {:.1} GB and may have 10 GB", bytes / 1e9),
+            Self::Throttled { stage, passes, .. } => write!(
+                f,
+                "{stage} waits for Lambdas that are not free, and its Map is entered {passes} times; lower \
+                 max_concurrency to what is free, or ask AWS for more"
+            ),
             Self::SlowDown { stage, wanted, served } => write!(
                 f,
                 "{stage} asks S3 for {wanted:.0} requests/s and gets {served:.0}: Lambdas wait and are paid for; lower \

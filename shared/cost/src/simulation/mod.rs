@@ -4,6 +4,7 @@
 
 mod limits;
 mod map_run;
+mod throttling;
 
 use pomona_run::function::Function;
 use pomona_run::stage::Stage;
@@ -11,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::{Flag, OPEN_MAP_RUNS};
 use map_run::{MapOutcome, MapRun};
+use throttling::{Passes, Throttled};
 
 use crate::error::Error;
 use crate::usage::{FunctionUsage, GB, Requests, Stored, Usage};
 use crate::work::{self, Work};
-use crate::workload::{Children, New, Workload};
+use crate::workload::{Children, LAMBDA_QUOTA, New, Workload};
 
 /// The GB for which an EXPRESS execution of one state is billed: the least, 64 MB (Step Functions pricing).
 const EXPRESS_GB: f64 = 64.0 / 1024.0;
@@ -44,6 +46,10 @@ pub struct StageRun {
     pub slowest: f64,
     /// Most calls at once.
     pub most_at_once: u32,
+    /// How often a Map was entered, because children that found no Lambda free gave up.
+    pub passes: u32,
+    /// Seconds for which its children waited for a Lambda, all together.
+    pub waited: f64,
     /// Requests to S3.
     pub requests: Requests,
     /// Requests that S3 refused, and that were repeated.
@@ -129,6 +135,8 @@ fn stage_run(workload: &Workload, work: &Work, flags: &mut Vec<Flag>) -> StageRu
         call_seconds: work.seconds,
         slowest: work.seconds,
         most_at_once: 1,
+        passes: 1,
+        waited: 0.0,
         requests: work.requests,
         refused: 0.0,
     };
@@ -144,14 +152,34 @@ fn stage_run(workload: &Workload, work: &Work, flags: &mut Vec<Flag>) -> StageRu
             served: map.served_per_second,
         });
     }
-    StageRun {
+    let run = StageRun {
         seconds: outcome.seconds + work::MAP_OVERHEAD,
         call_seconds: outcome.child_seconds,
         slowest: outcome.slowest,
         most_at_once: outcome.most_at_once,
         refused: outcome.refused,
         ..run
+    };
+    if map.at_once < children_at_once(workload) { throttled(workload, run, flags) } else { run }
+}
+
+/// A Map whose children ask for more Lambdas than are free.
+fn throttled(workload: &Workload, run: StageRun, flags: &mut Vec<Flag>) -> StageRun {
+    let map = Throttled {
+        children: run.calls,
+        at_once: children_at_once(workload),
+        free: workload.free_lambdas,
+        seconds: run.call_seconds / run.calls as f64,
+    };
+    let Passes { passes, seconds, waited, is_lost, .. } = map.run();
+    if waited > 0.0 {
+        flags.push(Flag::Throttled { stage: run.stage.to_string(), passes, is_lost });
     }
+    StageRun { seconds: seconds.max(run.seconds) + work::MAP_OVERHEAD * f64::from(passes), passes, waited, ..run }
+}
+
+fn children_at_once(workload: &Workload) -> u32 {
+    workload.concurrency.min(limits::CHILDREN_AT_ONCE)
 }
 
 fn map_of(workload: &Workload, work: &Work) -> MapRun {
@@ -164,7 +192,7 @@ fn map_of(workload: &Workload, work: &Work) -> MapRun {
     };
     MapRun {
         children: work.calls,
-        at_once: workload.concurrency.min(limits::CHILDREN_AT_ONCE),
+        at_once: children_at_once(workload).min(workload.free_lambdas),
         starts_per_second: match workload.children {
             Children::Standard => Some(limits::STANDARD_STARTS_PER_SECOND),
             Children::Express => None,
@@ -183,7 +211,9 @@ pub(crate) fn usage(workload: &Workload, new: New, stages: &[StageRun], stored: 
     // Step Functions itself reads each Map's list and writes its results and their manifest.
     let of_maps = Requests { gets: maps.len() as u64, puts: 2 * maps.len() as u64, lists: 0 };
     let requests = stages.iter().fold(of_maps, |sum, stage| sum.plus(stage.requests));
-    let states = States::of(workload, new).count();
+    // The Map, its check, a choice, and the pass that leads back.
+    let again: u64 = maps.iter().map(|map| 4 * u64::from(map.passes - 1)).sum();
+    let states = States::of(workload, new).count() + again;
     let (transitions, express_requests, express_gb_seconds) = match workload.children {
         Children::Standard => (states + children, 0, 0.0),
         Children::Express => (states, children, maps.iter().map(|map| express_gb_seconds(map)).sum()),
@@ -216,7 +246,7 @@ fn function_usage(workload: &Workload, function: Function, stages: &[StageRun]) 
 }
 
 fn express_gb_seconds(map: &StageRun) -> f64 {
-    let child = map.call_seconds / map.calls as f64;
+    let child = (map.call_seconds + map.waited) / map.calls as f64;
     map.calls as f64 * (child / EXPRESS_STEP).ceil() * EXPRESS_STEP * EXPRESS_GB
 }
 
@@ -229,18 +259,20 @@ struct States {
 
 impl States {
     fn of(workload: &Workload, new: New) -> Self {
-        // Start, IsAnyPartMissing, IsCombiningNeeded; Plan, Reduce, Report; Project.
-        let mut states = Self { passes_and_choices: 3, tasks: 3, maps: 1 };
+        // Start, IsAnyPartMissing, IsCombiningNeeded, AllShards, IsProjectDone; Plan, Reduce, CheckTables, Report;
+        // Project.
+        let mut states = Self { passes_and_choices: 5, tasks: 4, maps: 1 };
         if new.shards > 0 {
-            // IsPlanStillTrue; CheckParts; Extract.
-            states.passes_and_choices += 1;
+            // AllMissing, IsExtractDone; CheckParts; Extract.
+            states.passes_and_choices += 2;
             states.tasks += 1;
             states.maps += 1;
         }
         let levels = workload.merges().len() as u64 - 1;
         if levels > 0 {
-            // FirstLevel; then Combine, NextLevel and IsAnyLevelLeft for each level.
-            states.passes_and_choices += 1 + 2 * levels;
+            // FirstLevel; then Level, IsLevelDone, NextLevel, IsAnyLevelLeft; CheckNodes; Combine for each level.
+            states.passes_and_choices += 1 + 4 * levels;
+            states.tasks += levels;
             states.maps += levels;
         }
         states
@@ -263,7 +295,7 @@ fn flags_of(workload: &Workload, stages: &[StageRun], memory_mb: [f64; 3], histo
     if workload.concurrency > limits::CHILDREN_AT_ONCE {
         flags.push(Flag::ChildrenAtOnce { concurrency: workload.concurrency });
     }
-    if at_once > limits::LAMBDA_QUOTA {
+    if at_once > LAMBDA_QUOTA {
         flags.push(Flag::LambdaQuota { at_once });
     }
     for stage in stages {

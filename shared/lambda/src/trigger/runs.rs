@@ -24,6 +24,12 @@ pub trait Runs: Send + Sync {
     /// What is known of them; it may be a little behind.
     async fn recent(&self) -> Result<Recent, Error>;
 
+    /// When the run started that has been going for longest; it may be a little behind.
+    async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error>;
+
+    /// The error that an execution ended with.
+    async fn error_of(&self, execution: &str) -> Result<Option<String>, Error>;
+
     /// Starts a run with this input, unless one was started under this name with another input, or has ended: whether
     /// it did.
     async fn start(&self, name: &str, input: &Value) -> Result<bool, Error>;
@@ -55,9 +61,23 @@ impl Runs for StateMachine {
     async fn recent(&self) -> Result<Recent, Error> {
         let going = self.newest(Some(ExecutionStatus::Running)).await?;
         let newest = self.newest(None).await?;
-        let start =
-            |run: ExecutionListItem| DateTime::from_timestamp(run.start_date.secs(), run.start_date.subsec_nanos());
-        Ok(Recent { is_any_going: going.is_some(), newest_start: newest.and_then(start) })
+        Ok(Recent { is_any_going: going.is_some(), newest_start: newest.as_ref().and_then(start_of) })
+    }
+
+    async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        let list = self.client.list_executions().state_machine_arn(&self.arn).status_filter(ExecutionStatus::Running);
+        let mut going = list.into_paginator().items().send();
+        let mut oldest = None;
+        // The list begins with the newest one.
+        while let Some(run) = going.next().await {
+            oldest = start_of(&run.map_err(|error| Error::call("states:ListExecutions", error))?);
+        }
+        Ok(oldest)
+    }
+
+    async fn error_of(&self, execution: &str) -> Result<Option<String>, Error> {
+        let described = self.client.describe_execution().execution_arn(execution).send().await;
+        Ok(described.map_err(|error| Error::call("states:DescribeExecution", error))?.error)
     }
 
     async fn start(&self, name: &str, input: &Value) -> Result<bool, Error> {
@@ -70,4 +90,8 @@ impl Runs for StateMachine {
             Err(error) => Err(Error::call("states:StartExecution", error)),
         }
     }
+}
+
+fn start_of(run: &ExecutionListItem) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(run.start_date.secs(), run.start_date.subsec_nanos())
 }

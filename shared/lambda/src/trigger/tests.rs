@@ -109,6 +109,20 @@ impl Runs for Arc<World> {
         })
     }
 
+    async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        self.state().call(|state| {
+            let going = state.runs.iter().filter(|run| run.end > state.now);
+            going.map(|run| run.start).min().map(time)
+        })
+    }
+
+    async fn error_of(&self, execution: &str) -> Result<Option<String>, Error> {
+        self.state().call(|state| {
+            let run = state.runs.iter().find(|run| run.name == execution);
+            run.map(|run| if run.is_busy { "Pomona.Busy" } else { "Pomona.BadInput" }.to_owned())
+        })
+    }
+
     async fn start(&self, name: &str, input: &Value) -> Result<bool, Error> {
         self.state().call(|state| {
             let namesake = state.runs.iter().find(|run| run.name == name);
@@ -317,6 +331,58 @@ async fn a_message_that_was_promised_is_sent_also_by_a_batch_that_starts_a_run()
     assert_eq!(scene.world.state().queue.len(), 1, "what the last upload was promised");
     scene.live_through(Vec::new(), |_| {}).await;
     assert!(scene.world.state().runs.iter().any(|run| run.start >= 3_850));
+}
+
+#[tokio::test]
+async fn of_runs_that_failed_only_one_that_found_the_output_in_use_asks_for_another() {
+    let scene = Scene::new(State { run_seconds: 60, ..State::default() });
+    {
+        let mut state = scene.world.state();
+        state.begin("going", &json!({}));
+        state.begin("busy", &json!({}));
+        state.now = 5_000;
+        state.begin("bad input", &json!({}));
+    }
+    let about = |execution: &str, error: Option<&str>| {
+        let mut detail = json!({"executionArn": execution, "status": "FAILED"});
+        if let Some(error) = error {
+            detail["error"] = error.into();
+        }
+        let body = json!({"source": "aws.states", "detail": detail}).to_string();
+        json!({"body": body, "attributes": {"ApproximateReceiveCount": "1"}})
+    };
+    let upload = json!({"body": json!({"source": "aws.s3", "detail": {}}).to_string(), "attributes": {"ApproximateReceiveCount": "1"}});
+    for (messages, asks) in [
+        (vec![about("busy", Some("Pomona.Busy"))], true),
+        (vec![about("bad input", Some("Pomona.BadInput"))], false),
+        // Where the event leaves it out, the execution itself is asked.
+        (vec![about("busy", None)], true),
+        (vec![about("bad input", None), about("unknown", None)], false),
+        (vec![about("bad input", None), upload], true),
+    ] {
+        let batch: Batch = parse("the event", json!({"Records": messages})).unwrap();
+        assert_eq!(batch.asks_for_run(&scene.world).await.unwrap(), asks, "{batch:?}");
+    }
+    let unwanted: Batch = parse("the event", json!({"Records": [about("bad input", None)]})).unwrap();
+    let runs = scene.names();
+    assert_eq!(scene.trigger.on_messages(&unwanted, time(9_000)).await.unwrap(), Outcome::NotWanted);
+    assert_eq!(scene.names(), runs);
+}
+
+#[tokio::test]
+async fn the_clock_is_told_for_how_long_the_oldest_run_has_been_going() {
+    let scene = Scene::new(State { run_seconds: 10_000, ..State::default() });
+    let watched = async |second: i64| {
+        scene.world.state().now = second;
+        scene.trigger.watch(time(second)).await.unwrap()
+    };
+    assert_eq!(watched(0).await.work().running_minutes, None);
+    scene.world.state().begin("long", &json!({}));
+    assert_eq!(watched(7_260).await, Outcome::Watched { running_minutes: Some(121) });
+    assert_eq!(watched(7_260).await.work().running_minutes, Some(121));
+    assert_eq!(watched(10_001).await, Outcome::Watched { running_minutes: None });
+    scene.trigger.handle(json!({"task": "watch"})).await.unwrap();
+    assert!(scene.trigger.handle(json!({"task": "look"})).await.is_err());
 }
 
 #[tokio::test]
