@@ -96,12 +96,19 @@ def test_ctrl_c_leaves_the_run_going(stack, pomona, forty):
     assert stack.wait(execution)["status"] == "SUCCEEDED"
 
 
-def test_the_doctor_knows_what_is_there_and_what_is_not(idle):
-    printed, _ = idle("doctor")
+def test_the_doctor_knows_what_is_there_and_what_is_not(idle, stack, pomona, forty):
+    printed, _ = idle("doctor", code=1)
     found = dict(re.findall(r"^(?:good|poor|bad|unknown) +(\w+) +(.*)", printed, re.MULTILINE))
     assert found["region"] == "eu-west-1" and found["stack"].endswith(":stateMachine:pomona-idle")
-    assert "10 of 10" in found["concurrency"] and "--max-concurrency 10" in printed
+    # Fewer than the stack's 64.
+    assert re.search(r"^bad +concurrency +10 of 10", printed, re.MULTILINE) and "MaxConcurrency=10" in printed
     assert "plan has 1769 MB, list-batch has 1769 MB" in found["memory"]
+    assert "built for x86_64" in found["lambdas"] and "no image yet" in found["images"]
+    assert "Step Functions" in found["network"]
+    stack.upload(forty)
+    stack.configure("plan", POMONA_MAX_CONCURRENCY="10")
+    printed, _ = pomona("doctor")
+    assert re.search(r"^good +images +plan can read", printed, re.MULTILINE)
     printed, _ = idle("doctor", "--stack", "nowhere", code=1)
     assert re.search(r"^bad +stack +.*`nowhere`", printed, re.MULTILINE)
 

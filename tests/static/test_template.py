@@ -65,6 +65,62 @@ def test_builds_are_not_cached():
     assert environments and not any("cached" in environment["build"]["parameters"] for environment in environments)
 
 
+def test_one_place_says_what_lambdas_are_built_for_and_run_on(template):
+    """`sam build` and `sam deploy` read the same parameters; those of one of them alone could differ."""
+    config = tomllib.loads((WORKSPACE / "infra/samconfig.toml").read_text())
+    environments = [value for value in config.values() if isinstance(value, dict)]
+    default = template["Parameters"]["Architecture"]["Default"]
+    assert [each["global"]["parameters"]["parameter_overrides"] for each in environments] == [
+        [f"Architecture={default}"]
+    ] * 4
+    assert not any(
+        "parameter_overrides" in each[command]["parameters"] for each in environments for command in ("build", "deploy")
+    )
+    assert template["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
+
+
+def test_a_run_goes_on_with_the_code_that_it_began_with(resources):
+    """The state machine names versions, which a deployment during a run does not change."""
+    functions = resources("AWS::Serverless::Function")
+    [pipeline] = resources("AWS::Serverless::StateMachine").values()
+    called = {name: value for name, value in pipeline["DefinitionSubstitutions"].items() if name.endswith("Arn")}
+    assert called == {f"{name}FunctionArn": {"Ref": f"{name}.Version"} for name in functions if name != "Trigger"}
+    # Also one that differs in its settings alone is a version of its own.
+    published = [each for name, each in functions.items() if name != "Trigger"]
+    assert all(each["AutoPublishAlias"] == "live" and each["AutoPublishAliasAllProperties"] for each in published)
+    statements = resources("AWS::IAM::Role")["PipelineRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert {resource["Fn::Sub"] for resource in statements[0]["Resource"]} == {
+        f"${{{name}.Arn}}:*" for name in functions if name != "Trigger"
+    }
+
+
+def test_an_account_may_ask_for_a_boundary_and_a_path_of_every_role(template, resources):
+    boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    roles, policies = resources("AWS::IAM::Role"), resources("AWS::IAM::ManagedPolicy")
+    assert all(role["PermissionsBoundary"] == boundary for role in roles.values())
+    assert all(each["Path"] == {"Ref": "RolePath"} for each in [*roles.values(), *policies.values()])
+    assert (
+        template["Parameters"]["PermissionsBoundaryArn"]["Default"],
+        template["Parameters"]["RolePath"]["Default"],
+    ) == ("", "/")
+
+
+def test_an_output_bucket_that_is_there_is_used_and_not_made(template, resources):
+    assert (
+        template["Resources"]["OutputBucket"]["Condition"] == template["Resources"]["OutputBucketPolicy"]["Condition"]
+    )
+    [condition] = {template["Resources"]["OutputBucket"]["Condition"]}
+    assert template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "OutputBucketName"}, ""]}
+    # Who names the bucket in any other place names the one that is there.
+    others = {name: each for name, each in template["Resources"].items() if not name.startswith("OutputBucket")}
+    text = json.dumps({"resources": others, "outputs": template["Outputs"]}, default=str)
+    made = len(re.findall(r'"Ref": "OutputBucket"|"Fn::GetAtt": \["OutputBucket"', text))
+    assert made > 10 and made == len(
+        re.findall(r'\["MakeOutputBucket", \{"(?:Ref|Fn::GetAtt)": \[?"OutputBucket"', text)
+    )
+    assert "${OutputBucket" not in text.replace("${OutputBucketName}", "")
+
+
 def test_only_five_regions_can_be_allowed(template):
     parameter = template["Parameters"]["AllowedRegions"]
     assert parameter["Default"].split(",") == EU
@@ -126,9 +182,7 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
             assert "InputBucket" not in text and "InputPrefix" not in text, name
         if "s3:DeleteObject" in actions(statement):
             places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-            deleted |= {
-                (name, place["Fn::Sub"].removeprefix("${OutputBucket.Arn}/${OutputPrefix}")) for place in places
-            }
+            deleted |= {(name, place["Fn::Sub"][0].removeprefix("${Output}/${OutputPrefix}")) for place in places}
     damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {
         ("ReduceRole", "nodes/*"),
         ("PlanRole", "nodes/*"),

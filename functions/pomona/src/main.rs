@@ -9,6 +9,7 @@ mod error;
 mod inspect;
 mod model;
 mod pace;
+mod problem;
 mod progress;
 mod results;
 mod run;

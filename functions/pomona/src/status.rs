@@ -8,7 +8,7 @@ use pomona_aws::{Failure, MapRun, State, Status};
 use pomona_run::stage::Stage;
 
 use crate::stack::ExecutionArgs;
-use crate::{Ending, Error, console};
+use crate::{Ending, Error, console, problem};
 
 /// Show how a run on AWS is going, or why it failed
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct StatusArgs {
 /// Runs `pomona status`.
 pub(crate) async fn run(args: StatusArgs) -> Result<Ending, Error> {
     let (stack, execution) = args.execution.find().await?;
-    let status = stack.status(&execution).await?;
+    let status = problem::with_message(stack.status(&execution).await?).await;
     if args.json {
         console::print_json(&serde_json::to_string_pretty(&status)?)?;
     } else {

@@ -8,7 +8,7 @@ use pomona_run::stage::Stage;
 
 use crate::progress::{Bar, Progress};
 use crate::stack::{self, ExecutionArgs};
-use crate::{Ending, Error, console, run, status};
+use crate::{Ending, Error, console, problem, run, status};
 
 /// How often AWS is asked.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: WatchArgs, quiet: bool) -> Result<Ending, Error> {
         }
     };
     if !quiet {
-        console::show(&status::screen(&status))?;
+        console::show(&status::screen(&problem::with_message(status.clone()).await))?;
     }
     if status.state == State::Succeeded { Ok(Ending::Done) } else { Err(Error::RunFailed) }
 }

@@ -2,19 +2,26 @@
 
 use sha2::{Digest, Sha256};
 
-/// Above this mean size of a shard's images the number of shards is doubled.
-const MAX_MEAN_SHARD_BYTES: u64 = 1 << 30;
+/// Above this mean time of a shard, in microseconds of one core, the number of shards is doubled: a quarter of what
+/// list-batch has by default, because a shard may be larger than the mean and a Lambda slower than what was measured.
+const MAX_MEAN_SHARD_MICROSECONDS: u64 = 30_000_000;
+/// What an image takes, in microseconds, whatever its size: the network, and a small JPEG (BENCHMARKS.md, rounded up).
+const MICROSECONDS_PER_IMAGE: u64 = 10_000;
+/// How many bytes of a large photograph are decoded in a microsecond: 12 megapixels in 2.5 MB take some 100 ms, and
+/// such strong compression is the most that is usual.
+const BYTES_PER_MICROSECOND: u64 = 25;
 
 /// The largest number of bits that name a shard: a million shards.
 const MAX_SHARD_BITS: u32 = 20;
 
 /// How many leading bits of a key's hash name its shard: the largest power of two of shards with at least `shard_size`
-/// images in each on average, and more where the mean shard would exceed 1 GiB.
+/// images in each on average, and more where the mean shard would take longer than half a minute.
 pub fn shard_bits(images: u64, bytes: u64, shard_size: u64) -> u32 {
     let by_count = (images / shard_size.max(1)).max(1).ilog2();
-    let by_bytes = bytes.div_ceil(MAX_MEAN_SHARD_BYTES).max(1);
-    let by_bytes = by_bytes.next_power_of_two().ilog2();
-    by_count.max(by_bytes).min(MAX_SHARD_BITS)
+    let microseconds = images.saturating_mul(MICROSECONDS_PER_IMAGE).saturating_add(bytes / BYTES_PER_MICROSECOND);
+    let by_work = microseconds.div_ceil(MAX_MEAN_SHARD_MICROSECONDS).max(1);
+    let by_work = by_work.checked_next_power_of_two().map_or(MAX_SHARD_BITS, u64::ilog2);
+    by_count.max(by_work).min(MAX_SHARD_BITS)
 }
 
 /// The shard of a key: the top `bits` bits of its SHA-256.
@@ -117,10 +124,29 @@ mod tests {
 
     #[test]
     fn large_images_make_more_shards() {
-        let gib = 1 << 30;
-        assert_eq!(shard_bits(100, gib, 512), 0);
-        assert_eq!(shard_bits(100, gib + 1, 512), 1);
-        assert_eq!(shard_bits(100, 5 * gib, 512), 3);
+        // Half a minute: 29 s of decoding, 100 images.
+        let half_a_minute = 29_000_000 * BYTES_PER_MICROSECOND;
+        assert_eq!(shard_bits(100, half_a_minute, 512), 0);
+        assert_eq!(shard_bits(100, half_a_minute + BYTES_PER_MICROSECOND, 512), 1);
+        assert_eq!(shard_bits(100, 5 * half_a_minute, 512), 3);
+        assert_eq!(shard_bits(u64::MAX, u64::MAX, 512), MAX_SHARD_BITS);
+    }
+
+    proptest! {
+        /// By the measured times: however many images there are and however large they are, on one core, which a Lambda
+        /// has, a mean shard takes a quarter of list-batch's 120 seconds.
+        #[test]
+        fn no_mean_shard_comes_near_its_time(images in 1_u64..20_000_000, mean in 1_u64..20_000_000) {
+            let shards = 1_u64 << shard_bits(images, images * mean, 512);
+            let seconds = images as f64 / shards as f64 * (0.010 + mean as f64 / 2.5e7);
+            prop_assert!(seconds <= 30.1 || shards == 1 << MAX_SHARD_BITS, "{} shards, {} s", shards, seconds);
+        }
+
+        #[test]
+        fn small_photographs_are_cut_by_their_number(images in 1_u64..10_000_000) {
+            let by_count = (images / 512).max(1).ilog2();
+            prop_assert_eq!(shard_bits(images, images * 300_000, 512), by_count);
+        }
     }
 
     #[test]
