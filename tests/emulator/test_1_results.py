@@ -103,6 +103,26 @@ def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, e
     assert rows[1_000_000]["run_usd"] > rows[20_000]["run_usd"] > cost["bill"]["run_usd"]
 
 
+def test_older_runs_beyond_those_that_are_kept_lose_their_tables_and_nothing_else(emulator, forty, local):
+    stack = emulator.deploy("pomona-keeping", KeepRuns=1)
+    stack.upload(forty)
+    older = stack.succeed(options=OPTIONS)
+    whole = {key.removeprefix(f"{older['run']}/") for key in stack.keys(f"{older['run']}/")}
+    [first, second, *_] = forty
+    images = {**forty, first: forty[second]}
+    stack.upload(images)
+    newer = stack.succeed(options=OPTIONS)
+    assert [each["answer"]["computed"] for each in stack.invocations("list-batch")] == [40, 1]
+    assert_same(stack.result(newer), local(images, *LOCALLY))
+
+    left = {key.removeprefix(f"{older['run']}/") for key in stack.keys(f"{older['run']}/")}
+    tables = {name for name in whole if name.startswith(("features/", "pca/", "metadata/"))}
+    assert len(tables) == 4 and left == whole - tables - {"_SUCCESS"} | {"_TABLES_REMOVED"}
+    command = [cloud.binaries() / "pomona", "inspect", f"s3://{stack.output}/{older['run']}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=emulator.environment)
+    assert done.returncode == 1 and "KeepRuns" in done.stderr and newer["run"].split("/")[1] in done.stderr
+
+
 def test_three_images_have_the_result_of_a_local_run(stack, forty, local):
     # So few because tests/arm64 runs it with an emulated list-batch.
     three = dict(list(forty.items())[:3])

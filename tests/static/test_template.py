@@ -172,7 +172,7 @@ def test_roles_allow_single_actions_on_named_resources(resources):
         assert statement["Resource"] != "*" or statement["Sid"] == "LogDelivery", (name, statement["Sid"])
 
 
-def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_is_damaged_or_left_over_are_deleted(
+def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_is_damaged_left_over_or_old_are_deleted(
     resources,
 ):
     deleted = set()
@@ -190,13 +190,24 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
     finished = {("ListBatchRole", "parts/fragments/*")}
     folders = ("features", "pca", "metadata", "errors", "counters", "problems")
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders}
+    old = {("ReportRole", f"runs/*/{name}") for name in ("features/*", "pca/*", "metadata/*", "_SUCCESS")}
     assert (
         deleted
         == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}
         | damaged
         | left_over
         | finished
+        | old
     )
+
+
+def test_the_stack_takes_as_many_kept_runs_as_the_report_does(template, resources):
+    source = (WORKSPACE / "shared/stages/src/retention.rs").read_text()
+    parameter = template["Parameters"]["KeepRuns"]
+    most = int(re.search(r"const MOST_KEPT: u32 = (\d+);", source)[1])
+    assert (parameter["MinValue"], parameter["Default"], parameter["MaxValue"]) == (0, 3, most)
+    variables = resources("AWS::Serverless::Function")["Report"]["Environment"]["Variables"]
+    assert variables["POMONA_KEEP_RUNS"] == {"Ref": "KeepRuns"}
 
 
 def test_buckets_are_private_encrypted_versioned_and_reached_by_tls_only(resources):

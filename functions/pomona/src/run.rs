@@ -14,6 +14,7 @@ use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::open;
 use pomona_stages::output::Output;
+use pomona_stages::retention::KeepRuns;
 use pomona_vision::extractor::Extractor;
 
 use crate::classes::{self, Classes};
@@ -36,6 +37,9 @@ pub(crate) struct RunArgs {
     /// Threads that compute [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Keep the tables of the newest N runs, and of older ones just reports and what is reused; 0 keeps all
+    #[arg(long, value_name = "N", default_value_t)]
+    keep_runs: KeepRuns,
 }
 
 /// What a user may choose for a run, wherever it runs.
@@ -101,6 +105,7 @@ impl RunArgs {
             options: OptionArgs::default(),
             model,
             threads: None,
+            keep_runs: KeepRuns::default(),
         }
     }
 }
@@ -166,6 +171,7 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
         options: &options,
         pool: &pool,
         holder: &holder,
+        keep_runs: args.keep_runs,
     };
     let Some(finished) = local::run(&job, output.holders(), &progress, interrupt()).await? else {
         progress.say("stopped; the same command goes on from here");

@@ -40,6 +40,21 @@ pub enum Error {
         /// The runs that there are, newest first.
         finished: Vec<RunId>,
     },
+    /// The run succeeded, but its tables are there no more.
+    #[error(
+        "the tables of run `{run_id}` at `{location}` were removed when newer runs had succeeded (`--keep-runs`, on AWS \
+         the parameter KeepRuns), its reports are still in `runs/{run_id}/report/`; run again with the same options, or \
+         {}",
+        describe_finished(finished)
+    )]
+    TablesRemoved {
+        /// The output.
+        location: String,
+        /// The run.
+        run_id: RunId,
+        /// The runs whose tables are there, newest first.
+        finished: Vec<RunId>,
+    },
     /// Reading or writing objects failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,7 +96,7 @@ impl Error {
     pub fn name(&self) -> ErrorName {
         match self {
             Self::Request(error) => error.name(),
-            Self::NoRun { .. } => ErrorName::BadInput,
+            Self::NoRun { .. } | Self::TablesRemoved { .. } => ErrorName::BadInput,
             Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Table { .. } => ErrorName::Inconsistent,
             Self::Store(error) => name_of_store_error(error),

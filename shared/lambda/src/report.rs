@@ -1,5 +1,5 @@
-//! The Lambda `report`: checks a run, writes its reports and what it cost, marks it successful, gives the output's lock
-//! back.
+//! The Lambda `report`: checks a run, writes its reports and what it cost, marks it successful, removes the tables of
+//! older runs that are not kept, gives the output's lock back.
 
 use std::num::NonZeroU32;
 
@@ -10,6 +10,7 @@ use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::lock;
 use pomona_stages::report;
+use pomona_stages::retention::{self, KeepRuns};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,12 +30,14 @@ pub struct Report {
     pub stores: Stores,
     /// What the stack's settings say about its cost.
     pub stack: StackSettings,
+    /// Of how many runs the tables are kept.
+    pub keep_runs: KeepRuns,
 }
 
 impl Report {
     /// The function as its settings say.
     pub fn new(settings: &Settings) -> Self {
-        Self { stores: Stores::default(), stack: settings.stack.clone() }
+        Self { stores: Stores::default(), stack: settings.stack.clone(), keep_runs: settings.keep_runs }
     }
 }
 
@@ -90,6 +93,7 @@ impl Function for Report {
         let cost = cost::write(output.as_ref(), &run_id, &stages, &self.stack, max_concurrency).await;
         let cost_usd = cost.inspect_err(|error| tracing::warn!(%error, "could not write what the run cost")).ok();
         let info = report::report(output.as_ref(), &run_id, &stages).await?;
+        retention::keep_newest(output.as_ref(), self.keep_runs).await;
         lock::release(output.as_ref(), &run_id).await?;
         Ok(reported(&run_id, &info, RunFigures { stages, cost_usd }))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pomona_run::pace;
 use pomona_run::region;
+use pomona_stages::retention::KeepRuns;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub refresh_age: Option<Duration>,
     /// Shards that a run works on at once when its request does not say.
     pub max_concurrency: NonZeroU32,
+    /// Of how many runs the tables are kept.
+    pub keep_runs: KeepRuns,
     /// What the stack's settings say about its cost.
     pub stack: StackSettings,
     /// The state machine whose runs are started.
@@ -85,6 +88,7 @@ impl Settings {
             output: location("POMONA_OUTPUT")?,
             refresh_age: refresh_age(variable("POMONA_PARTS_EXPIRE_DAYS"))?,
             max_concurrency: max_concurrency(variable("POMONA_MAX_CONCURRENCY"))?,
+            keep_runs: keep_runs(variable("POMONA_KEEP_RUNS"))?,
             stack: StackSettings::read(&region, variable)?,
             state_machine: variable("POMONA_STATE_MACHINE"),
             queue: variable("POMONA_QUEUE"),
@@ -113,6 +117,11 @@ fn max_concurrency(shards: Option<String>) -> Result<NonZeroU32, Error> {
     let problem = "it is not a number of shards of at least 1";
     let shards = shards.map(|shards| shards.parse().map_err(|_| Error::setting("POMONA_MAX_CONCURRENCY", problem)));
     Ok(shards.transpose()?.unwrap_or(pace::SHARDS))
+}
+
+fn keep_runs(number: Option<String>) -> Result<KeepRuns, Error> {
+    let number = number.map(|number| number.parse().map_err(|problem| Error::setting("POMONA_KEEP_RUNS", problem)));
+    Ok(number.transpose()?.unwrap_or_default())
 }
 
 fn interval(minutes: Option<String>) -> Result<Option<Duration>, Error> {
@@ -188,6 +197,12 @@ mod tests {
     }
 
     #[test]
+    fn all_tables_are_kept_unless_a_number_says_otherwise() {
+        assert_eq!(read(&[]).unwrap().keep_runs, KeepRuns::default());
+        assert_eq!(read(&[("POMONA_KEEP_RUNS", "3")]).unwrap().keep_runs, "3".parse().unwrap());
+    }
+
+    #[test]
     fn another_region_is_refused() {
         let refused = |variables: &[(&str, &str)]| read(variables).unwrap_err().name().as_str();
         assert_eq!(refused(&[("AWS_REGION", "us-east-1")]), "Pomona.RegionNotAllowed");
@@ -207,6 +222,7 @@ mod tests {
             ("POMONA_PARTS_EXPIRE_DAYS", "-1"),
             ("POMONA_MINUTES_BETWEEN_RUNS", "soon"),
             ("POMONA_MAX_CONCURRENCY", "0"),
+            ("POMONA_KEEP_RUNS", "few"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -82,7 +82,7 @@ impl Cloud {
 
     fn report(&self) -> Report {
         let stack = StackSettings { region: "eu-west-1".into(), settings: pomona_cost::workload::Workload::default() };
-        Report { stores: self.stores(), stack }
+        Report { stores: self.stores(), stack, keep_runs: "3".parse().unwrap() }
     }
 
     /// What a Map's ResultWriter leaves behind; each child took two seconds.

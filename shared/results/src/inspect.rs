@@ -57,11 +57,11 @@ pub struct FolderSize {
 /// The run that is meant: the named one, or the newest successful one.
 ///
 /// # Errors
-/// [`Error::NoRun`] when no run was successful yet, or the named one was not; [`Error::Damaged`] when latest.json
-/// names none.
+/// [`Error::NoRun`] when no run was successful yet, or the named one was not; [`Error::TablesRemoved`] when the named
+/// one has no tables any more; [`Error::Damaged`] when latest.json names none.
 pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId, Error> {
     let found = match named {
-        Some(run_id) => output.exists(&RunLayout::new(run_id.as_str()).success()).await?.then(|| run_id.clone()),
+        Some(run_id) => find_named(output, run_id).await?,
         None => latest::read(output).await?.map(|latest| latest.run_id),
     };
     match found {
@@ -74,7 +74,19 @@ pub async fn find_run(output: &dyn Store, named: Option<&RunId>) -> Result<RunId
     }
 }
 
-/// The runs that were successful, newest first, whether or not latest.json knows of any.
+async fn find_named(output: &dyn Store, run_id: &RunId) -> Result<Option<RunId>, Error> {
+    let layout = RunLayout::new(run_id.as_str());
+    if output.exists(&layout.tables_removed()).await? {
+        return Err(Error::TablesRemoved {
+            location: output.location().to_owned(),
+            run_id: run_id.clone(),
+            finished: finished_runs(output).await?,
+        });
+    }
+    Ok(output.exists(&layout.success()).await?.then(|| run_id.clone()))
+}
+
+/// The runs that were successful and have their tables, newest first, whether or not latest.json knows of any.
 ///
 /// # Errors
 /// Those of the store.

@@ -214,7 +214,17 @@ impl RunLayout {
         self.file("report/report.html")
     }
 
-    /// Written last.
+    /// The folders that hold a row for each image, each with a slash at its end.
+    pub fn tables(&self) -> [String; 3] {
+        ["features/", "pca/", "metadata/"].map(|folder| self.file(folder))
+    }
+
+    /// Says why the tables are gone, where they were removed because newer runs had succeeded.
+    pub fn tables_removed(&self) -> String {
+        self.file("_TABLES_REMOVED")
+    }
+
+    /// Written last, and deleted once the tables were removed.
     pub fn success(&self) -> String {
         self.file("_SUCCESS")
     }

@@ -13,6 +13,7 @@
 //! use pomona_stages::compute::ComputePool;
 //! use pomona_stages::local::{self, Job, Observer};
 //! use pomona_stages::output::Output;
+//! use pomona_stages::retention::KeepRuns;
 //! use pomona_stages::{Error, open};
 //! use pomona_run::{Location, Options};
 //! use pomona_vision::extractor::Extractor;
@@ -27,7 +28,14 @@
 //!     let output = Output::open(&results, &photos).await?;
 //!     let options = Options::default();
 //!     let input = Files::new(store.as_ref());
-//!     let job = Job { input: &input, output: output.store(), options: &options, pool: &pool, holder: "an example" };
+//!     let job = Job {
+//!         input: &input,
+//!         output: output.store(),
+//!         options: &options,
+//!         pool: &pool,
+//!         holder: "an example",
+//!         keep_runs: KeepRuns::default(),
+//!     };
 //!     if let Some(summary) = local::run(&job, output.holders(), observer, std::future::pending()).await? {
 //!         println!("{} images", summary.info.num_images_processed);
 //!     }
@@ -57,6 +65,7 @@ pub mod recipe;
 pub mod reduce;
 mod refusal;
 pub mod report;
+pub mod retention;
 mod sample;
 
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! A whole run in one process: the same stages in the same order as the state machine's, with progress.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -27,6 +28,7 @@ use crate::project::Projection;
 use crate::recipe;
 use crate::reduce::{self, Reduced};
 use crate::report;
+use crate::retention::{self, KeepRuns};
 
 /// How long the lock outlives a run that no longer renews it.
 const LEASE: Duration = Duration::from_secs(90);
@@ -60,6 +62,8 @@ pub struct Job<'a> {
     pub pool: &'a ComputePool,
     /// Who runs it, for lock.json.
     pub holder: &'a str,
+    /// Of how many runs the tables are kept once this one has succeeded.
+    pub keep_runs: KeepRuns,
 }
 
 /// Is told how a run gets on.
@@ -105,14 +109,15 @@ pub async fn run(
     memory::check(job.pool.extractor().model().width())?;
     let run_id = RunId::now();
     lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
+    let mut stopped = pin!(stopped);
     let fragments = Fragments::new(job.output);
     let outcome = tokio::select! {
         summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
         error = keep_lock(job.output, &run_id) => Err(error),
-        () = stopped => Ok(None),
+        () = &mut stopped => Ok(None),
     };
     match &outcome {
-        Ok(Some(_)) => fragments.remove_abandoned().await,
+        Ok(Some(_)) => tidy(job, &run_id, &fragments, stopped).await,
         // Somebody else's run.
         Err(Error::Busy { .. }) => {}
         // What a store that hangs does not take in time is computed again.
@@ -121,6 +126,16 @@ pub async fn run(
     let released = lock::release(job.output, &run_id).await;
     // The first failure is the one to mend; a lock that stays ends by itself.
     outcome.and_then(|summary| released.map(|()| summary))
+}
+
+/// Removes what no run needs any more. A run that is stopped meanwhile, or loses the lock, has succeeded all the same.
+async fn tidy(job: &Job<'_>, run_id: &RunId, fragments: &Fragments<'_>, stopped: impl Future<Output = ()>) {
+    fragments.remove_abandoned().await;
+    tokio::select! {
+        () = retention::keep_newest(job.output, job.keep_runs) => {}
+        error = keep_lock(job.output, run_id) => tracing::warn!("the tables of older runs were not all removed: {error}"),
+        () = stopped => {}
+    }
 }
 
 /// Renews the lock for as long as it can; the error tells why it cannot.

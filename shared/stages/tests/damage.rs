@@ -21,6 +21,7 @@ use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::recipe;
+use pomona_stages::retention::KeepRuns;
 use pomona_store::LocalStore;
 use pomona_store::testing::MemoryStore;
 use result::result_in;
@@ -73,8 +74,14 @@ impl World {
 
     async fn run(&self, output: &MemoryStore, count: u64) -> Result<Summary, Error> {
         let input = MemoryStore::new("in", images(count));
-        let job =
-            Job { input: &Files::new(&input), output, options: &self.options, pool: &self.pool, holder: "a test" };
+        let job = Job {
+            input: &Files::new(&input),
+            output,
+            options: &self.options,
+            pool: &self.pool,
+            holder: "a test",
+            keep_runs: KeepRuns::default(),
+        };
         let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await?;
         Ok(finished.expect("nobody stopped the run"))
     }

@@ -13,6 +13,7 @@ use pomona_run::stage::{Stage, Timing};
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::retention::KeepRuns;
 use pomona_store::LocalStore;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -51,8 +52,14 @@ impl Dataset {
         let input = LocalStore::open(self.folder.path().join("in")).unwrap();
         let output = LocalStore::create(self.output()).unwrap();
         let options = Options::default();
-        let job =
-            Job { input: &Files::new(&input), output: &output, options: &options, pool: &self.pool, holder: "a test" };
+        let job = Job {
+            input: &Files::new(&input),
+            output: &output,
+            options: &options,
+            pool: &self.pool,
+            holder: "a test",
+            keep_runs: KeepRuns::default(),
+        };
         let counting = Counting { done: AtomicU64::new(0), enough: images, reached: Notify::new() };
         let finished = local::run(&job, &NoOtherHolders, &counting, counting.reached.notified()).await.unwrap();
         assert!(finished.is_none(), "the run was to be stopped");
@@ -122,8 +129,14 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
     let folder = dataset.folder.path().join("in");
     let (input, output) = (LocalStore::open(&folder).unwrap(), LocalStore::create(dataset.output()).unwrap());
     let options = Options::default();
-    let job =
-        Job { input: &Files::new(&input), output: &output, options: &options, pool: &dataset.pool, holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &dataset.pool,
+        holder: "a test",
+        keep_runs: KeepRuns::default(),
+    };
     // The last of the listing.
     let meddling = Meddling { image: folder.join("right/class 2/95.png"), done: AtomicU64::new(0) };
     let finished = local::run(&job, &NoOtherHolders, &meddling, std::future::pending()).await.unwrap();

@@ -20,6 +20,7 @@ use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
 use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::project::Projection;
 use pomona_stages::recipe;
+use pomona_stages::retention::KeepRuns;
 use pomona_stages::{Error, reduce, report};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
@@ -73,6 +74,7 @@ async fn a_shards_images_are_read_once_those_of_the_one_before_are_handed_out() 
         options: &options,
         pool: &support::pool(1),
         holder: "a test",
+        keep_runs: KeepRuns::default(),
     };
     let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(finished.plan.shards, 2);
@@ -134,7 +136,14 @@ async fn an_image_that_cannot_be_read_is_a_reject_of_this_run_only() {
     input.on(Operation::GetIfMatch, |key| key == "class 1/4.png", .., Fault::denied());
     let options = Options { max_reject_share: 0.5, ..Options::default() };
     let pool = support::pool(1);
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &pool, holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &pool,
+        holder: "a test",
+        keep_runs: KeepRuns::default(),
+    };
     let first = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(first.extracted.rejects, 1);
     // Readable again: everything else is reused, and nothing remembers that it once could not be read.
@@ -151,7 +160,14 @@ async fn an_image_that_changes_under_the_run_is_planned_anew() {
         Fault::Fail(|location, key| pomona_store::Error::Changed { location: location.into(), key: key.into() });
     input.on(Operation::GetIfMatch, |key| key == "class 1/4.png", 1..=2, changed.clone());
     let (options, pool) = (Options::default(), support::pool(1));
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &pool, holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &pool,
+        holder: "a test",
+        keep_runs: KeepRuns::default(),
+    };
     let summary = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(summary.info.num_images_processed, 12);
 
@@ -197,7 +213,14 @@ async fn an_observer_learns_of_each_listed_file_and_of_what_was_computed_apart_f
     support::write(&input_folder, "class 1/new.png", &support::picture(7_000));
     support::write(&input_folder, "no image.txt", b"");
     let input = LocalStore::open(&input_folder).unwrap();
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &pool, holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &pool,
+        holder: "a test",
+        keep_runs: KeepRuns::default(),
+    };
     let observer = Counting::default();
     local::run(&job, &NoOtherHolders, &observer, std::future::pending()).await.unwrap().unwrap();
     let [listed, computed, there] =
@@ -231,7 +254,14 @@ async fn impossible_requests_fail_before_any_image_is_read() {
         (Options { limit: Some(0), ..Options::default() }, ErrorName::BadInput),
     ];
     for (options, name) in cases {
-        let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &pool, holder: "a test" };
+        let job = Job {
+            input: &Files::new(&input),
+            output: &output,
+            options: &options,
+            pool: &pool,
+            holder: "a test",
+            keep_runs: KeepRuns::default(),
+        };
         let error = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap_err();
         assert_eq!(error.name(), name, "{error}");
     }
@@ -254,7 +284,14 @@ async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
     let input = LocalStore::open(folder.path().join("in")).unwrap();
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let (options, pool) = (Options::default(), support::pool(1));
-    let job = Job { input: &Files::new(&input), output: &output, options: &options, pool: &pool, holder: "a test" };
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &pool,
+        holder: "a test",
+        keep_runs: KeepRuns::default(),
+    };
     let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::ready(())).await.unwrap();
     assert!(finished.is_none());
     assert!(!output.exists(layout::LOCK).await.unwrap());

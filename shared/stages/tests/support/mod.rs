@@ -9,6 +9,7 @@ use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::retention::KeepRuns;
 use pomona_store::{LocalStore, Store};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
@@ -94,8 +95,19 @@ pub async fn run_into(
     options: &Options,
     pool: &ComputePool,
 ) -> Result<Summary, Error> {
+    run_and_keep(input, output, options, pool, KeepRuns::default()).await
+}
+
+/// As [`run_into`], and keeps the tables of the newest runs only.
+pub async fn run_and_keep(
+    input: &Path,
+    output: &dyn Store,
+    options: &Options,
+    pool: &ComputePool,
+    keep_runs: KeepRuns,
+) -> Result<Summary, Error> {
     let input = LocalStore::open(input).unwrap();
-    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test" };
+    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
 }
