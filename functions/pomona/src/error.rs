@@ -32,7 +32,7 @@ pub(crate) enum Error {
     NotReady,
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image { path: PathBuf, source: std::io::Error },
-    #[error("cannot write the model `{}`: {source}", path.display())]
+    #[error("cannot write `{}`: {source}", path.display())]
     WriteModel { path: PathBuf, source: std::io::Error },
     #[error("cannot use the image `{}`: {reject}", path.display())]
     Rejected { path: PathBuf, reject: Reject },

@@ -163,11 +163,12 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
             format!("{} is the published {MODEL_NAME}", path.display())
         }
         ModelCommand::Recipe { file } => {
-            format!("{} is the recipe of {}", recipe::write_beside(&file)?.display(), file.display())
+            let (beside, recipe) = recipe::file_of(&file)?;
+            write(&beside, &recipe)?;
+            format!("{} is the recipe of {}", beside.display(), file.display())
         }
         ModelCommand::Untrained { file } => {
-            let write = std::fs::write(&file, pomona_weights::untrained());
-            write.map_err(|source| Error::WriteModel { path: file.clone(), source })?;
+            write(&file, &pomona_weights::untrained())?;
             format!("{} is {MODEL_NAME} with {UNTRAINED_NOTICE}", file.display())
         }
     };
@@ -175,6 +176,10 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
         console::show(&(done + "\n"))?;
     }
     Ok(Ending::Done)
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
+    pomona_weights::write_whole(path, content).map_err(|source| Error::WriteModel { path: path.to_owned(), source })
 }
 
 fn fetch_published(options: &FetchOptions, progress: &Progress) -> Result<PathBuf, Error> {

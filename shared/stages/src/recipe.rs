@@ -23,16 +23,16 @@ pub fn of(model: &Model) -> Recipe {
     }
 }
 
-/// Writes the recipe of the model file `model`, as it is used without options, beside it; gives the file's name.
+/// The recipe of the model file `model`, as it is used without options: the file beside it that it belongs in, and what
+/// that holds.
 ///
 /// # Errors
-/// [`Error::Model`] for a file that is no model, and [`Error::Recipe`] where the recipe cannot be written.
-pub fn write_beside(model: &Path) -> Result<PathBuf, Error> {
+/// [`Error::Model`] for a file that is no model.
+pub fn file_of(model: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
     let recipe = of(&Model::load(model, &ModelOptions::default())?);
     let file = beside(model);
     let json = serde_json::to_vec_pretty(&recipe).map_err(|error| unusable(&file, error))?;
-    fs::write(&file, json).map_err(|error| unusable(&file, error))?;
-    Ok(file)
+    Ok((file, json))
 }
 
 /// Reads the recipe beside the model file `model`, without loading that.
@@ -71,7 +71,8 @@ mod tests {
         let model = folder.path().join("network.onnx");
         assert!(matches!(read_beside(&model), Err(Error::Recipe { .. })));
         fs::write(&model, pomona_weights::untrained()).unwrap();
-        let file = write_beside(&model).unwrap();
+        let (file, json) = file_of(&model).unwrap();
+        fs::write(&file, &json).unwrap();
         assert_eq!(file, folder.path().join("network.recipe.json"));
         let recipe = read_beside(&model).unwrap();
         assert_eq!(recipe, of(&Model::load(&model, &ModelOptions::default()).unwrap()));
@@ -85,7 +86,7 @@ mod tests {
             let error = read_beside(&model).unwrap_err().to_string();
             assert!(error.contains("another version") && error.contains("pomona model recipe"), "{error}");
         }
-        write_beside(&model).unwrap();
+        fs::write(&file, json).unwrap();
         fs::write(&model, "another model").unwrap();
         assert!(read_beside(&model).unwrap_err().to_string().contains("another model"));
     }

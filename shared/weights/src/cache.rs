@@ -62,7 +62,7 @@ impl Cache {
     pub(crate) fn store(&self, edition: &Edition, model: &[u8]) -> Result<PathBuf> {
         let folder = self.models_folder();
         let path = self.model_path(edition);
-        replace(&folder, &path, model).map_err(|reason| Error::WriteCache { folder, reason })?;
+        write_whole(&path, model).map_err(|reason| Error::WriteCache { folder, reason })?;
         Ok(path)
     }
 
@@ -84,9 +84,13 @@ pub fn verify(path: &Path, edition: &Edition) -> Result<()> {
     Ok(())
 }
 
-/// Writes a file under a name of its own in the folder, forces it to the disk, and only then gives it its path. A file
-/// that could not be written whole is removed.
-fn replace(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes a file under a name of its own in its folder, which is made where there is none, forces it to the disk, and
+/// only then gives it its path. A file that could not be written whole is removed.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = temporary_file(folder)?;
     file.write_all(content)?;

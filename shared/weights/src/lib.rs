@@ -37,7 +37,7 @@ mod source;
 mod untrained;
 
 pub use assemble::{WeightFiles, assemble};
-pub use cache::{Cache, verify};
+pub use cache::{Cache, verify, write_whole};
 pub use client::Obstacle;
 pub use edition::Edition;
 pub use error::{Error, Result};

@@ -430,8 +430,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
+    // As many cases as PROPTEST_CASES says, 256 otherwise.
     #[test]
     fn any_history_ends_with_a_run_after_the_last_upload_and_has_no_more_runs_than_the_interval_allows(
         history in history(),
