@@ -96,6 +96,24 @@ def test_ctrl_c_leaves_the_run_going(stack, pomona, forty):
     assert stack.wait(execution)["status"] == "SUCCEEDED"
 
 
+def test_a_run_that_is_stopped_leaves_the_output_to_the_next_one(stack, pomona, forty):
+    stack.upload(forty)
+    with stack.faults({"function": "list-batch", "kind": "hold", "times": 100}):
+        execution = pomona("start", *OPTIONS, "--max-concurrency", "2")[0].strip()
+        name = execution.split(":")[-1]
+        cloud.until(lambda: "lock.json" in stack.keys(), "lock")
+        assert "still running" in pomona("redrive", name, code=1)[1]
+        stopped = json.loads(pomona("stop", name, "--json")[0])
+        assert stopped["execution"] == execution
+    assert stack.wait(execution)["status"] == "ABORTED"
+    assert "stopped by somebody" in pomona("status", name)[0]
+    assert "nothing to stop" in pomona("stop", name, code=1)[1]
+    assert "lock.json" in stack.keys()
+    report = stack.succeed(options={"components": 10, "shard_size": 8})
+    said = pomona("redrive", stack.executions()[-1]["name"], code=1)[1]
+    assert report["images"] == 40 and "it succeeded" in said
+
+
 def test_the_doctor_knows_what_is_there_and_what_is_not(idle, stack, pomona, forty):
     printed, _ = idle("doctor", code=1)
     found = dict(re.findall(r"^(?:good|poor|bad|unknown) +(\w+) +(.*)", printed, re.MULTILINE))
@@ -124,6 +142,8 @@ def test_without_credentials_the_doctor_says_how_to_get_some(idle, tmp_path):
         (["start", "--stack", "nowhere"], {}, "`nowhere`"),
         (["status"], {}, "no executions yet"),
         (["status", "tuesday"], {}, "tuesday"),
+        (["stop", "tuesday"], {}, "tuesday"),
+        (["redrive", "tuesday"], {}, "tuesday"),
         (["start"], {"AWS_REGION": "us-east-1"}, "us-east-1"),
         (["start", "--shard-size", "0"], {}, "shard-size"),
         (["start", "s3://images", "s3://images/results"], {}, "s3://images/results"),

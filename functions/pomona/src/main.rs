@@ -11,6 +11,7 @@ mod model;
 mod pace;
 mod problem;
 mod progress;
+mod redrive;
 mod results;
 mod run;
 mod search;
@@ -18,6 +19,7 @@ mod shell;
 mod stack;
 mod start;
 mod status;
+mod stop;
 mod summary;
 mod watch;
 
@@ -49,6 +51,8 @@ enum Command {
     Start(start::StartArgs),
     Status(status::StatusArgs),
     Watch(watch::WatchArgs),
+    Redrive(redrive::RedriveArgs),
+    Stop(stop::StopArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -89,6 +93,8 @@ async fn main() -> ExitCode {
         Command::Start(args) => start::run(args, cli.output.quiet).await,
         Command::Status(args) => status::run(args).await,
         Command::Watch(args) => watch::run(args, cli.output.quiet).await,
+        Command::Redrive(args) => redrive::run(args).await,
+        Command::Stop(args) => stop::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),

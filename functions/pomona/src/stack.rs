@@ -38,6 +38,25 @@ impl ExecutionArgs {
     }
 }
 
+/// Which execution a command changes: one that is named, because the newest one may be another by now.
+#[derive(Debug, Args)]
+pub(crate) struct NamedExecutionArgs {
+    /// The name or ARN of an execution
+    #[arg(value_name = "RUN")]
+    execution: String,
+    #[command(flatten)]
+    stack: StackArgs,
+}
+
+impl NamedExecutionArgs {
+    /// Finds the stack, and the execution's ARN.
+    pub(crate) async fn find(&self) -> Result<(Stack, String), Error> {
+        let stack = self.stack.find().await?;
+        let execution = stack.execution(Some(&self.execution)).await?;
+        Ok((stack, execution))
+    }
+}
+
 /// What a command must be given to find the execution again.
 pub(crate) fn arguments(stack: &Stack, execution: &str) -> String {
     let name = execution.rsplit(':').next().unwrap_or(execution);

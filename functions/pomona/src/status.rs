@@ -91,6 +91,6 @@ fn items(map_run: &MapRun) -> String {
     text
 }
 
-fn moment(time: DateTime<Utc>) -> String {
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: WatchArgs, quiet: bool) -> Result<Ending, Error> {
         () = run::interrupt() => {
             let arguments = stack::arguments(&stack, &execution);
             progress.say(&format!("the run goes on without being watched: `pomona watch {arguments}` shows it again"));
-            progress.say(&format!("to stop it: aws stepfunctions stop-execution --execution-arn {execution}"));
+            progress.say(&format!("to stop it: `pomona stop {arguments}`"));
             return Ok(Ending::Interrupted);
         }
     };

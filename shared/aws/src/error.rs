@@ -4,6 +4,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 
+use crate::control::NotRedrivable;
+use crate::status::State;
+
 /// Why a question to AWS has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +52,22 @@ pub enum Error {
         stack: String,
         /// The execution, as it was asked for.
         execution: String,
+    },
+    /// There is nothing to stop.
+    #[error("execution `{execution}` has ended already ({}): there is nothing to stop", state.as_str())]
+    HasEnded {
+        /// The execution.
+        execution: String,
+        /// How it ended.
+        state: State,
+    },
+    /// The execution cannot go on where it ended.
+    #[error("cannot redrive the execution `{execution}`: {reason}")]
+    NotRedrivable {
+        /// The execution.
+        execution: String,
+        /// Why, and what to do instead.
+        reason: NotRedrivable,
     },
     /// AWS understood the request and refuses it.
     #[error("could not {action}: AWS says {code}: {message}")]

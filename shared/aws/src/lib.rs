@@ -1,8 +1,10 @@
-//! Runs on AWS, seen from outside: start one, look at one, and find out whether an account is ready for them.
+//! Runs on AWS, seen from outside: start, stop and redrive one, look at one, and find out whether an account is ready
+//! for them.
 //!
 //! An [`Account`] is what the credentials at hand reach in one allowed region. In it lies a [`Stack`], found by its
 //! name, whose state machine runs the pipeline: [`Stack::start`] starts an execution with the documented input
-//! (`statemachine/README.md`), and [`Stack::status`] tells how one is going. [`diagnose`] checks everything that a run
+//! (`statemachine/README.md`), [`Stack::status`] tells how one is going, [`Stack::stop`] ends one, and [`Stack::redrive`]
+//! lets one go on that did not succeed. [`diagnose`] checks everything that a run
 //! needs, and says how to mend what is missing.
 //!
 //! ```no_run
@@ -17,6 +19,7 @@
 
 mod account;
 mod advice;
+mod control;
 mod doctor;
 mod error;
 mod lambda;
@@ -29,6 +32,7 @@ mod tests;
 
 pub use account::{Account, Caller};
 pub use advice::{Advice, advice};
+pub use control::{NotRedrivable, Redriven, Stopped};
 pub use doctor::{Finding, Verdict, diagnose};
 pub use error::Error;
 pub use request::RunRequest;

@@ -130,8 +130,7 @@ impl Stack {
     /// # Errors
     /// [`Error::NoExecution`], and those of every request.
     pub async fn status(&self, execution: &str) -> Result<Status, Error> {
-        let request = self.client.describe_execution().execution_arn(execution);
-        let found = request.send().await.map_err(|error| self.failed("look at the execution", execution, error))?;
+        let found = self.describe(execution).await?;
         let name = found.name().unwrap_or_default();
         let run_id = RunId::new(time(found.start_date()), name);
         let map_runs = self.map_runs(execution).await?;
@@ -147,6 +146,11 @@ impl Stack {
             execution: found.execution_arn,
             run_id,
         })
+    }
+
+    pub(crate) async fn describe(&self, execution: &str) -> Result<DescribeExecutionOutput, Error> {
+        let request = self.client.describe_execution().execution_arn(execution);
+        request.send().await.map_err(|error| self.failed("look at the execution", execution, error))
     }
 
     async fn stage(&self, execution: &str, map_runs: &[MapRun]) -> Result<Option<Stage>, Error> {
@@ -220,7 +224,7 @@ fn results(input: Option<&str>, run_id: &RunId) -> String {
     }
 }
 
-fn time(moment: &primitives::DateTime) -> DateTime<Utc> {
+pub(crate) fn time(moment: &primitives::DateTime) -> DateTime<Utc> {
     DateTime::from_timestamp(moment.secs(), moment.subsec_nanos()).unwrap_or_default()
 }
 

@@ -1,5 +1,6 @@
 //! Recorded answers of AWS, given by a server on the loopback interface.
 
+mod control;
 mod doctor;
 mod executions;
 mod server;

@@ -9,7 +9,7 @@ use super::server::Aws;
 use crate::{Error, MapRun, RunRequest, Stack, State, Status};
 
 const MACHINE: &str = "arn:aws:states:eu-west-3:123456789012:stateMachine:pomona";
-const EXECUTION: &str = "arn:aws:states:eu-west-3:123456789012:execution:pomona:monday";
+pub(super) const EXECUTION: &str = "arn:aws:states:eu-west-3:123456789012:execution:pomona:monday";
 /// 2026-01-31T12:00:00Z.
 const NOON: f64 = 1_769_860_800.0;
 
@@ -22,11 +22,11 @@ fn machines(names: &[&str], next: Option<&str>) -> Value {
 }
 
 /// An AWS with the stack `pomona`.
-fn deployed() -> Aws {
+pub(super) fn deployed() -> Aws {
     Aws::default().answer("ListStateMachines", machines(&["other", "pomona"], None))
 }
 
-async fn stack(aws: &Aws) -> Stack {
+pub(super) async fn stack(aws: &Aws) -> Stack {
     Stack::find(&aws.account(), "pomona").await.unwrap()
 }
 
@@ -35,7 +35,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 /// What DescribeExecution answers, with these fields beside those that are always there.
-fn execution(status: &str, more: Value) -> Value {
+pub(super) fn execution(status: &str, more: Value) -> Value {
     let mut answer = json!({
         "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "monday", "status": status, "startDate": NOON + 0.25,
         "input": r#"{"output": "s3://results/all"}"#,
@@ -45,7 +45,7 @@ fn execution(status: &str, more: Value) -> Value {
 }
 
 /// What GetExecutionHistory answers, newest first, when these states were entered.
-fn history(states: &[&str]) -> Value {
+pub(super) fn history(states: &[&str]) -> Value {
     let event = |(id, name): (usize, &&str)| json!({"id": id + 1, "timestamp": NOON, "type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}});
     let mut events: Vec<_> = states.iter().enumerate().map(event).collect();
     events.push(json!({"id": states.len() + 1, "timestamp": NOON, "type": "MapRunStarted"}));
@@ -57,7 +57,7 @@ fn map_run_arn(label: &str) -> String {
     format!("{}/{label}:0a1b", MACHINE.replace(":stateMachine:", ":mapRun:"))
 }
 
-fn map_runs(labels: &[&str]) -> Value {
+pub(super) fn map_runs(labels: &[&str]) -> Value {
     let item = |label: &&str| json!({"executionArn": EXECUTION, "mapRunArn": map_run_arn(label), "stateMachineArn": MACHINE, "startDate": NOON});
     json!({"mapRuns": labels.iter().map(item).collect::<Vec<_>>()})
 }

@@ -1,0 +1,128 @@
+//! Stopping an execution, and letting one that failed go on.
+
+use aws_sdk_sfn::error::ProvideErrorMetadata;
+use aws_sdk_sfn::types::HistoryEventType;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::stack::Stack;
+use crate::status::{State, Status, time};
+
+/// So long after its end Step Functions lets an execution go on (Step Functions guide, "Redriving executions").
+const REDRIVABLE: TimeDelta = TimeDelta::days(14);
+
+/// What the execution's cause says when it was stopped.
+const CAUSE: &str = "stopped with `pomona stop`";
+
+/// An execution that goes on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Redriven {
+    /// How it had ended.
+    pub before: Status,
+    /// When it was told to go on.
+    pub redriven: DateTime<Utc>,
+}
+
+/// An execution that was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stopped {
+    /// Its ARN.
+    pub execution: String,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it was stopped.
+    pub stopped: DateTime<Utc>,
+}
+
+/// Why an execution cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRedrivable {
+    /// It has not ended.
+    #[error("it is still running; follow it with `pomona watch`")]
+    Running,
+    /// There is nothing left to do.
+    #[error("it succeeded; start a new run with `pomona start` where the images have changed")]
+    Succeeded,
+    /// It ended too long ago.
+    #[error(
+        "it ended more than 14 days ago; start a new run with `pomona start`: what is finished is not computed again"
+    )]
+    TooOld,
+    /// It gave up.
+    #[error(
+        "it ended in the state `{state}`, which a redrive would only enter again; start a new run with `pomona start`: \
+         what is finished is not computed again"
+    )]
+    GaveUp {
+        /// The state that ends an execution.
+        state: String,
+    },
+    /// Step Functions has a reason of its own.
+    #[error("AWS says: {reason}; start a new run with `pomona start`: what is finished is not computed again")]
+    Refused {
+        /// AWS's explanation.
+        reason: String,
+    },
+}
+
+impl Stack {
+    /// Lets the execution with this ARN, which has failed, was stopped or took too long, go on in the state where it
+    /// ended.
+    ///
+    /// # Errors
+    /// [`Error::NotRedrivable`], and those of [`Stack::status`].
+    pub async fn redrive(&self, execution: &str) -> Result<Redriven, Error> {
+        let before = self.status(execution).await?;
+        let refuse = |reason| Err(Error::NotRedrivable { execution: execution.to_owned(), reason });
+        if let Some(reason) = self.obstacle(&before).await? {
+            return refuse(reason);
+        }
+        let redriven = match self.client.redrive_execution().execution_arn(execution).send().await {
+            Err(error) if error.code() == Some("ExecutionNotRedrivable") => {
+                let reason = error.message().unwrap_or("no reason").to_owned();
+                return refuse(NotRedrivable::Refused { reason });
+            }
+            answer => answer.map_err(|error| self.failed("redrive the execution", execution, error))?,
+        };
+        Ok(Redriven { before, redriven: time(redriven.redrive_date()) })
+    }
+
+    async fn obstacle(&self, status: &Status) -> Result<Option<NotRedrivable>, Error> {
+        Ok(match (status.state, status.ended) {
+            (State::Running, _) => Some(NotRedrivable::Running),
+            (State::Succeeded, _) => Some(NotRedrivable::Succeeded),
+            (_, Some(ended)) if ended + REDRIVABLE < Utc::now() => Some(NotRedrivable::TooOld),
+            _ => self.fail_state(&status.execution).await?.map(|state| NotRedrivable::GaveUp { state }),
+        })
+    }
+
+    /// The Fail state that an execution has ended in: it is entered just before the end.
+    async fn fail_state(&self, execution: &str) -> Result<Option<String>, Error> {
+        let request = self.client.get_execution_history().execution_arn(execution);
+        let request = request.reverse_order(true).max_results(2).include_execution_data(false);
+        let history =
+            request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
+        let entered = history.events().iter().find(|event| *event.r#type() == HistoryEventType::FailStateEntered);
+        Ok(entered.and_then(|event| event.state_entered_event_details()).map(|details| details.name().to_owned()))
+    }
+
+    /// Stops the execution with this ARN. Lambdas that are at work finish what they do.
+    ///
+    /// # Errors
+    /// [`Error::HasEnded`], [`Error::NoExecution`], and those of every request.
+    pub async fn stop(&self, execution: &str) -> Result<Stopped, Error> {
+        let found = self.describe(execution).await?;
+        let state = State::from(found.status());
+        if state != State::Running {
+            return Err(Error::HasEnded { execution: execution.to_owned(), state });
+        }
+        let request = self.client.stop_execution().execution_arn(execution).cause(CAUSE);
+        let stopped = request.send().await.map_err(|error| self.failed("stop the execution", execution, error))?;
+        Ok(Stopped {
+            started: time(found.start_date()),
+            stopped: time(stopped.stop_date()),
+            execution: found.execution_arn,
+        })
+    }
+}
