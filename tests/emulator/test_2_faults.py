@@ -115,7 +115,7 @@ def test_an_input_that_keeps_changing_is_given_up_after_three_plans_more(stack, 
 
 
 @pytest.mark.parametrize(
-    "function, match", [("list-batch", '"shard": 1,'), ("project-map", '"shard": 2,'), ("reduce", '"task": "combine"')]
+    "function, match", [("list-batch", '"shard": 12'), ("project-map", '"shard": 12'), ("reduce", '"task": "combine"')]
 )
 def test_what_no_lambda_is_free_for_is_left_out_and_done_when_one_is(stack, three_hundred, function, match, local):
     # So many shards that there are nodes.
@@ -195,6 +195,18 @@ def test_no_new_part_takes_anything_over_from_a_damaged_one(stack, forty, local)
     [replaced, other, *_] = forty
     stack.upload({replaced: forty[other]})
     assert_same(stack.result(stack.succeed(options=OPTIONS)), local({**forty, replaced: forty[other]}, *LOCALLY))
+
+
+def test_counters_that_are_damaged_before_they_are_reported_are_counted_anew(stack, forty, local):
+    stack.upload(forty)
+    with stack.faults({"function": "report", "kind": "hold"}):
+        execution = stack.start(options=OPTIONS)
+        until(lambda: len([key for key in stack.keys("runs/") if "/counters/" in key]) == 4, "all counters")
+        damage(stack, next(key for key in stack.keys("runs/") if "/counters/" in key), flipped)
+    ended = stack.wait(execution)
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    assert len(stack.plans()) == 2
+    assert_same(stack.result(json.loads(ended["output"])), local(forty, *LOCALLY))
 
 
 def test_a_damaged_node_is_merged_anew(stack, three_hundred):

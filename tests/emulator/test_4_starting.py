@@ -30,6 +30,33 @@ def calm(stack):
     return stack.wait(stack.executions()[-1]["executionArn"])
 
 
+def test_a_run_that_failed_for_another_reason_is_followed_by_none(watching):
+    """EventBridge may leave the error out, and the trigger asks the execution then."""
+    ended = watching.run()
+    assert ended["error"] == "Pomona.NoImages"
+    detail = {"executionArn": ended["executionArn"], "status": "FAILED"}
+    sqs = watching.emulator.client("sqs", watching.region)
+    body = json.dumps({"source": "aws.states", "detail": detail})
+    sqs.send_message(QueueUrl=watching.outputs["UploadsQueueUrl"], MessageBody=body)
+    assert watching.settle(1) == ["not_wanted"]
+    assert len(watching.executions()) == 1 and watching.messages() == [0, 0, 0]
+
+
+def test_the_clock_is_told_of_a_run_that_is_going(watching, forty):
+    def look():
+        answer = watching.emulator.client("lambda", watching.region).invoke(
+            FunctionName=f"{watching.name}-trigger", Payload=b'{"task": "watch"}'
+        )
+        return json.load(answer["Payload"])
+
+    assert look() == {"outcome": "watched", "running_minutes": None}
+    watching.upload(forty)
+    with watching.faults({"function": "list-batch", "kind": "hold", "times": 100}):
+        until(lambda: any(key.endswith("/shards.json") for key in watching.keys("runs/")), "plan")
+        assert look() == {"outcome": "watched", "running_minutes": 0}
+    calm(watching)
+
+
 def few(images):
     return dict(list(images.items())[:3])
 

@@ -18,6 +18,7 @@ NOT_SEEN_HERE = {
     "InputKey": "only with an existing bucket",
     "StartChildren": "the interpreter runs the children itself",
     "FollowChildren": "the interpreter runs the children itself; redriving is not emulated",
+    "SetDamagedNodesAside": "only where a node is damaged between its making and the check behind it",
     "RemoveFragmentsOfFinishedParts": "only where a shard takes longer than half a minute",
     "LogDelivery": "logs of state machines are not emulated",
 }

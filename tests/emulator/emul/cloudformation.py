@@ -100,6 +100,8 @@ _create_function = LambdaFunction.create_from_cloudformation_json.__func__
 @classmethod
 def create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named):
     function = _create_function(cls, resource_name, cloudformation_json, account_id, region_name, **named)
+    # Numbers of the template are text in an environment.
+    function.environment_vars = {variable: str(value) for variable, value in function.environment_vars.items()}
     function.layers = function._get_layers_data(cloudformation_json["Properties"].get("Layers", []))
     return function
 
