@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::Args;
+use pomona_cost::bill::Item;
 use pomona_cost::emr::Emr;
 use pomona_cost::estimate::{self, Estimate, Row, TABLE_IMAGES};
 use pomona_cost::prices::PriceTable;
@@ -25,7 +26,7 @@ pub(crate) struct CostArgs {
     #[arg(long, value_name = "K", required_unless_present = "like")]
     mean_kb: Option<f64>,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "free_lambdas", "ms_per_image"])]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
     like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
@@ -39,6 +40,12 @@ pub(crate) struct CostArgs {
     /// Milliseconds of a Lambda with one vCPU for each image; large photographs take longer to decode
     #[arg(long, value_name = "M", default_value_t = Workload::default().ms_per_image)]
     ms_per_image: f64,
+    /// The images' bucket has a KMS key and no bucket key: KMS is called for each image
+    #[arg(long)]
+    no_bucket_key: bool,
+    /// Uploads start runs (StartOnUploads): each image is an event and a message
+    #[arg(long)]
+    uploads: bool,
     /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -60,6 +67,8 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
         concurrency: args.concurrency,
         free_lambdas: args.free_lambdas,
         ms_per_image: args.ms_per_image,
+        no_bucket_key: args.no_bucket_key,
+        uploads: args.uploads,
         ..Workload::default()
     };
     let estimate = Estimate::of(&workload, table, &args.region)?;
@@ -119,14 +128,10 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
     writeln!(out, "time        {}", duration(run.seconds))?;
 
     writeln!(out, "\nonce")?;
-    for item in &bill.run {
-        writeln!(out, "  {:<28} {:>14.1} {:<12} {:>9.4} USD", item.what, item.quantity, item.unit, item.usd)?;
-    }
+    write_items(out, &bill.run)?;
     writeln!(out, "  {:<56} {:>9.4} USD", "sum", bill.run_usd)?;
     writeln!(out, "\neach month, for as long as everything is kept")?;
-    for item in &bill.month {
-        writeln!(out, "  {:<28} {:>14.1} {:<12} {:>9.4} USD", item.what, item.quantity, item.unit, item.usd)?;
-    }
+    write_items(out, &bill.month)?;
     writeln!(out, "  {:<56} {:>9.4} USD", "sum", bill.month_usd)?;
 
     writeln!(out, "\nthe same on EMR (3 x m5.2xlarge, 2 hours for 67,000 images)")?;
@@ -138,9 +143,17 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
     writeln!(
         out,
         "\nList prices without tax and free tier, looked up on {}; sources: `--json`, price_sources.\n\
-         Not counted: logs, metrics, traces, the images' own storage.",
+         Not counted: traces, the images' own storage, and what no price was found for.",
         estimate.prices_checked
     )
+}
+
+fn write_items(out: &mut String, items: &[Item]) -> std::fmt::Result {
+    for Item { what, quantity, unit, usd } in items {
+        let usd = usd.map_or_else(|| "no price found".to_owned(), |usd| format!("{usd:>9.4} USD"));
+        writeln!(out, "  {what:<28} {quantity:>14.1} {unit:<12} {usd}")?;
+    }
+    Ok(())
 }
 
 fn write_rows(out: &mut String, rows: &[Row]) -> std::fmt::Result {
@@ -199,6 +212,19 @@ mod tests {
     fn what_would_fail_is_said_and_a_missing_price_too() {
         assert!(text(10_000_000, "eu-west-1").contains("this run would fail: plan needs"));
         assert!(text(1_000, "eu-west-3").contains("no list price found"));
+        let logs = text(1_000, "eu-west-3");
+        let logs = logs.lines().find(|line| line.contains("CloudWatch logs")).unwrap();
+        assert!(logs.ends_with("no price found"), "{logs}");
+    }
+
+    #[test]
+    fn what_a_bucket_without_a_bucket_key_and_uploads_add_is_shown_where_it_is_asked_for() {
+        let (table, plain) = (PriceTable::read().unwrap(), Workload::default());
+        let shown = |workload: &Workload| screen(&Estimate::of(workload, &table, "eu-west-1").unwrap(), &[], &table);
+        let with = shown(&Workload { no_bucket_key: true, uploads: true, ..plain.clone() });
+        for line in ["KMS, no bucket key", "EventBridge, uploads", "SQS, uploads", "SQS, waiting for uploads"] {
+            assert!(with.contains(line) && !shown(&plain).contains(line), "{line} in\n{with}");
+        }
     }
 
     #[test]
@@ -212,7 +238,9 @@ mod tests {
         assert!(parsed("cost --images 9").is_err());
         assert_eq!(parsed("cost --images 9 --mean-kb 1.5").unwrap().concurrency, 64);
         assert!(parsed("cost --images 9 --like s3://results").is_ok());
-        assert!(parsed("cost --images 9 --like s3://results --concurrency 3").is_err());
+        for option in ["--concurrency 3", "--no-bucket-key", "--uploads"] {
+            assert!(parsed(&format!("cost --images 9 --like s3://results {option}")).is_err());
+        }
     }
 
     #[test]

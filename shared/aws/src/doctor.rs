@@ -6,6 +6,7 @@ use pomona_run::pace;
 use serde::Serialize;
 
 use crate::account::Account;
+use crate::encryption::encryption;
 use crate::error::Error;
 use crate::lambda::{self, FunctionSettings};
 use crate::plan_says;
@@ -77,8 +78,8 @@ impl Finding {
     }
 }
 
-/// Looks at region, credentials, stack, Lambda concurrency, the Lambdas' memory and what the first of them says of its
-/// rights and its network, in this order. Where one is bad, those that depend on it are not asked about.
+/// Looks at region, credentials, stack, Lambda concurrency, the Lambdas' memory, the encryption of the images, and what
+/// plan says of its rights and its network, in this order. Where one is bad, those that depend on it are not asked about.
 pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Finding> {
     let account = match account {
         Ok(account) => account,
@@ -104,6 +105,7 @@ pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Findi
     let plan = lambda::function(&account, &format!("{stack}-plan")).await;
     findings.push(concurrency(&account, at_once(plan.as_ref().ok())).await);
     findings.push(memory(&account, stack).await);
+    findings.push(encryption(&account, stack).await);
     findings.extend(plan_says::ask(&account, &found, plan.ok().as_ref()).await);
     findings
 }

@@ -69,6 +69,12 @@ pub enum Error {
         /// Why, and what to do instead.
         reason: NotRedrivable,
     },
+    /// The stack's plan is not told where images are.
+    #[error("the function `{stack}-plan` has no POMONA_INPUT that names a bucket; deploy the stack again")]
+    NoInput {
+        /// The stack.
+        stack: String,
+    },
     /// AWS understood the request and refuses it.
     #[error("could not {action}: AWS says {code}: {message}")]
     Refused {

@@ -51,6 +51,7 @@ pub(crate) struct FunctionSettings {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Environment {
     /// Values by name.
+    #[serde(default)]
     pub(crate) variables: BTreeMap<String, String>,
 }
 

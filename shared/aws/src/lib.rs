@@ -21,6 +21,7 @@ mod account;
 mod advice;
 mod control;
 mod doctor;
+mod encryption;
 mod error;
 mod lambda;
 mod plan_says;

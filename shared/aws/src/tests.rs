@@ -2,6 +2,7 @@
 
 mod control;
 mod doctor;
+mod encryption;
 mod executions;
 mod server;
 

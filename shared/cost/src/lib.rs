@@ -23,6 +23,7 @@ pub mod prices;
 pub mod run;
 pub mod simulation;
 pub mod usage;
+pub mod watching;
 mod work;
 pub mod workload;
 

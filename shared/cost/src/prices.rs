@@ -61,6 +61,18 @@ pub struct Prices {
     pub kms_ten_thousand_calls: f64,
     /// A key in KMS for a month.
     pub kms_key_month: f64,
+    /// A million events of objects that S3 sends to EventBridge; nothing where no source was found.
+    pub s3_event_million: Option<f64>,
+    /// A million requests to a standard queue of SQS.
+    pub sqs_million_requests: f64,
+    /// A metric of one's own in CloudWatch for a month.
+    pub metric_month: f64,
+    /// A metric that an alarm looks at, for a month.
+    pub alarm_month: f64,
+    /// A dashboard for a month.
+    pub dashboard_month: f64,
+    /// A GB that is written to CloudWatch's logs; nothing where no source was found.
+    pub log_gb: Option<f64>,
     /// An hour of an EC2 instance m5.2xlarge; nothing where no source was found.
     pub m5_2xlarge_hour: Option<f64>,
     /// What EMR adds to it.

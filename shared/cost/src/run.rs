@@ -215,10 +215,17 @@ fn provenance() -> Vec<Provenance> {
             "the states and children of a run of so many shards, without retries",
         ),
         of(
-            "requests, kms_calls",
+            "requests, kms_calls, image_decrypts",
             Basis::Modelled,
-            "counted from the code for so many shards and images; KMS once for a hundred requests",
+            "counted from the code for so many shards and images; KMS once for a hundred requests, as with bucket keys: \
+             whether the input bucket has one is not known here",
         ),
+        of(
+            "metric_hours, log_bytes",
+            Basis::Modelled,
+            "all metrics of a run in each hour that it begins; 2,000 bytes of log for each invocation",
+        ),
+        of("uploads", Basis::Modelled, "what has started the run is not known here, so it is empty"),
         of(
             "stored",
             Basis::Measured,

@@ -56,8 +56,31 @@ pub struct Usage {
     pub requests: Requests,
     /// Calls of KMS, with a bucket key.
     pub kms_calls: u64,
+    /// Calls of KMS to read images whose bucket has a key and no bucket key.
+    #[serde(default)]
+    pub image_decrypts: u64,
+    /// Metrics of one's own, times the hours in which they were written.
+    #[serde(default)]
+    pub metric_hours: u64,
+    /// Bytes of logs.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// Events of images that were uploaded, and requests to the queue that tells of them.
+    #[serde(default)]
+    pub uploads: Option<Uploads>,
     /// What stays in S3.
     pub stored: Stored,
+}
+
+/// What uploads take that start runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uploads {
+    /// Events that S3 sends.
+    pub events: u64,
+    /// Requests to the queue for them.
+    pub queue_requests: u64,
+    /// Requests in a month that wait for messages.
+    pub polls: u64,
 }
 
 impl Requests {

@@ -62,6 +62,12 @@ pub struct Workload {
     /// How many partitions S3 keeps the input bucket's keys in, each with a request rate of its own. A bucket begins
     /// with one.
     pub partitions: u32,
+    /// Whether the images' bucket has a KMS key and no bucket key: then KMS is called for each image.
+    #[serde(default)]
+    pub no_bucket_key: bool,
+    /// Whether uploads start runs: then each image is an event and a message.
+    #[serde(default)]
+    pub uploads: bool,
 }
 
 /// The part of a run that was not computed before.
@@ -95,6 +101,8 @@ impl Default for Workload {
             free_lambdas: usual_quota(),
             children: Children::default(),
             partitions: 1,
+            no_bucket_key: false,
+            uploads: false,
         }
     }
 }

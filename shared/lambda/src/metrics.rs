@@ -100,7 +100,14 @@ impl Invocation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::Answer;
+    use crate::plan::PlanAnswer;
+    use crate::project_map::Projected;
+    use crate::reduce::ReduceAnswer;
+    use crate::report::Reported;
+    use pomona_cost::watching::RUN_METRICS;
     use pomona_run::stage::Stage;
+    use pomona_stages::extract::Extracted;
 
     fn line(work: Work) -> Value {
         line_of_run(work, None)
@@ -172,6 +179,44 @@ mod tests {
         assert!(metrics.contains(&json!({"Name": "extract_seconds", "Unit": "Seconds"})));
         let line = line_of_run(Work::default(), Some(&RunFigures { stages, cost_usd: None }));
         assert!(line.get("cost_usd").is_none() && line.get("combine_seconds").is_none());
+    }
+
+    /// The metrics of a function that answers so.
+    fn count(answer: &impl Answer) -> u64 {
+        let line = line_of_run(answer.work(), answer.run());
+        line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap().len() as u64
+    }
+
+    #[test]
+    fn a_run_writes_as_many_metrics_as_are_charged() {
+        let at = DateTime::from_timestamp(0, 0).unwrap();
+        let timed = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Report);
+        let stages = timed.map(|stage| Timing { stage, started: at, finished: at, items: 1 }).collect();
+        let reported = Reported {
+            images: 1,
+            rejects: 0,
+            classes: 1,
+            variance_explained: 1.0,
+            run: String::new(),
+            figures: RunFigures { stages, cost_usd: Some(0.25) },
+        };
+        let projected = Projected {
+            shard: 0,
+            listed: 1,
+            features: 1,
+            reasons: Default::default(),
+            non_finite: 0,
+            components: 1,
+            bytes_written: 1,
+        };
+        let all = [
+            count(&PlanAnswer::Checked { missing: 0 }),
+            count(&Extracted { computed: 1, ..Extracted::default() }),
+            count(&ReduceAnswer::Combined { merged: 1 }),
+            count(&projected),
+            count(&reported),
+        ];
+        assert_eq!(all.iter().sum::<u64>(), RUN_METRICS, "{all:?}");
     }
 
     #[test]

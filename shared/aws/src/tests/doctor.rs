@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::encryption;
 use super::server::Aws;
 use super::without_credentials;
 use crate::{Account, Error, Finding, Verdict, diagnose};
@@ -34,9 +35,10 @@ fn ready(concurrency: u64) -> Aws {
             &configuration("plan"),
             json!({
                 "FunctionName": "pomona-plan", "MemorySize": 3000, "Architectures": ["arm64"],
-                "Environment": {"Variables": {"POMONA_MAX_CONCURRENCY": "20"}},
+                "Environment": {"Variables": {"POMONA_MAX_CONCURRENCY": "20", "POMONA_INPUT": "s3://images/"}},
             }),
         )
+        .with(encryption::QUESTION, 200, encryption::answer("aws:kms", true))
         .answer(
             &configuration("list-batch"),
             json!({"FunctionName": "pomona-list-batch", "MemorySize": 1769, "Architectures": ["arm64"]}),
@@ -64,9 +66,9 @@ fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
 async fn everything_is_looked_at() {
     let aws = answering("reached", "reached");
     let found = findings(&aws).await;
-    let subjects = ["region", "credentials", "stack", "concurrency", "memory", "lambdas", "images", "network"];
+    let subjects = ["region", "credentials", "stack", "concurrency", "memory", "encryption", "lambdas", "images", "network"];
     assert_eq!(verdicts(&found), subjects.map(|subject| (subject, Verdict::Good)), "{found:#?}");
-    let parts = ["eu-west-3", "user/ada", MACHINE, "1000 of 1000", "list-batch has 1769 MB", "aarch64"];
+    let parts = ["eu-west-3", "user/ada", MACHINE, "1000 of 1000", "list-batch has 1769 MB", "images", "aarch64"];
     for (finding, part) in found.iter().zip(parts) {
         assert!(finding.found.contains(part), "{finding:?}");
     }
@@ -105,13 +107,13 @@ async fn what_plan_cannot_reach_or_may_not_read_is_bad_and_says_what_to_give_it(
 async fn lambdas_built_for_another_architecture_or_of_another_version_are_said_to_be_that() {
     let failure = json!({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": "exec format error"});
     let found = findings(&ready(1000).answer(INVOCATION, failure)).await;
-    assert_eq!(verdicts(&found)[5..], [("lambdas", Verdict::Bad)]);
-    assert!(found[5].found.contains("arm64") && found[5].found.contains("exec format error"), "{:?}", found[5]);
-    assert!(found[5].remedy.as_deref().unwrap().contains("Architecture"));
+    assert_eq!(verdicts(&found)[6..], [("lambdas", Verdict::Bad)]);
+    assert!(found[6].found.contains("arm64") && found[6].found.contains("exec format error"), "{:?}", found[6]);
+    assert!(found[6].remedy.as_deref().unwrap().contains("Architecture"));
 
     let older = json!({"errorType": "Pomona.BadInput", "errorMessage": "the event cannot be used"});
     let found = findings(&ready(1000).answer(INVOCATION, older)).await;
-    assert_eq!(verdicts(&found)[5..], [("lambdas", Verdict::Poor)]);
+    assert_eq!(verdicts(&found)[6..], [("lambdas", Verdict::Poor)]);
 }
 
 #[tokio::test]
@@ -126,7 +128,7 @@ async fn questions_to_lambda_are_signed_for_lambda() {
 #[tokio::test]
 async fn what_the_caller_may_not_know_is_unknown_and_not_bad() {
     let found = findings(&without_rights_on_lambda()).await;
-    let unknown = ["concurrency", "memory", "lambdas"].map(|subject| (subject, Verdict::Unknown));
+    let unknown = ["concurrency", "memory", "encryption", "lambdas"].map(|subject| (subject, Verdict::Unknown));
     assert_eq!(verdicts(&found)[3..], unknown);
     assert!(found[3].found.contains("AccessDeniedException"), "{:?}", found[3]);
 }

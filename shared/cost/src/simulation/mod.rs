@@ -15,7 +15,8 @@ use map_run::{MapOutcome, MapRun};
 use throttling::{Passes, Throttled};
 
 use crate::error::Error;
-use crate::usage::{FunctionUsage, GB, Requests, Stored, Usage};
+use crate::usage::{FunctionUsage, GB, Requests, Stored, Uploads, Usage};
+use crate::watching;
 use crate::work::{self, Work};
 use crate::workload::{Children, LAMBDA_QUOTA, New, Workload};
 
@@ -206,6 +207,7 @@ fn map_of(workload: &Workload, work: &Work) -> MapRun {
 /// What `stages` used. A function is paid for its memory and time, list-batch also for getting ready.
 pub(crate) fn usage(workload: &Workload, new: New, stages: &[StageRun], stored: Stored) -> Usage {
     let functions = Function::ALL.map(|function| function_usage(workload, function, stages));
+    let invocations: u64 = functions.iter().map(|used| used.requests).sum();
     let maps: Vec<&StageRun> = stages.iter().filter(|stage| stage.is_map).collect();
     let children: u64 = maps.iter().map(|map| map.calls).sum();
     // Step Functions itself reads each Map's list and writes its results and their manifest.
@@ -225,6 +227,14 @@ pub(crate) fn usage(workload: &Workload, new: New, stages: &[StageRun], stored: 
         express_requests,
         express_gb_seconds,
         kms_calls: (requests.gets + requests.puts).div_ceil(REQUESTS_PER_KMS_CALL),
+        image_decrypts: if workload.no_bucket_key { new.images } else { 0 },
+        metric_hours: watching::metric_hours(stages.iter().map(|stage| stage.seconds).sum()),
+        log_bytes: invocations * watching::LOG_BYTES,
+        uploads: workload.uploads.then(|| Uploads {
+            events: new.images,
+            queue_requests: watching::queue_requests(new.images),
+            polls: watching::POLLS_PER_MONTH,
+        }),
         requests,
         stored,
     }
