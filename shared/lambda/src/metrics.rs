@@ -100,6 +100,7 @@ impl Invocation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Checked;
     use crate::edge::Answer;
     use crate::plan::PlanAnswer;
     use crate::project_map::Projected;
@@ -210,7 +211,7 @@ mod tests {
             bytes_written: 1,
         };
         let all = [
-            count(&PlanAnswer::Checked { missing: 0 }),
+            count(&PlanAnswer::Checked(Checked::default())),
             count(&Extracted { computed: 1, ..Extracted::default() }),
             count(&ReduceAnswer::Combined { merged: 1 }),
             count(&projected),

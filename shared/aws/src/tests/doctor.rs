@@ -66,7 +66,8 @@ fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
 async fn everything_is_looked_at() {
     let aws = answering("reached", "reached");
     let found = findings(&aws).await;
-    let subjects = ["region", "credentials", "stack", "concurrency", "memory", "encryption", "lambdas", "images", "network"];
+    let subjects =
+        ["region", "credentials", "stack", "concurrency", "memory", "encryption", "lambdas", "images", "network"];
     assert_eq!(verdicts(&found), subjects.map(|subject| (subject, Verdict::Good)), "{found:#?}");
     let parts = ["eu-west-3", "user/ada", MACHINE, "1000 of 1000", "list-batch has 1769 MB", "images", "aarch64"];
     for (finding, part) in found.iter().zip(parts) {
