@@ -175,9 +175,14 @@ mod tests {
         }
 
         #[test]
-        fn shards_hold_at_least_their_size_on_average(images in 1u64..100_000_000, size in 1u64..10_000) {
+        fn shards_hold_at_least_their_size_on_average_unless_half_as_many_took_too_long(
+            images in 1u64..100_000_000,
+            size in 1u64..10_000,
+        ) {
             let shards = 1u64 << shard_bits(images, 0, size);
-            prop_assert!(shards == 1 || images / shards >= size || shards == 1 << MAX_SHARD_BITS);
+            let is_too_long = |shards| images * MICROSECONDS_PER_IMAGE > shards * MAX_MEAN_SHARD_MICROSECONDS;
+            prop_assert!(shards == 1 || images / shards >= size || is_too_long(shards / 2));
+            prop_assert!(!is_too_long(shards) || shards == 1 << MAX_SHARD_BITS);
             prop_assert!(images / (shards * 2) < size || shards == 1 << MAX_SHARD_BITS);
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn answer(algorithm: &str, bucket_key: bool) -> String {
 /// An AWS whose function plan reads images from the bucket `images`.
 fn planned() -> Aws {
     let environment = json!({"Variables": {"POMONA_INPUT": "s3://images/fruits/"}});
-    let plan = json!({"FunctionName": "pomona-plan", "MemorySize": 1769, "Environment": environment});
+    let plan = json!({"FunctionName": "pomona-plan", "MemorySize": 1769, "Architectures": ["arm64"], "Environment": environment});
     Aws::default().answer("/2015-03-31/functions/pomona-plan/configuration", plan)
 }
 
@@ -58,7 +58,7 @@ async fn what_may_not_be_known_is_unknown() {
     let found = finding(planned().with(QUESTION, 403, denied.to_owned())).await;
     assert_eq!(found.verdict, Verdict::Unknown);
     assert!(found.found.contains("AccessDenied"), "{found:?}");
-    let plan = json!({"FunctionName": "pomona-plan", "MemorySize": 1769});
+    let plan = json!({"FunctionName": "pomona-plan", "MemorySize": 1769, "Architectures": ["arm64"]});
     let aws = Aws::default().answer("/2015-03-31/functions/pomona-plan/configuration", plan);
     let found = finding(aws).await;
     assert_eq!(found.verdict, Verdict::Unknown);
