@@ -165,8 +165,8 @@ def damage(stack, key, alter):
 
 
 def flipped(content):
-    """With another bit near the end: in the numbers of moments, in the footer of a table."""
-    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+    """With another bit at the end: in the numbers of moments, in the footer of a table."""
+    return content[:-1] + bytes([content[-1] ^ 1])
 
 
 def files(stack, kind):
@@ -176,11 +176,12 @@ def files(stack, kind):
 def test_damaged_parts_are_made_anew_by_the_run_that_meets_them(stack, forty, local):
     stack.upload(forty)
     stack.succeed(options=OPTIONS)
-    # The plan meets one, reduce the other, project the third.
+    # The plan meets the first, reduce the second and the third, of which it reads the features, project the last.
     moments = files(stack, ".moments")
     damage(stack, moments[0], lambda content: content[:100])
     damage(stack, moments[1], flipped)
-    damage(stack, files(stack, ".features.parquet")[-1], flipped)
+    damage(stack, files(stack, ".features.parquet")[2], flipped)
+    damage(stack, files(stack, ".rejects.parquet")[3], flipped)
     plans = len(stack.plans())
     report = stack.succeed(options=OPTIONS)
     assert len(stack.plans()) == plans + 3

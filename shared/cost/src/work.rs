@@ -1,9 +1,9 @@
 //! What each stage does: how often it is called, its requests to S3, its time, counted from the stages' code and from
 //! the state machine.
 //!
-//! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of a local run of 1,100 photographs
-//! of 2026-11-21. What is *assumed* stands for services that could not be measured; a measured run replaces it (see
-//! [`crate::run`]).
+//! What is *measured* was measured on one busy core (BENCHMARKS.md) or on the files of local runs of 1,100 photographs
+//! (parts of 2026-11-26, the rest of 2026-11-21). What is *assumed* stands for services that could not be measured; a
+//! measured run replaces it (see [`crate::run`]).
 
 use pomona_run::function::Function;
 use pomona_run::pace;
@@ -34,8 +34,12 @@ const PAGE: u64 = 1_000;
 /// (`pomona_store`).
 const WHOLE: f64 = 16e6 * 1.048_576;
 
-/// Measured: bytes of a shard's moments of 1280 features.
+/// Features of an image.
+const WIDTH: f64 = 1_280.0;
+/// Measured: bytes of a file of moments of so many features.
 const MOMENTS: f64 = 6_569_194.0;
+/// Measured: bytes of one that leaves them out, because the part has fewer images than features.
+const NO_MOMENTS: f64 = 354.0;
 /// Measured: bytes of an image's features in Parquet.
 const FEATURES: f64 = 3_820.0;
 /// Measured: bytes of an image in the listing.
@@ -53,6 +57,8 @@ const PROJECT_IMAGE: f64 = 0.0001;
 const PCA: f64 = 0.3;
 /// Assumed: seconds of decoding and merging one set of moments.
 const MERGE: f64 = 0.02;
+/// Measured: seconds of making moments of an image's features, which are read from Parquet.
+const MOMENTS_IMAGE: f64 = 0.00007;
 /// Assumed: seconds of plan for one image: parse, sort, hash, write.
 const PLAN_IMAGE: f64 = 5e-6;
 
@@ -88,12 +94,13 @@ pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
         work.extend([extract(workload, new), check(Stage::Extract, new.shards, 1)]);
     }
     let merges = workload.merges();
-    let below = std::iter::once(workload.shards()).chain(merges.iter().copied());
-    for (children, &groups) in below.zip(&merges) {
+    let parts = std::iter::once((workload.shards(), Child::part(workload)));
+    let below = parts.chain(merges.iter().map(|&nodes| (nodes, Child::NODE)));
+    for ((children, child), &groups) in below.zip(&merges) {
         if groups > 1 {
-            work.extend([combine(children, groups), check(Stage::Combine, groups, 1)]);
+            work.extend([combine(children, &child, groups), check(Stage::Combine, groups, 1)]);
         } else {
-            work.push(reduce(children));
+            work.push(reduce(children, &child));
         }
     }
     let counters = workload.shards().div_ceil(PAGE);
@@ -125,9 +132,9 @@ fn extract(workload: &Workload, new: New) -> Work {
     let images = new.images as f64 / new.shards as f64;
     let compute = workload.ms_per_image / 1e3 / workload.cores();
     let read = f64::max(LATENCY / pace::IMAGES_READ_AHEAD as f64, workload.mean_bytes as f64 / BYTES_PER_SECOND);
-    let listed = workload.images as f64 / workload.shards() as f64;
-    let features = FEATURES * listed;
-    let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + (features + MOMENTS) / BYTES_PER_SECOND;
+    let features = FEATURES * images_of_shard(workload);
+    let written = features + part_moments(workload);
+    let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + written / BYTES_PER_SECOND;
     let puts = new.shards * (2 + puts_of(features));
     // Beside the images: whether the part is there, the listing, and what an earlier attempt left.
     let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: new.shards };
@@ -143,29 +150,55 @@ fn check(stage: Stage, items: u64, lists: u64) -> Work {
     Work { function: Stage::Plan.spec().function, is_map: false, ..Work::of(stage, 1, seconds, requests) }
 }
 
-/// One level of merging: `groups` invocations read `children` moments.
-fn combine(children: u64, groups: u64) -> Work {
+/// What is read of one child, and held, while others are merged.
+struct Child {
+    gets: u64,
+    bytes: f64,
+    seconds: f64,
+    held: f64,
+}
+
+impl Child {
+    const NODE: Self = Self { gets: 1, bytes: MOMENTS, seconds: MERGE, held: MOMENTS };
+
+    /// A part that stores no moments is read with its features: held are their matrix, its sums and the moments.
+    fn part(workload: &Workload) -> Self {
+        let images = images_of_shard(workload);
+        if images >= WIDTH {
+            return Self::NODE;
+        }
+        Self {
+            gets: 2,
+            bytes: NO_MOMENTS + images * FEATURES,
+            seconds: MERGE + images * MOMENTS_IMAGE,
+            held: images * WIDTH * 4.0 + 2.0 * MOMENTS,
+        }
+    }
+}
+
+/// One level of merging: `groups` invocations read `children`.
+fn combine(children: u64, child: &Child, groups: u64) -> Work {
     // The last group may be smaller; all wait for a full one.
     let largest = children.min(GROUP_SIZE as u64) as f64;
-    let seconds = merge_seconds(largest) + 2.0 * LATENCY + MOMENTS / BYTES_PER_SECOND;
-    let requests = Requests { gets: children + groups, puts: groups, lists: 0 };
+    let seconds = merge_seconds(largest, child) + 2.0 * LATENCY + MOMENTS / BYTES_PER_SECOND;
+    let requests = Requests { gets: children * child.gets + groups, puts: groups, lists: 0 };
     Work::of(Stage::Combine, groups, seconds, requests)
 }
 
-fn reduce(children: u64) -> Work {
-    let seconds = merge_seconds(children as f64) + 3.0 * LATENCY + PCA;
-    let requests = Requests { gets: children + 2, puts: 2, lists: 0 };
+fn reduce(children: u64, child: &Child) -> Work {
+    let seconds = merge_seconds(children as f64, child) + 3.0 * LATENCY + PCA;
+    let requests = Requests { gets: children * child.gets + 2, puts: 2, lists: 0 };
     Work::of(Stage::Reduce, 1, seconds, requests)
 }
 
-/// Children are read ahead, and merged on the same thread as they arrive.
-fn merge_seconds(children: f64) -> f64 {
-    LATENCY + children * (MOMENTS / BYTES_PER_SECOND + MERGE)
+/// Children are read ahead, and merged on the one vCPU as they arrive.
+fn merge_seconds(children: f64, child: &Child) -> f64 {
+    child.gets as f64 * LATENCY + children * (child.bytes / BYTES_PER_SECOND + child.seconds)
 }
 
 fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
-    let images = workload.images as f64 / shards as f64;
+    let images = images_of_shard(workload);
     // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied
     // inside S3; four tables and the counters are written.
     let moved = images * (FEATURES + LISTING + TABLES);
@@ -202,7 +235,17 @@ pub(crate) fn stored(workload: &Workload) -> Stored {
 
 /// Bytes of the moments of all shards and of those that are merged below the last level.
 pub(crate) fn moments_bytes(workload: &Workload) -> u64 {
-    (workload.shards() + nodes(workload)) * MOMENTS as u64
+    workload.shards() * part_moments(workload) as u64 + nodes(workload) * MOMENTS as u64
+}
+
+/// Bytes of the moments of one shard.
+fn part_moments(workload: &Workload) -> f64 {
+    if images_of_shard(workload) < WIDTH { NO_MOMENTS } else { MOMENTS }
+}
+
+/// Listed images of each shard.
+fn images_of_shard(workload: &Workload) -> f64 {
+    workload.images as f64 / workload.shards() as f64
 }
 
 /// Merged moments that are kept; those of the last level become the model.
@@ -218,19 +261,19 @@ pub(crate) fn plan_mb(workload: &Workload) -> f64 {
 }
 
 /// MB that list-batch holds at most: the model and its sessions (measured: 125 MB in all for one shard), images read
-/// ahead, a shard's features as rows, matrix and file, moments twice.
+/// ahead, a shard's features as rows, matrix and file, moments twice where they are stored.
 pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
-    let images = workload.images as f64 / workload.shards() as f64;
+    let images = images_of_shard(workload);
     let ahead =
         f64::min(pace::BYTES_READ_AHEAD as f64, (pace::IMAGES_READ_AHEAD as f64 + 1.0) * workload.mean_bytes as f64);
-    100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * MOMENTS) / 1e6
+    100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * part_moments(workload)) / 1e6
 }
 
-/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four are read ahead,
-/// and the PCA needs a few square matrices.
-pub(crate) fn reduce_mb() -> f64 {
-    const MATRICES: f64 = 6.0 * 1280.0 * 1280.0 * 8.0;
-    50.0 + (13.0 * MOMENTS + MATRICES) / 1e6
+/// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four children are read
+/// ahead, and the PCA needs a few square matrices.
+pub(crate) fn reduce_mb(workload: &Workload) -> f64 {
+    const MATRICES: f64 = 6.0 * WIDTH * WIDTH * 8.0;
+    50.0 + (9.0 * MOMENTS + 4.0 * Child::part(workload).held + MATRICES) / 1e6
 }
 
 /// Bytes of the list that a Map reads: an entry of shards.json, with or without an earlier part.
@@ -265,8 +308,8 @@ mod tests {
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),
                 (Stage::Extract, 3, 0, 1),
-                // The plan, the level, the only part's moments; the model and its digest.
-                (Stage::Reduce, 3, 2, 0),
+                // The plan, the level, the only part's moments and features; the model and its digest.
+                (Stage::Reduce, 4, 2, 0),
                 (Stage::Project, 7, 6, 0),
                 // The plan and the shards; the problems and the counters.
                 (Stage::Project, 2, 0, 2),
@@ -284,7 +327,8 @@ mod tests {
         assert_eq!(merged, [256, 4, 1]);
         let reads: u64 =
             work.iter().filter(|work| work.is_map && work.stage == Stage::Combine).map(|work| work.requests.gets).sum();
-        assert_eq!(reads, (16_384 + 256) + (256 + 4));
+        // Of a part its features as well.
+        assert_eq!(reads, (2 * 16_384 + 256) + (256 + 4));
     }
 
     #[test]
@@ -303,9 +347,9 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_what_the_measured_run_stored() {
-        // 1,100 photographs in two shards: parts/ 17,338,088 bytes, the run's folder 6,045,902.
+        // 1,100 photographs in two shards: parts/ 4,206,518 bytes, the run's folder 6,089,674.
         let stored = stored(&workload(1_100));
-        assert!((stored.parts as f64 / 17_338_088.0 - 1.0).abs() < 0.01, "{stored:?}");
-        assert!((stored.run as f64 / 6_045_902.0 - 1.0).abs() < 0.1, "{stored:?}");
+        assert!((stored.parts as f64 / 4_206_518.0 - 1.0).abs() < 0.01, "{stored:?}");
+        assert!((stored.run as f64 / 6_089_674.0 - 1.0).abs() < 0.1, "{stored:?}");
     }
 }

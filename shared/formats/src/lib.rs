@@ -26,6 +26,7 @@ pub mod losses;
 pub mod model_file;
 pub mod model_info;
 pub mod moments_file;
+pub mod numbers;
 pub mod part;
 pub mod planned;
 pub mod problem;

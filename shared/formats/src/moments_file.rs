@@ -7,13 +7,12 @@
 //! | 64 | SHA-256 of the numbers |
 //! | 4 | the header's length, a little-endian `u32` |
 //! | ... | the header as JSON |
-//! | ... | the numbers, as [`pomona_pca::Moments::to_bytes`] writes them |
+//! | ... | the [`Numbers`] |
 //!
 //! So the header can be trusted without the numbers having been read, and no file of moments passes for another.
 //! Digests are hexadecimal.
 
 use bytes::Bytes;
-use pomona_pca::Moments;
 use pomona_run::RunId;
 use pomona_run::names::{self, DIGEST_LENGTH};
 use pomona_run::tree::Kind;
@@ -23,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::aside::run_aside;
 use crate::error::{Damage, Error, tell_of_damage};
 use crate::json;
+use crate::numbers::Numbers;
 use crate::rejects::{self, Reasons};
 
 const MAGIC: &[u8; 8] = b"POMONAM2";
@@ -70,8 +70,8 @@ impl Header {
 pub struct MomentsFile {
     /// What it counts.
     pub header: Header,
-    /// The numbers.
-    pub moments: Moments,
+    /// What it says of their features.
+    pub numbers: Numbers,
 }
 
 impl MomentsFile {
@@ -82,7 +82,7 @@ impl MomentsFile {
     pub fn encode(&self, key: &str) -> Result<Bytes, Error> {
         let header = serde_json::to_vec(&self.header).map_err(|error| Error::table(key, error))?;
         let length = u32::try_from(header.len()).map_err(|error| Error::table(key, error))?;
-        let numbers = self.moments.to_bytes();
+        let numbers = self.numbers.to_bytes();
         let sealed = [names::digest(&numbers).as_bytes(), &length.to_le_bytes(), &header].concat();
         let mut bytes = Vec::with_capacity(MAGIC.len() + DIGEST_LENGTH + sealed.len() + numbers.len());
         bytes.extend_from_slice(MAGIC);
@@ -97,7 +97,7 @@ impl MomentsFile {
         if names::digest(numbers).as_bytes() != numbers_sha256 {
             return Err(Error::damaged(key, Damage::Altered));
         }
-        Ok(Self { header, moments: Moments::from_bytes(numbers)? })
+        Ok(Self { header, numbers: Numbers::from_bytes(numbers)? })
     }
 }
 
@@ -150,6 +150,8 @@ pub async fn exist(store: &dyn Store, key: &str) -> Result<bool, Error> {
 /// Moments that were found under their own name, or under the one that only this run uses.
 #[derive(Debug)]
 pub struct Found {
+    /// That name.
+    pub name: String,
     /// Whether no other run may use them.
     pub this_run_only: bool,
     /// The moments.
@@ -161,10 +163,11 @@ pub struct Found {
 /// # Errors
 /// [`Error::Damaged`] when there are neither.
 pub async fn read(store: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<Found, Error> {
-    let (key, own_key) = (kind.key(name), kind.key(&names::name_of_this_run(name, run_id.as_str())));
+    let own_name = names::name_of_this_run(name, run_id.as_str());
+    let (key, own_key) = (kind.key(name), kind.key(&own_name));
     let shared = file_at(store, &key).await;
     let (this_run_only, file) = found_or(key, shared, file_at(store, &own_key)).await?;
-    Ok(Found { this_run_only, file })
+    Ok(Found { name: if this_run_only { own_name } else { name.to_owned() }, this_run_only, file })
 }
 
 /// Reads the header alone, and says under which name it was found.
@@ -227,6 +230,7 @@ pub async fn set_aside_if_damaged<T>(store: &dyn Store, key: &str, outcome: Resu
 
 #[cfg(test)]
 mod tests {
+    use pomona_pca::Moments;
     use pomona_terms::RejectReason;
     use proptest::prelude::*;
 
@@ -236,11 +240,12 @@ mod tests {
     fn a_file_of_moments_survives_writing_and_reading() {
         let rows = ndarray::array![[1.0f32, 2.0], [3.0, 5.0]];
         let header = Header { images: 3, reasons: [(RejectReason::Empty, 1)].into(), files: None };
-        let file = MomentsFile { header: header.clone(), moments: Moments::of(rows.view()) };
-        let bytes = file.encode("nodes/x.moments").unwrap();
-        let read = MomentsFile::decode("nodes/x.moments", &bytes).unwrap();
-        assert_eq!(read.header, header);
-        assert_eq!(read.moments.to_bytes(), file.moments.to_bytes());
+        for numbers in [Numbers::Stored(Moments::of(rows.view())), Numbers::InFeatures { width: 3 }] {
+            let file = MomentsFile { header: header.clone(), numbers };
+            let bytes = file.encode("parts/x.moments").unwrap();
+            let read = MomentsFile::decode("parts/x.moments", &bytes).unwrap();
+            assert_eq!((read.header, read.numbers), (file.header, file.numbers));
+        }
     }
 
     #[test]
@@ -250,7 +255,7 @@ mod tests {
         let reasons = reasons.into_iter().map(|reason| (reason, u64::MAX)).collect();
         let files = PartFiles { features_sha256: "f".repeat(64), rejects_sha256: "f".repeat(64) };
         let header = Header { images: u64::MAX, reasons, files: Some(files) };
-        let file = MomentsFile { header: header.clone(), moments: Moments::empty(1280) };
+        let file = MomentsFile { header: header.clone(), numbers: Numbers::Stored(Moments::empty(1280)) };
         let bytes = file.encode("parts/x.moments").unwrap();
         assert_eq!(unseal("parts/x.moments", &bytes[..HEADER_BYTES]).unwrap().header, header);
         assert!(unseal("parts/x.moments", &bytes[..100]).is_err());
@@ -259,18 +264,20 @@ mod tests {
     #[test]
     fn no_bit_can_be_flipped_no_byte_cut_off_and_no_file_be_put_in_the_place_of_another() {
         let rows = ndarray::array![[1.0f32, 2.0], [3.0, 5.0]];
-        let file = MomentsFile { header: Header { images: 2, ..Header::default() }, moments: Moments::of(rows.view()) };
-        let bytes = file.encode("nodes/x.moments").unwrap();
-        for place in 0..bytes.len() {
-            let mut flipped = bytes.to_vec();
-            flipped[place] ^= 1;
-            let read = [
-                MomentsFile::decode("nodes/x.moments", &flipped),
-                MomentsFile::decode("nodes/x.moments", &bytes[..place]),
-            ];
-            assert!(read.iter().all(|read| matches!(read, Err(Error::Damaged { .. }))), "{place}");
+        for numbers in [Numbers::Stored(Moments::of(rows.view())), Numbers::InFeatures { width: 3 }] {
+            let file = MomentsFile { header: Header { images: 2, ..Header::default() }, numbers };
+            let bytes = file.encode("parts/x.moments").unwrap();
+            for place in 0..bytes.len() {
+                let mut flipped = bytes.to_vec();
+                flipped[place] ^= 1;
+                let read = [
+                    MomentsFile::decode("parts/x.moments", &flipped),
+                    MomentsFile::decode("parts/x.moments", &bytes[..place]),
+                ];
+                assert!(read.iter().all(|read| matches!(read, Err(Error::Damaged { .. }))), "{place}");
+            }
+            assert!(matches!(MomentsFile::decode("parts/y.moments", &bytes), Err(Error::Damaged { .. })));
         }
-        assert!(matches!(MomentsFile::decode("nodes/y.moments", &bytes), Err(Error::Damaged { .. })));
     }
 
     proptest! {

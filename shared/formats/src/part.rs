@@ -7,11 +7,13 @@ use bytes::Bytes;
 use futures::future::try_join;
 use ndarray::{Array2, ArrayView2};
 use pomona_dataset::Rejected;
+use pomona_pca::Moments;
 use pomona_run::tree::Kind;
 use pomona_run::{RunId, layout, names};
 use pomona_store::Store;
 use pomona_terms::{Losses, Reject};
 
+use crate::aside::run_aside;
 use crate::digests;
 use crate::error::Error;
 use crate::listing::{Row, version_cell};
@@ -35,7 +37,7 @@ pub struct Usable {
 }
 
 /// Version of the part format: any change to the bytes of a part's files needs a new one.
-const PART_FORMAT: &str = "pomona part 3";
+const PART_FORMAT: &str = "pomona part 4";
 
 /// The name of the part that extraction by `recipe` makes of `rows`.
 pub fn name_of(recipe: &str, rows: &[Row]) -> String {
@@ -97,7 +99,7 @@ impl StoredPart {
     pub async fn read(output: &dyn Store, name: &str, run_id: &RunId) -> Result<Self, Error> {
         let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
         let moments_key = layout::part_moments(&name);
-        let checksums = checksums(header, &moments_key)?;
+        let checksums = checksums(&header, &moments_key)?.clone();
         let (features_key, rejects_key) = (layout::part_features(&name), layout::part_rejects(&name));
         let files = try_join(digests::get(output, &features_key), digests::get(output, &rejects_key)).await;
         let (features, rejects) = moments_file::set_aside_if_damaged(output, &moments_key, files).await?;
@@ -113,8 +115,8 @@ impl StoredPart {
     }
 }
 
-fn checksums(header: Header, moments_key: &str) -> Result<PartFiles, Error> {
-    header.files.ok_or_else(|| Error::inconsistent(moments_key, "it does not name the part's other files"))
+fn checksums<'a>(header: &'a Header, moments_key: &str) -> Result<&'a PartFiles, Error> {
+    header.files.as_ref().ok_or_else(|| Error::inconsistent(moments_key, "it does not name the part's other files"))
 }
 
 /// Reads only the rejects of the part called `name`, or of the one that `run_id` keeps in its place.
@@ -124,8 +126,35 @@ fn checksums(header: Header, moments_key: &str) -> Result<PartFiles, Error> {
 pub async fn read_rejects(output: &dyn Store, name: &str, run_id: &RunId) -> Result<Vec<Rejected>, Error> {
     let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
     let (moments_key, key) = (layout::part_moments(&name), layout::part_rejects(&name));
-    let read = digests::read(output, &key, &checksums(header, &moments_key)?.rejects_sha256).await;
+    let read = digests::read(output, &key, &checksums(&header, &moments_key)?.rejects_sha256).await;
     rejects::from_parquet(&key, moments_file::set_aside_if_damaged(output, &moments_key, read).await?)
+}
+
+/// The moments of a part that stores none: those of its features, `width` of each image. `name` is the part's own, and
+/// `header` that of its file of moments.
+///
+/// # Errors
+/// [`Error::Damaged`] where the features are not those that the header vouches for; the part is set aside then.
+pub async fn moments_of_features(
+    output: &dyn Store,
+    name: &str,
+    header: &Header,
+    width: u64,
+) -> Result<Moments, Error> {
+    let moments_key = layout::part_moments(name);
+    let sha256 = checksums(header, &moments_key)?.features_sha256.clone();
+    let moments = moments_of_file(output, layout::part_features(name), sha256, width as usize).await;
+    moments_file::set_aside_if_damaged(output, &moments_key, moments).await
+}
+
+async fn moments_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Moments, Error> {
+    let features = digests::get(output, &key).await?;
+    // On a thread of its own: several parts are read at once, and the caller merges what it has read before.
+    run_aside(move || {
+        digests::check(&key, &features, &sha256)?;
+        Ok(Moments::of(Features::decode(&key, features, width)?.values.view()))
+    })
+    .await?
 }
 
 /// A part's features: paths in order, and as many rows of numbers and losses.

@@ -22,6 +22,7 @@ use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
 use pomona_run::{Options, pace};
+use pomona_stages::compute::ComputePool;
 use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_stages::recipe;
 use pomona_store::testing::{FailingStore, Fault, Operation};
@@ -35,11 +36,12 @@ const OUTPUT: &str = "s3://results/all";
 struct Cloud {
     folder: tempfile::TempDir,
     requests: Arc<Requests>,
+    pool: fn(usize) -> ComputePool,
 }
 
 impl Cloud {
     fn new() -> Self {
-        let cloud = Self { folder: tempfile::tempdir().unwrap(), requests: Arc::default() };
+        let cloud = Self { folder: tempfile::tempdir().unwrap(), requests: Arc::default(), pool: support::pool };
         std::fs::create_dir(cloud.input()).unwrap();
         cloud
     }
@@ -71,7 +73,7 @@ impl Cloud {
     fn plan(&self, holders: Box<dyn Holders>) -> Planner {
         Planner {
             stores: self.stores(),
-            recipe: recipe::of(support::pool(1).extractor().model()),
+            recipe: recipe::of((self.pool)(1).extractor().model()),
             input: Some(INPUT.parse().unwrap()),
             output: Some(OUTPUT.parse().unwrap()),
             max_concurrency: pace::SHARDS,
@@ -157,7 +159,7 @@ fn sum(answers: &[Value], field: &str) -> u64 {
 async fn run(cloud: &Cloud, request: Value) -> Value {
     let machine = StateMachine::read();
     let plan = cloud.plan(Box::new(UnknownHolders));
-    let list_batch = ListBatch { stores: cloud.stores(), pool: support::pool(2) };
+    let list_batch = ListBatch { stores: cloud.stores(), pool: (cloud.pool)(2) };
     let reduce = Reduce { stores: cloud.stores() };
     let mut scope = scope("execution", request.clone());
     scope["$"] = ask_for_plan(&plan, "execution", request).await.unwrap();
@@ -247,7 +249,8 @@ async fn a_run_says_what_it_cost_from_the_times_that_the_state_machine_wrote_dow
 #[tokio::test]
 async fn the_modelled_requests_are_those_that_the_functions_make() {
     for (images, shard_size, maps) in [(200, 25, 2), (1_000, 7, 3)] {
-        let cloud = Cloud::with_images(images);
+        // As with MobileNetV2, a shard has fewer images than features.
+        let cloud = Cloud { pool: support::wide_pool, ..Cloud::with_images(images) };
         let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": 2}})).await;
         let folder = cloud.output().join(report["run"].as_str().unwrap());
         let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();

@@ -7,10 +7,10 @@ use pomona_dataset::Rejected;
 use pomona_formats::Error;
 use pomona_formats::listing::Row;
 use pomona_formats::moments_file::{Header, MomentsFile, PartFiles};
+use pomona_formats::numbers::Numbers;
 use pomona_formats::part::{self, Outcome};
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
-use pomona_pca::Moments;
 use pomona_run::{layout, names};
 use pomona_store::Store;
 use pomona_vision::pixels::RejectReason;
@@ -47,9 +47,9 @@ impl Part {
         let values = Array2::from_shape_vec((used.len(), width), values)
             .map_err(|error| Error::Internal(format!("features of part {name}: {error}")))?;
         // An idle thread of the pool takes one half: after the last shard there is nothing else to do.
-        let (features, moments) = rayon::join(
+        let (features, numbers) = rayon::join(
             || part::encode_features(&layout::part_features(name), &used, values.view(), &losses, recipe),
-            || Moments::of(values.view()),
+            || Numbers::of_part(values.view()),
         );
         let features = features?;
         let rejects = rejects::to_parquet(&layout::part_rejects(name), &rejected)?;
@@ -65,7 +65,7 @@ impl Part {
             features,
             rejects,
             this_run_only: header.reasons.contains_key(&RejectReason::Unreadable),
-            moments: MomentsFile { header, moments },
+            moments: MomentsFile { header, numbers },
         })
     }
 

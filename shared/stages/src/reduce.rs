@@ -45,7 +45,7 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
         let key = layout.merge_level(plan.merge_levels);
         return Err(FileError::inconsistent(key, "the last level must have one group").into());
     };
-    let (merged, _) = combine::merge_children(output, group).await?;
+    let merged = combine::merge_children(output, group).await?;
     check_counts(&layout, &plan, &merged.header)?;
     refusal::check(output, &plan, &merged.header).await?;
 

@@ -10,12 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use pomona_dataset::Files;
 use pomona_formats::Error as FileError;
+use pomona_formats::moments_file;
+use pomona_formats::numbers::Numbers;
 use pomona_pca::Components;
 use pomona_results::inspect::{self, Inspection};
 use pomona_results::latest;
 use pomona_results::search::{self, Hit, Space};
-use pomona_run::Options;
 use pomona_run::options::CsvTables;
+use pomona_run::tree::Kind;
+use pomona_run::{Options, RunId, layout};
 use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
@@ -200,6 +203,50 @@ async fn whatever_happens_to_a_file_is_noticed_by_those_who_look_and_mended_by_t
             world.assert_mended(&key, &what, bytes).await;
         }
     }
+}
+
+/// The names of the parts that store no moments.
+async fn without_moments(output: &Objects) -> Vec<String> {
+    let store = MemoryStore::new("out", output.clone());
+    let names = output.keys().filter_map(|key| key.strip_prefix("parts/")?.strip_suffix(".moments"));
+    let mut found = Vec::new();
+    for name in names {
+        let part = moments_file::read(&store, Kind::Part, name, &RunId::now()).await.unwrap();
+        if let Numbers::InFeatures { .. } = part.file.numbers {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn whatever_happens_to_a_part_that_stores_no_moments_is_mended() {
+    let world = World::new(7, 1).await;
+    let parts = without_moments(&world.output).await;
+    assert!(parts.len() > 1, "{parts:?}");
+    for key in [layout::part_moments, layout::part_features, layout::part_rejects] {
+        let (key, other) = (key(&parts[0]), key(&parts[1]));
+        for (what, bytes) in damages(&world.output[&key], &world.output[&other], FLIPS) {
+            world.assert_mended(&key, &what, bytes).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn damaged_features_that_merging_meets_are_mended_all_at_once() {
+    let world = World::new(180, 1).await;
+    let mut objects = world.output.clone();
+    let parts = without_moments(&objects).await;
+    for part in &parts {
+        objects.insert(layout::part_features(part), Bytes::from_static(b"something else"));
+    }
+    // Without nodes every part is merged.
+    objects.retain(|key, _| !key.starts_with("nodes/"));
+    let output = MemoryStore::new("out", objects);
+    // No run is planned anew that often.
+    assert!(parts.len() > 20, "{}", parts.len());
+    world.run(&output, world.images).await.unwrap();
+    assert!(result_in(&output).await == world.expected);
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ pub fn simulate_new(workload: &Workload, new: New) -> Result<Simulation, Error> 
         stages.push(stage_run(workload, &work, &mut flags));
     }
     let states = States::of(workload, new);
-    let memory_mb = [work::plan_mb(workload), work::list_batch_mb(workload), work::reduce_mb()];
+    let memory_mb = [work::plan_mb(workload), work::list_batch_mb(workload), work::reduce_mb(workload)];
     flags.extend(flags_of(workload, &stages, memory_mb, states.events()));
     Ok(Simulation {
         workload: workload.clone(),

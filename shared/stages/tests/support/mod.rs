@@ -1,4 +1,4 @@
-//! Small datasets, a model of three features, and runs over both.
+//! Small datasets, small models, and runs over both.
 
 use std::path::Path;
 
@@ -14,15 +14,21 @@ use pomona_store::{LocalStore, Store};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 
-/// The mean of each colour of an image scaled to 8 x 8: an ONNX model small enough to write by hand.
-fn mean_colour_model() -> Vec<u8> {
+/// How wide and high images come to the model.
+const SIDE: u8 = 8;
+
+/// An ONNX model small enough to write by hand. Its last node makes so many `features`.
+fn model(nodes: &[(&str, &str, &str)], features: u8) -> Model {
     let message = |field: u8, content: &[u8]| -> Vec<u8> {
         assert!(content.len() < 128);
         [&[field << 3 | 2, content.len() as u8], content].concat()
     };
     let text = |field, content: &str| message(field, content.as_bytes());
-    let number = |field: u8, value: u8| vec![field << 3, value];
-    let node = |input, output, operator| {
+    let number = |field: u8, value: u8| match value {
+        128.. => vec![field << 3, value, 1],
+        _ => vec![field << 3, value],
+    };
+    let node = |&(input, output, operator): &(&str, &str, &str)| {
         message(1, &[text(1, input), text(2, output), text(3, output), text(4, operator)].concat())
     };
     let tensor = |field, name, dims: &[u8]| {
@@ -33,23 +39,30 @@ fn mean_colour_model() -> Vec<u8> {
         message(field, &[text(1, name), message(2, &tensor_type)].concat())
     };
     let graph = [
-        node("input", "pooled", "GlobalAveragePool"),
-        node("pooled", "features", "Flatten"),
-        text(2, "mean colour"),
-        tensor(11, "input", &[3, 8, 8]),
-        tensor(12, "features", &[3]),
+        nodes.iter().flat_map(node).collect(),
+        text(2, "colours"),
+        tensor(11, "input", &[3, SIDE, SIDE]),
+        tensor(12, "features", &[features]),
     ]
     .concat();
     let opset = message(8, &number(2, 13));
     // The graph is longer than one byte can say.
     let graph_length = [(graph.len() as u8 & 0x7f) | 0x80, (graph.len() >> 7) as u8];
-    [&number(1, 8)[..], &opset, &[7 << 3 | 2], &graph_length, &graph].concat()
+    let bytes = [&number(1, 8)[..], &opset, &[7 << 3 | 2], &graph_length, &graph].concat();
+    Model::from_bytes(&bytes, "colours", &ModelOptions::default()).unwrap()
 }
 
-/// Threads with the small model.
+/// Threads with a model of three features: the mean of each colour.
 pub fn pool(threads: usize) -> ComputePool {
-    let model = Model::from_bytes(&mean_colour_model(), "mean colour", &ModelOptions::default()).unwrap();
-    ComputePool::new(Extractor::new(model), threads).unwrap()
+    let mean = model(&[("input", "pooled", "GlobalAveragePool"), ("pooled", "features", "Flatten")], 3);
+    ComputePool::new(Extractor::new(mean), threads).unwrap()
+}
+
+/// Threads with a model of more features than a shard has images: every pixel.
+#[allow(dead_code, reason = "not every test needs it")]
+pub fn wide_pool(threads: usize) -> ComputePool {
+    let pixels = model(&[("input", "features", "Flatten")], 3 * SIDE * SIDE);
+    ComputePool::new(Extractor::new(pixels), threads).unwrap()
 }
 
 /// A PNG of 3 x 2 pixels whose colours `seed` decides.
