@@ -131,6 +131,20 @@ def test_the_doctor_knows_what_is_there_and_what_is_not(idle, stack, pomona, for
     assert re.search(r"^bad +stack +.*`nowhere`", printed, re.MULTILINE)
 
 
+def test_the_doctor_knows_whether_each_image_is_a_call_of_kms(stack, pomona):
+    def encrypt(bucket_key):  # not as in the template, of which the emulator forgets the bucket key
+        default = {"SSEAlgorithm": "aws:kms"}
+        rule = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": bucket_key}
+        stack.s3.put_bucket_encryption(Bucket=stack.input, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    stack.configure("plan", POMONA_MAX_CONCURRENCY="10")
+    found = {False: "poor +encryption .* 3.00 USD", True: "good +encryption .*does not call KMS"}
+    for bucket_key, expected in found.items():
+        encrypt(bucket_key)
+        printed, _ = pomona("doctor")
+        assert re.search(expected, printed), printed
+
+
 def test_without_credentials_the_doctor_says_how_to_get_some(idle, tmp_path):
     printed, _ = idle("doctor", code=1, HOME=str(tmp_path), AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert re.search(r"^bad +credentials +.*AWS_PROFILE", printed, re.MULTILINE)
