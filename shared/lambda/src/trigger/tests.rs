@@ -1,11 +1,12 @@
 //! The trigger in a world of its own: a clock, a queue, a state machine whose list of runs may be behind, calls that
 //! fail.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use pomona_store::{LocalStore, Store};
+use pomona_store::Store;
+use pomona_store::testing::MemoryStore;
 use proptest::prelude::*;
 
 use super::*;
@@ -157,14 +158,13 @@ fn time(second: i64) -> DateTime<Utc> {
 struct Scene {
     world: Arc<World>,
     trigger: Trigger,
-    _folder: tempfile::TempDir,
 }
 
 impl Scene {
     fn new(state: State) -> Self {
-        let (folder, world) = (tempfile::tempdir().unwrap(), Arc::new(World(Mutex::new(state))));
+        let world = Arc::new(World(Mutex::new(state)));
         let output: BucketLocation = OUTPUT.parse().unwrap();
-        let store: Arc<dyn Store> = Arc::new(LocalStore::create(folder.path()).unwrap());
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(OUTPUT, BTreeMap::new()));
         let trigger = Trigger {
             stores: [(output.clone(), store)].into_iter().collect(),
             runs: Box::new(world.clone()),
@@ -177,7 +177,7 @@ impl Scene {
             },
             interval: Duration::from_secs(INTERVAL as u64),
         };
-        Self { world, trigger, _folder: folder }
+        Self { world, trigger }
     }
 
     /// A batch of so many messages at this second, handed over for the n-th time.
