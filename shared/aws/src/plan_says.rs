@@ -17,8 +17,13 @@ pub(crate) async fn ask(account: &Account, stack: &Stack, plan: Option<&Function
             Ok(diagnosis) => findings(&diagnosis),
             Err(_) => vec![of_another_version()],
         },
-        Ok(Called::Failed { error, .. }) if error == "Pomona.BadInput" => vec![of_another_version()],
-        Ok(Called::Failed { error, message }) => vec![does_not_start(&error, &message, plan)],
+        Ok(Called::Failed { message, .. }) if message.starts_with("the event cannot be used") => {
+            vec![of_another_version()]
+        }
+        Ok(Called::Failed { error, message }) if error.starts_with("Runtime.") => {
+            vec![does_not_start(&error, &message, plan)]
+        }
+        Ok(Called::Failed { error, message }) => vec![refuses(&error, message)],
         Err(error) => vec![Finding::unknown("lambdas", &error)],
     }
 }
@@ -60,7 +65,7 @@ fn images(input: Reach) -> Finding {
 
 fn network(states: Reach) -> Finding {
     if states == Reach::Reached {
-        return Finding::good("network", "plan reaches S3 and Step Functions".to_owned());
+        return Finding::good("network", "plan reaches Step Functions".to_owned());
     }
     Finding::unfit("network", "plan does not reach Step Functions".to_owned(), ENDPOINTS.to_owned())
 }
@@ -71,6 +76,11 @@ const ENDPOINTS: &str = "give its VPC the endpoints that infra/README.md lists, 
 fn of_another_version() -> Finding {
     let found = "plan does not know the question: it is of another version than this program".to_owned();
     Finding::poor("lambdas", found, "deploy the stack anew".to_owned())
+}
+
+/// It starts, and its settings are refused: the message says which.
+fn refuses(error: &str, message: String) -> Finding {
+    Finding::unfit("lambdas", format!("plan cannot work: {error}"), message)
 }
 
 /// A process of another architecture ends before it answers.

@@ -15,8 +15,9 @@ use crate::advice::{Advice, advice};
 use crate::error::Error;
 use crate::stack::Stack;
 
-/// So many of an execution's last events are looked at for the state it is in: more than all retries of one state make.
-const LAST_EVENTS: i32 = 100;
+/// So many of an execution's last events are looked at for the state it is in: more than all retries of one state make,
+/// and the most that one answer holds.
+const LAST_EVENTS: i32 = 1_000;
 
 /// An execution at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]

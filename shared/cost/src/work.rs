@@ -120,7 +120,8 @@ fn plan(workload: &Workload, new: New) -> Work {
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
-    // A few images that are read first, of a shard each: the list of shards, their listings, the images.
+    // A few images that are read first, spread over the shards: the list of these, their listings, an image where the
+    // first one may be read.
     let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.

@@ -47,7 +47,7 @@ async fn first_image(stores: &Stores, input: &BucketLocation) -> Reach {
     let client = aws_sdk_s3::Client::new(&sdk_config().await);
     let page = match client.list_objects_v2().bucket(input.bucket()).prefix(input.key("")).send().await {
         Ok(page) => page,
-        Err(SdkError::ServiceError(_)) => return Reach::Denied,
+        Err(SdkError::ServiceError(refusal)) if refusal.raw().status().is_client_error() => return Reach::Denied,
         Err(_) => return Reach::Unreachable,
     };
     let keys = page.contents().iter().filter_map(|object| object.key());

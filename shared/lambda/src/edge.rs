@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::metrics::{Invocation, RunFigures, Work};
 use crate::problems::{self, RunPlace};
 use crate::stores::Stores;
+use crate::trigger;
 
 /// What one Lambda does.
 pub trait Function {
@@ -68,7 +69,13 @@ impl<F: Function> Edge<F> {
     }
 
     async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-        let function = self.function.as_ref().map_err(Clone::clone)?;
+        let function = match &self.function {
+            Ok(function) => function,
+            Err(reason) => {
+                trigger::answer_without_function(&event.payload, &reason.error_message).await;
+                return Err(reason.clone());
+            }
+        };
         let run = function.run_of(&event.payload);
         let run_id = run.as_ref().map(|run| run.run_id.as_str().to_owned());
         let span = tracing::error_span!("invocation", run_id, request_id = event.context.request_id);
@@ -86,7 +93,7 @@ impl<F: Function> Edge<F> {
         let (answer, json) = match call(function, event.payload).await {
             Ok(answered) => answered,
             Err(error) => {
-                tracing::error!(error = error.name().as_str(), "the invocation failed");
+                tracing::error!(error = error.name().as_str(), outline = error.outline(), "the invocation failed");
                 return Err(problems::report(function.stores(), run.as_ref(), error).await);
             }
         };

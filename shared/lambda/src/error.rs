@@ -61,12 +61,13 @@ impl Error {
         }
     }
 
-    /// What may be said of this error anywhere: nothing that a user or an image gave it.
+    /// What may be said of this error anywhere: nothing that an image or a run's options gave it.
     pub(crate) fn outline(&self) -> String {
         match self {
             Self::Event { subject, .. } => format!("{subject} cannot be used"),
             Self::Setting { name, .. } => format!("the function's environment variable {name} cannot be used"),
-            Self::Call { call, .. } => format!("{call} failed"),
+            // What a service says of a call that takes no image.
+            Self::Call { .. } => self.to_string(),
             Self::NoImageReadable { needs_key: true, .. } => "no image can be read without its KMS key".to_owned(),
             Self::NoImageReadable { .. } => "no image can be read".to_owned(),
             Self::Stage(_) => "the stage failed".to_owned(),
@@ -132,7 +133,7 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
         ("Pomona.BadInput", Error::Event { subject: "the event", problem: text() }),
         ("Pomona.BadInput", Error::setting("POMONA_MODEL", text())),
         ("Pomona.BadInput", Error::NoImageReadable { needs_key: true, problem: text() }),
-        ("Pomona.Retryable", Error::call("sqs:SendMessage", std::io::Error::other(text()))),
+        ("Pomona.Retryable", Error::call("sqs:SendMessage", std::io::Error::other("no answer"))),
         ("Pomona.BadInput", RunError::option("limit", text()).into()),
         ("Pomona.BadInput", RunError::Location(NoLocation(text())).into()),
         ("Pomona.BadInput", RunError::OutputInsideInput { input: text(), output: text() }.into()),

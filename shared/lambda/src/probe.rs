@@ -12,7 +12,7 @@ use pomona_store::{Error as StoreError, Store};
 
 use crate::error::Error;
 
-/// Shards that are asked for an image each, spread over all.
+/// Images that are tried, at least where there are so many: spread over all shards, and in them over their images.
 const PROBES: usize = 5;
 /// Bytes that are read of an image: the key that it is encrypted with is needed for the first one, too.
 pub(crate) const BYTES: usize = 16;
@@ -24,9 +24,11 @@ pub(crate) const BYTES: usize = 16;
 /// are worth another try.
 pub(crate) async fn probe(input: &dyn Store, output: &dyn Store, plan: &Plan) -> Result<(), Error> {
     let shards = planned::read_missing(output, plan).await?;
-    let probes = join_all(spread(shards.len()).into_iter().map(|number| probe_shard(input, output, &shards[number])));
+    let tried = spread(shards.len(), PROBES);
+    let of_each = PROBES.div_ceil(tried.len().max(1));
+    let probes = tried.into_iter().map(|number| probe_shard(input, output, &shards[number], of_each));
     let mut denied = Vec::new();
-    for probe in probes.await {
+    for probe in join_all(probes).await {
         match probe? {
             Some(error) => denied.push(error),
             None => return Ok(()),
@@ -38,27 +40,36 @@ pub(crate) async fn probe(input: &dyn Store, output: &dyn Store, plan: &Plan) ->
     }
 }
 
-/// Why the first image of the shard may not be read; nothing where it may, or where the trouble is its own.
-async fn probe_shard(input: &dyn Store, output: &dyn Store, shard: &Shard) -> Result<Option<StoreError>, Error> {
+/// Why none of `count` images of the shard may be read; nothing where one may, or where the trouble is its own.
+async fn probe_shard(
+    input: &dyn Store,
+    output: &dyn Store,
+    shard: &Shard,
+    count: usize,
+) -> Result<Option<StoreError>, Error> {
     let key = RunLayout::new(shard.run_id.as_str()).listing(shard.shard);
     let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    match input.get_start(&row.item.id, BYTES).await {
-        Err(denied @ StoreError::Denied { .. }) => Ok(Some(denied)),
-        Err(error) if error.is_retryable() => Err(error.into()),
-        _ => Ok(None),
+    let mut denied = None;
+    for number in spread(rows.len(), count) {
+        match input.get_start(&rows[number].item.id, BYTES).await {
+            Err(error @ StoreError::Denied { .. }) => denied = Some(error),
+            Err(error) if error.is_retryable() => return Err(error.into()),
+            _ => return Ok(None),
+        }
     }
+    Ok(denied)
 }
 
 /// S3 names what KMS refused: `kms:Decrypt`, or one of its errors, `KMS.DisabledException` for instance.
 pub(crate) fn is_about_key(error: &StoreError) -> bool {
-    error.to_string().to_lowercase().contains("kms")
+    matches!(error, StoreError::Denied { reason, .. } if reason.to_lowercase().contains("kms"))
 }
 
-/// The numbers of [`PROBES`] of so many, the first and the last among them.
-fn spread(count: usize) -> BTreeSet<usize> {
+/// `wanted` numbers below `count`, evenly spread, the first and the last among them; all where there are fewer.
+fn spread(count: usize, wanted: usize) -> BTreeSet<usize> {
     let last = count.checked_sub(1);
-    last.into_iter().flat_map(|last| (0..PROBES).map(move |probe| probe * last / (PROBES - 1))).collect()
+    let steps = wanted.saturating_sub(1).max(1);
+    last.into_iter().flat_map(|last| (0..wanted).map(move |probe| probe * last / steps)).collect()
 }
 
 #[cfg(test)]
@@ -67,10 +78,11 @@ mod tests {
 
     #[test]
     fn probes_are_spread_over_all_shards() {
-        assert_eq!(spread(0), BTreeSet::new());
-        assert_eq!(spread(1), [0].into());
-        assert_eq!(spread(3), [0, 1, 2].into());
-        assert_eq!(spread(101), [0, 25, 50, 75, 100].into());
+        assert_eq!(spread(0, 5), BTreeSet::new());
+        assert_eq!(spread(1, 5), [0].into());
+        assert_eq!(spread(3, 5), [0, 1, 2].into());
+        assert_eq!(spread(101, 5), [0, 25, 50, 75, 100].into());
+        assert_eq!((spread(101, 1), spread(101, 2)), ([0].into(), [0, 100].into()));
     }
 
     #[test]

@@ -41,9 +41,11 @@ pub(crate) async fn report(stores: &Stores, run: Option<&RunPlace>, error: Error
     let Some(run) = run else { return diagnostic(&error, "the event names no run that could keep the rest") };
     match run.write(stores, &error).await {
         Ok(place) => diagnostic(&error, &format!("{place} says more")),
-        Err(unwritten) => {
-            diagnostic(&unwritten, &format!("this befell the message of {}, which is lost", error.name().as_str()))
-        }
+        // What could not be written is no image.
+        Err(unwritten) => Diagnostic {
+            error_type: unwritten.name().as_str().to_owned(),
+            error_message: format!("{unwritten}; so the message of {} is lost", error.name().as_str()),
+        },
     }
 }
 

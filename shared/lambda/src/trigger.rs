@@ -206,6 +206,15 @@ impl Function for Trigger {
     }
 }
 
+/// Tells CloudFormation, if it is what asks, that there is no function that could do what it wants; otherwise the stack
+/// would wait in vain, and its rollback, too.
+pub(crate) async fn answer_without_function(event: &Value, reason: &str) {
+    let Ok(request) = serde_json::from_value(event.clone()) else { return };
+    if let Err(error) = bucket_switch::refuse(request, reason).await {
+        tracing::error!(%error, "CloudFormation waits in vain");
+    }
+}
+
 fn needed<T: Clone>(name: &'static str, setting: &Option<T>) -> Result<T, Error> {
     setting.clone().ok_or_else(|| Error::setting(name, "it is not set"))
 }

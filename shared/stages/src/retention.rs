@@ -17,7 +17,7 @@ use pomona_store::{Object, Store};
 use crate::history::PlannedRuns;
 
 /// Half of the runs that planned.json remembers: a run must still be remembered when so many others have succeeded
-/// after it, however many failed.
+/// after it. One that is forgotten, because many runs failed meanwhile, keeps its tables until they expire.
 const MOST_KEPT: u32 = 32;
 
 /// How long a run goes on removing tables; the rest is left to the next run. Of ten million images a run has 65,536

@@ -9,7 +9,7 @@ import moto.moto_server.werkzeug_app as werkzeug_app
 import moto.settings
 import moto.stepfunctions.models as moto_sfn
 import moto.stepfunctions.parser.models as parser_models
-from moto.awslambda.models import LambdaFunction, LambdaStorage, LambdaVersion, LayerVersion
+from moto.awslambda.models import LambdaFunction, LayerVersion
 from moto.cloudformation.models import Stack
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.s3.models import FakeBucket, s3_backends
@@ -107,21 +107,6 @@ def create_function(cls, resource_name, cloudformation_json, account_id, region_
 
 
 LambdaFunction.create_from_cloudformation_json = create_function
-
-# ---- AWS::Lambda::Version: it is referred to by an ARN, and stands for what was deployed last
-_create_version = LambdaVersion.create_from_cloudformation_json.__func__
-
-
-@classmethod
-def create_version(cls, resource_name, cloudformation_json, account_id, region_name, **named):
-    version = _create_version(cls, resource_name, cloudformation_json, account_id, region_name, **named)
-    name = cloudformation_json["Properties"]["FunctionName"]
-    version.physical_resource_id = f"arn:aws:lambda:{region_name}:{account_id}:function:{name}:{version.version}"
-    return version
-
-
-LambdaVersion.create_from_cloudformation_json = create_version
-LambdaStorage._get_version = lambda self, name, version: self._get_latest(name)
 LayerVersion.physical_resource_id = LayerVersion.arn
 
 # ---- Custom::... : the URL at which the answer is awaited names Docker's host, and the answer is looked up in us-east-1

@@ -118,6 +118,15 @@ async fn lambdas_built_for_another_architecture_or_of_another_version_are_said_t
 }
 
 #[tokio::test]
+async fn a_function_that_refuses_its_settings_says_which() {
+    let message = "the model's recipe `/opt/m.recipe.json` cannot be used: it is of another model";
+    let failure = json!({"errorType": "Pomona.BadInput", "errorMessage": message});
+    let found = findings(&ready(1000).answer(INVOCATION, failure)).await;
+    assert_eq!(verdicts(&found)[6..], [("lambdas", Verdict::Bad)]);
+    assert_eq!(found[6].remedy.as_deref(), Some(message));
+}
+
+#[tokio::test]
 async fn questions_to_lambda_are_signed_for_lambda() {
     let aws = ready(1000);
     findings(&aws).await;

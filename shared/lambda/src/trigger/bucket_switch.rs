@@ -101,7 +101,18 @@ pub(super) async fn answer(
             buckets.switch_on(&request.resource_properties.bucket).await
         }
     };
-    let response = response(&request, done.as_ref().err()).to_string();
+    let reason = done.err().map(|error| error.to_string());
+    send(request, reason.as_deref()).await
+}
+
+/// Does nothing of what CloudFormation asks, and tells it why; a deletion succeeds all the same.
+pub(super) async fn refuse(request: ResourceRequest, reason: &str) -> Result<(), Error> {
+    let reason = (request.request_type != RequestType::Delete).then_some(reason);
+    send(request, reason).await
+}
+
+async fn send(request: ResourceRequest, failure: Option<&str>) -> Result<(), Error> {
+    let response = response(&request, failure).to_string();
     let sent = tokio::task::spawn_blocking(move || ureq::put(request.response_url).send(response.as_bytes())).await;
     let sent = sent.map_err(|error| pomona_formats::Error::Internal(error.to_string()))?;
     sent.map_err(|error| Error::call("the answer to CloudFormation", error))?;
@@ -109,10 +120,10 @@ pub(super) async fn answer(
 }
 
 /// The answer. The name of the resource is the bucket's, so that another bucket is another resource.
-fn response(request: &ResourceRequest, error: Option<&Error>) -> Value {
+fn response(request: &ResourceRequest, failure: Option<&str>) -> Value {
     json!({
-        "Status": if error.is_some() { "FAILED" } else { "SUCCESS" },
-        "Reason": error.map_or_else(String::new, Error::to_string),
+        "Status": if failure.is_some() { "FAILED" } else { "SUCCESS" },
+        "Reason": failure.unwrap_or_default(),
         "PhysicalResourceId": format!("events-of-{}", request.resource_properties.bucket),
         "StackId": request.stack_id,
         "RequestId": request.request_id,
@@ -152,8 +163,13 @@ mod tests {
         }
     }
 
-    /// The method and the JSON body of what CloudFormation would get.
+    /// What CloudFormation would get of a function that was made, with these settings.
     async fn told(request_type: &str, bucket: &str, settings: Result<(), Error>) -> (String, Value) {
+        heard(request_type, bucket, async |request| answer(&OneBucket, request, settings).await.unwrap()).await
+    }
+
+    /// The method and the JSON body of what CloudFormation gets.
+    async fn heard(request_type: &str, bucket: &str, tell: impl AsyncFnOnce(ResourceRequest)) -> (String, Value) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let request = json!({
             "RequestType": request_type, "ResponseURL": format!("http://{}/?signed=1", server.local_addr().unwrap()),
@@ -177,7 +193,7 @@ mod tests {
             connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
             (lines[0].split(' ').next().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
         });
-        answer(&OneBucket, serde_json::from_value(request).unwrap(), settings).await.unwrap();
+        tell(serde_json::from_value(request).unwrap()).await;
         heard.join().unwrap()
     }
 
@@ -206,5 +222,15 @@ mod tests {
         assert_eq!(answer["Status"], "FAILED");
         assert!(answer["Reason"].as_str().unwrap().contains("POMONA_RUN_OPTIONS"), "{answer}");
         assert_eq!(told("Delete", "photos", wrong()).await.1["Status"], "SUCCESS");
+    }
+
+    #[tokio::test]
+    async fn a_function_that_could_not_be_made_answers_cloudformation_all_the_same() {
+        let refused =
+            async |request: ResourceRequest| refuse(request, "region `us-east-1` is not allowed").await.unwrap();
+        let (_, answer) = heard("Create", "photos", refused).await;
+        assert_eq!(answer["Status"], "FAILED");
+        assert!(answer["Reason"].as_str().unwrap().contains("us-east-1"), "{answer}");
+        assert_eq!(heard("Delete", "photos", refused).await.1["Status"], "SUCCESS");
     }
 }
