@@ -31,7 +31,8 @@ ONLY_FOR_LARGE_RESULTS = {"s3:ListMultipartUploadParts", "s3:AbortMultipartUploa
 
 
 def as_list(value):
-    return value if isinstance(value, list) else [value]
+    """What a condition leaves out of a list is None."""
+    return [each for each in value if each is not None] if isinstance(value, list) else [value]
 
 
 def matches(pattern, text):

@@ -6,8 +6,8 @@ use pomona_cost::prices::PriceTable;
 use pomona_run::BucketLocation;
 
 use crate::account::Account;
-use crate::doctor::Finding;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::lambda;
 
 /// What S3 says of a bucket that nobody ever said anything about.

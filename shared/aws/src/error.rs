@@ -4,8 +4,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 
-use crate::control::NotRedrivable;
-use crate::status::State;
+use crate::not_redrivable::NotRedrivable;
+use crate::state::State;
 
 /// Why a question to AWS has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -23,19 +23,25 @@ mod control;
 mod doctor;
 mod encryption;
 mod error;
+mod finding;
 mod lambda;
+mod not_redrivable;
 mod plan_says;
 mod request;
 mod stack;
+mod state;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use account::{Account, Caller};
 pub use advice::{Advice, advice};
-pub use control::{NotRedrivable, Redriven, Stopped};
-pub use doctor::{Finding, Verdict, diagnose};
+pub use control::{Redriven, Stopped};
+pub use doctor::diagnose;
 pub use error::Error;
+pub use finding::{Finding, Verdict};
+pub use not_redrivable::NotRedrivable;
 pub use request::RunRequest;
 pub use stack::{DEFAULT_STACK, Stack};
-pub use status::{Failure, MapRun, State, Status};
+pub use state::State;
+pub use status::{Failure, MapRun, Status};

@@ -5,7 +5,7 @@ use pomona_run::diagnosis::{Diagnosis, Reach};
 use serde_json::json;
 
 use crate::account::Account;
-use crate::doctor::Finding;
+use crate::finding::Finding;
 use crate::lambda::{self, Called, FunctionSettings};
 use crate::stack::Stack;
 

@@ -3,7 +3,7 @@
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::describe_map_run::DescribeMapRunOutput;
 use aws_sdk_sfn::primitives;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_sdk_sfn::types::HistoryEvent;
 use chrono::{DateTime, Utc};
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::advice::{Advice, advice};
 use crate::error::Error;
 use crate::stack::Stack;
+use crate::state::State;
 
 /// So many of an execution's last events are looked at for the state it is in: more than all retries of one state make,
 /// and the most that one answer holds.
@@ -42,48 +43,6 @@ pub struct Status {
     pub results: String,
     /// What the report answered: images, rejects, classes, variance_explained, run.
     pub report: Option<Value>,
-}
-
-/// Whether an execution is going.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
-    /// It is.
-    Running,
-    /// It came to its end.
-    Succeeded,
-    /// It ended with an error.
-    Failed,
-    /// It took longer than the state machine allows.
-    TimedOut,
-    /// Somebody stopped it.
-    Aborted,
-}
-
-impl State {
-    /// The state as people say it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed out",
-            Self::Aborted => "stopped by somebody",
-        }
-    }
-}
-
-impl From<&ExecutionStatus> for State {
-    fn from(status: &ExecutionStatus) -> Self {
-        match status {
-            ExecutionStatus::Succeeded => Self::Succeeded,
-            ExecutionStatus::Failed => Self::Failed,
-            ExecutionStatus::TimedOut => Self::TimedOut,
-            ExecutionStatus::Aborted => Self::Aborted,
-            // Whatever else there is has not ended.
-            _ => Self::Running,
-        }
-    }
 }
 
 /// The items (shards, or groups of moments) that a Map works on.

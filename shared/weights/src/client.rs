@@ -1,13 +1,13 @@
 //! HTTP as weights need it: bounded in time, and with errors that tell a host that cannot be reached from a file that
 //! did not come.
 
-use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
 use ureq::http::Uri;
 
-use crate::{Error, FetchOptions, Result};
+use crate::obstacle::Obstacle;
+use crate::{Error, Result};
 
 /// The most that one file may take, however steadily its bytes drip.
 const FILE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -20,25 +20,9 @@ pub(crate) struct Client {
     limit: Option<(Duration, Instant)>,
 }
 
-/// Why a host could not be asked at all, so that there is no use in asking it for other files, or again.
-#[derive(Debug)]
-pub enum Obstacle {
-    /// No name server knows the host.
-    UnknownName,
-    /// The system or the host refuses a connection.
-    NoConnection(io::Error),
-    /// Nobody answers within the time that is given for that.
-    NoAnswer(Duration),
-    /// The proxy does not let the client through.
-    ClosedProxy(String),
-    /// The host's certificate, or that of whoever stands before it, is none that Mozilla's roots vouch for.
-    Untrusted(rustls::CertificateError),
-}
-
 impl Client {
     /// Its roots of trust are Mozilla's, compiled in, so that a machine without certificates can fetch too.
-    pub(crate) fn new(options: &FetchOptions) -> Self {
-        let timeout = options.timeout;
+    pub(crate) fn new(timeout: Duration, within: Option<Duration>) -> Self {
         let agent = ureq::Agent::config_builder()
             .timeout_resolve(Some(timeout))
             .timeout_connect(Some(timeout))
@@ -46,7 +30,7 @@ impl Client {
             .timeout_per_write(Some(timeout))
             .user_agent(concat!("pomona/", env!("CARGO_PKG_VERSION")))
             .build();
-        let limit = options.within.map(|within| (within, Instant::now() + within));
+        let limit = within.map(|within| (within, Instant::now() + within));
         Self { agent: agent.into(), timeout, limit }
     }
 
@@ -135,26 +119,5 @@ fn untrusted(reason: &io::Error) -> Option<rustls::CertificateError> {
     match error {
         rustls::Error::InvalidCertificate(certificate) => Some(certificate.clone()),
         _ => None,
-    }
-}
-
-impl Obstacle {
-    /// What stands in the way of `host`, and what to do about it.
-    pub(crate) fn describe(&self, host: &str, proxy: Option<&str>) -> impl fmt::Display {
-        let asked = proxy.map_or_else(|| host.to_owned(), |proxy| format!("proxy {proxy}"));
-        let mend = match proxy {
-            Some(_) => "see HTTPS_PROXY, and NO_PROXY for hosts that need none",
-            None => "see whether there is a network, or a proxy for HTTPS_PROXY to name",
-        };
-        match self {
-            Obstacle::UnknownName => format!("{asked}: the name does not resolve; {mend}"),
-            Obstacle::NoConnection(reason) => format!("{asked}: {reason}; {mend}"),
-            Obstacle::NoAnswer(time) => format!("{asked}: no connection within {} s; {mend}", time.as_secs_f64()),
-            Obstacle::ClosedProxy(answer) => format!("{asked}: no way through to {host} ({answer}); {mend}"),
-            Obstacle::Untrusted(problem) => format!(
-                "{host}: its certificate is not trusted ({problem}); most likely a proxy on the way signs TLS anew: fetch \
-                 the files with a program that trusts it, and name their folder"
-            ),
-        }
     }
 }

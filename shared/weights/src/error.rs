@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{MODEL_NAME, Obstacle};
+use crate::MODEL_NAME;
+use crate::obstacle::Obstacle;
 
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;

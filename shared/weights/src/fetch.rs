@@ -91,7 +91,7 @@ pub fn fetch(cache: &Cache, options: &FetchOptions, mut on_event: impl FnMut(Eve
 
 /// All weight files, from as many sources as it takes.
 fn gather(options: &FetchOptions, on_event: &mut impl FnMut(Event)) -> Result<WeightFiles> {
-    let client = Client::new(options);
+    let client = Client::new(options.timeout, options.within);
     let mut files = WeightFiles::new();
     let mut failures: Vec<Error> = Vec::new();
     for source in &options.sources {

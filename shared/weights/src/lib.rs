@@ -32,17 +32,18 @@ mod error;
 mod fetch;
 mod layers;
 mod npy;
+mod obstacle;
 mod onnx;
 mod source;
 mod untrained;
 
 pub use assemble::{WeightFiles, assemble};
 pub use cache::{Cache, verify, write_whole};
-pub use client::Obstacle;
 pub use edition::Edition;
 pub use error::{Error, Result};
 pub use fetch::{Event, FetchOptions, fetch};
 pub use layers::WeightFile;
+pub use obstacle::Obstacle;
 pub use source::Source;
 pub use untrained::{UNTRAINED_SHA256, untrained, untrained_files};
 
