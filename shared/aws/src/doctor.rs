@@ -10,11 +10,9 @@ use crate::lambda::{self, FunctionSettings};
 use crate::plan_says;
 use crate::stack::Stack;
 
-/// The functions whose memory is a parameter of the template.
-const FUNCTIONS_WITH_MEMORY: [&str; 2] = ["plan", "list-batch"];
-
 /// Looks at region, credentials, stack, Lambda concurrency, the Lambdas' memory, the encryption of the images, and what
-/// plan says of its rights and its network, in this order. Where one is bad, those that depend on it are not asked about.
+/// plan says of its rights and its network, in this order. Where one is bad, those that depend on it are not asked
+/// about.
 pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Finding> {
     let account = match account {
         Ok(account) => account,
@@ -39,8 +37,8 @@ pub async fn diagnose(account: Result<Account, Error>, stack: &str) -> Vec<Findi
     findings.push(Finding::good("stack", found.state_machine().to_owned()));
     let plan = lambda::function(&account, &format!("{stack}-plan")).await;
     findings.push(concurrency(&account, at_once(plan.as_ref().ok())).await);
-    findings.push(memory(&account, stack).await);
-    findings.push(encryption(&account, stack).await);
+    findings.push(memory(&account, stack, &plan).await);
+    findings.push(encryption(&account, stack, &plan).await);
     findings.extend(plan_says::ask(&account, &found, plan.ok().as_ref()).await);
     findings
 }
@@ -71,13 +69,15 @@ async fn concurrency(account: &Account, at_once: u32) -> Finding {
     Finding::unfit("concurrency", found, remedy)
 }
 
-/// A new account's lower memory quota (Lambda guide, quotas) cannot be asked for, but what is deployed was within it.
-async fn memory(account: &Account, stack: &str) -> Finding {
+/// A new account's lower memory quota (Lambda guide, quotas) cannot be asked for, but what is deployed was within it:
+/// here the functions whose memory is a parameter of the template.
+async fn memory(account: &Account, stack: &str, plan: &Result<FunctionSettings, Error>) -> Finding {
+    let list_batch = lambda::function(account, &format!("{stack}-list-batch")).await;
     let mut each = Vec::new();
-    for function in FUNCTIONS_WITH_MEMORY {
-        match lambda::function(account, &format!("{stack}-{function}")).await {
+    for (function, settings) in [("plan", plan), ("list-batch", &list_batch)] {
+        match settings {
             Ok(settings) => each.push(format!("{function} has {} MB", settings.memory_size)),
-            Err(error) => return Finding::unknown("memory", &error),
+            Err(error) => return Finding::unknown("memory", error),
         }
     }
     let found = format!(

@@ -8,14 +8,18 @@ use pomona_run::BucketLocation;
 use crate::account::Account;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::lambda;
+use crate::lambda::FunctionSettings;
 
 /// What S3 says of a bucket that nobody ever said anything about.
 const NOT_CONFIGURED: &str = "ServerSideEncryptionConfigurationNotFoundError";
 
 /// Looks at the bucket of the stack's own input.
-pub(crate) async fn encryption(account: &Account, stack: &str) -> Finding {
-    match look(account, stack).await {
+pub(crate) async fn encryption(account: &Account, stack: &str, plan: &Result<FunctionSettings, Error>) -> Finding {
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => return Finding::unknown("encryption", error),
+    };
+    match look(account, stack, plan).await {
         Ok((bucket, true)) => poor(&bucket, account.region()),
         Ok((bucket, false)) => {
             Finding::good("encryption", format!("reading the images in {bucket} does not call KMS for each"))
@@ -25,8 +29,7 @@ pub(crate) async fn encryption(account: &Account, stack: &str) -> Finding {
 }
 
 /// The bucket, and whether each of its images takes a call of KMS.
-async fn look(account: &Account, stack: &str) -> Result<(String, bool), Error> {
-    let plan = lambda::function(account, &format!("{stack}-plan")).await?;
+async fn look(account: &Account, stack: &str, plan: &FunctionSettings) -> Result<(String, bool), Error> {
     let input = plan.environment.variables.get("POMONA_INPUT").and_then(|input| input.parse::<BucketLocation>().ok());
     let bucket = input.ok_or_else(|| Error::NoInput { stack: stack.to_owned() })?.bucket().to_owned();
     let request = aws_sdk_s3::Client::new(account.config()).get_bucket_encryption().bucket(&bucket);

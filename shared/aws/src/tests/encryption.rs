@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::server::Aws;
 use crate::encryption::encryption;
-use crate::{Finding, Verdict};
+use crate::{Finding, Verdict, lambda};
 
 /// The path by which S3 is asked about the bucket of [`with_rule`].
 pub(super) const QUESTION: &str = "/images/?encryption";
@@ -27,7 +27,9 @@ fn planned() -> Aws {
 }
 
 async fn finding(aws: Aws) -> Finding {
-    encryption(&aws.account(), "pomona").await
+    let account = aws.account();
+    let plan = lambda::function(&account, "pomona-plan").await;
+    encryption(&account, "pomona", &plan).await
 }
 
 #[tokio::test]
