@@ -131,6 +131,8 @@ fn name_of_pca_error(error: &PcaError) -> ErrorName {
         PcaError::TooFewRows { .. }
         | PcaError::NoFeatures
         | PcaError::ComponentsOutOfRange { .. }
+        | PcaError::BasisTooLarge { .. }
+        | PcaError::NotWithinBasis { .. }
         | PcaError::Components(_) => ErrorName::BadInput,
         PcaError::Dimensions { .. }
         | PcaError::CountOverflow

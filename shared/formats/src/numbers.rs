@@ -6,7 +6,7 @@
 //! bits for the same rows.
 
 use ndarray::ArrayView2;
-use pomona_pca::Moments;
+use pomona_pca::{Encoding, Moments};
 
 use crate::error::Error;
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use ndarray::Array2;
-use pomona_pca::{Error, FitOptions, Moments, Pca};
+use pomona_pca::{Error, FitOptions, Moments, Pca, Sum};
 
 const ROWS: usize = 610;
 const DIMENSIONS: usize = 1280;

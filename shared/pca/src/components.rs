@@ -6,46 +6,46 @@ use crate::Error;
 
 pub(crate) const DEFAULT_COMPONENTS: usize = 50;
 
-/// What the data allows and how its variance is spread: all that decides on the number of components.
-pub(crate) struct Spectrum<'a> {
-    pub(crate) count: u64,
-    pub(crate) variances: &'a [f64],
-    pub(crate) total_variance: f64,
+/// n centred rows span at most n - 1 dimensions.
+pub(crate) fn limit(count: u64, dimensions: usize) -> usize {
+    usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX).min(dimensions)
 }
 
-impl Spectrum<'_> {
-    /// n centred rows span at most n - 1 dimensions.
-    fn limit(&self) -> usize {
-        let rank_of_rows = usize::try_from(self.count.saturating_sub(1)).unwrap_or(usize::MAX);
-        rank_of_rows.min(self.variances.len())
-    }
-
-    fn fewest_for_share(&self, share: f64) -> usize {
-        let wanted = share * self.total_variance;
-        let too_few = self.variances.iter().scan(0.0, |cumulative, variance| {
-            *cumulative += variance;
-            Some(*cumulative)
-        });
-        let too_few = too_few.take_while(|&cumulative| cumulative < wanted).count();
-        (too_few + 1).min(self.limit())
-    }
-}
-
-/// The number of components to keep.
-pub(crate) fn resolve(wanted: Components, spectrum: &Spectrum<'_>) -> Result<usize, Error> {
-    let limit = spectrum.limit();
-    match wanted {
-        Components::Default => Ok(limit.min(DEFAULT_COMPONENTS)),
-        Components::Count(requested) if (1..=limit).contains(&requested) => Ok(requested),
-        Components::Count(requested) => Err(Error::ComponentsOutOfRange {
-            requested,
-            count: spectrum.count,
-            dimensions: spectrum.variances.len(),
-            limit,
-        }),
+/// The number of components to keep of `count` rows of so many features, if it does not depend on their variances.
+pub(crate) fn wanted(components: Components, count: u64, dimensions: usize) -> Result<Option<usize>, Error> {
+    let limit = limit(count, dimensions);
+    match components {
+        Components::Default => Ok(Some(limit.min(DEFAULT_COMPONENTS))),
+        Components::Count(requested) if (1..=limit).contains(&requested) => Ok(Some(requested)),
+        Components::Count(requested) => Err(Error::ComponentsOutOfRange { requested, count, dimensions, limit }),
         Components::VarianceShare(share) => {
             Components::variance_share(share).map_err(Error::Components)?;
-            Ok(spectrum.fewest_for_share(share))
+            Ok(None)
         }
     }
+}
+
+/// The fewest of the largest `variances` that together are at least the share of the total that is asked for, if there
+/// are so many.
+pub(crate) fn fewest_for_share(components: Components, variances: &[f64], total_variance: f64) -> Option<usize> {
+    let Components::VarianceShare(share) = components else { return None };
+    let cumulative = variances.iter().scan(0.0, |cumulative, variance| {
+        *cumulative += variance;
+        Some(*cumulative)
+    });
+    let too_few = cumulative.take_while(|&cumulative| cumulative < share * total_variance).count();
+    (too_few < variances.len()).then_some(too_few + 1)
+}
+
+/// The number of components to keep of `count` rows whose features have all these `variances`, largest first.
+pub(crate) fn resolve(
+    components: Components,
+    count: u64,
+    variances: &[f64],
+    total_variance: f64,
+) -> Result<usize, Error> {
+    let limit = limit(count, variances.len());
+    let wanted = wanted(components, count, variances.len())?;
+    let for_share = || fewest_for_share(components, variances, total_variance).unwrap_or(limit).min(limit);
+    Ok(wanted.unwrap_or_else(for_share))
 }

@@ -12,13 +12,11 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_on_the_left_in_place_with_conj,
 };
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
-use faer::{ColMut, ColRef, Conj, Mat, MatMut, MatRef, Par};
+use faer::{ColMut, ColRef, Conj, Mat};
 use nalgebra::{DMatrix, DVector};
 
 use crate::Error;
-
-/// Sequential whatever the process-wide setting is, so that the bits do not depend on the number of threads.
-const THREADS: Par = Par::Seq;
+use crate::dense::{THREADS, as_faer, as_faer_mut};
 
 /// The eigenvalues of a symmetric matrix [d, d], and what its eigenvectors are made of.
 pub(crate) struct SymmetricEigen {
@@ -111,15 +109,6 @@ impl Reflections {
             MemStack::new(&mut MemBuffer::new(scratch)),
         );
     }
-}
-
-fn as_faer(matrix: &DMatrix<f64>) -> MatRef<'_, f64> {
-    MatRef::from_column_major_slice(matrix.as_slice(), matrix.nrows(), matrix.ncols())
-}
-
-fn as_faer_mut(matrix: &mut DMatrix<f64>) -> MatMut<'_, f64> {
-    let (rows, columns) = matrix.shape();
-    MatMut::from_column_major_slice_mut(matrix.as_mut_slice(), rows, columns)
 }
 
 #[cfg(test)]

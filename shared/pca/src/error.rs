@@ -47,6 +47,27 @@ pub enum Error {
     /// A share of variance that is none.
     #[error(transparent)]
     Components(NoComponents),
+    /// More components than a fit by passes can hold.
+    #[error("components {components}: of features so many a fit by passes holds at most {most}; ask for fewer")]
+    BasisTooLarge {
+        /// The number that was asked for.
+        components: usize,
+        /// The largest that can be.
+        most: usize,
+    },
+    /// A basis that is as large as it may be, and still not all that was asked for.
+    #[error(
+        "components {components}: they are not all found within {vectors} directions, and a fit by passes holds at \
+         most {most}; ask for fewer, or for a smaller share of the variance"
+    )]
+    NotWithinBasis {
+        /// Directions in the basis.
+        vectors: usize,
+        /// The most that there can be.
+        most: usize,
+        /// What was asked for.
+        components: pomona_terms::Components,
+    },
     /// The eigensolver gave up.
     #[error("the eigenvalues of the {dimensions} x {dimensions} covariance did not converge; check the features")]
     NoConvergence {

@@ -30,19 +30,27 @@
 //! [`Moments::of`] uses fused multiply-add where the CPU has it, and the eigensolver picks its kernels by CPU,
 //! so results are byte-identical on one CPU family and equal up to rounding elsewhere.
 
+mod columns;
 mod components;
+mod dense;
 mod eigen;
 mod encoding;
 mod error;
+mod lanczos;
 mod merger;
 mod moments;
 mod pca;
 mod projection;
+mod random;
 mod rank_update;
+pub mod sweep;
 mod triangle;
 
+pub use columns::{ColumnMoments, Columns};
+pub use encoding::Encoding;
 pub use error::Error;
-pub use merger::Merger;
+pub use lanczos::{Lanczos, LanczosFit, Product, TOLERANCE};
+pub use merger::{Merger, Sum};
 pub use moments::Moments;
 pub use pca::{FitOptions, Pca};
 pub use pomona_terms::Components;

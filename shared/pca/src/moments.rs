@@ -1,7 +1,7 @@
 use nalgebra::{DMatrix, DVector};
 use ndarray::ArrayView2;
 
-use crate::{Error, rank_update, triangle};
+use crate::{Error, Sum, rank_update, triangle};
 
 /// Count, mean and scatter of feature rows: all that principal components need to know about them.
 ///
@@ -19,7 +19,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// The moments of no rows: the neutral element of [`Moments::merge`].
+    /// The moments of no rows: the neutral element of [`Sum::merge`].
     pub fn empty(dimensions: usize) -> Self {
         Self { count: 0, mean: DVector::zeros(dimensions), scatter: vec![0.0; dimensions * (dimensions + 1) / 2] }
     }
@@ -35,35 +35,6 @@ impl Moments {
         let mean = mean_of(rows);
         let scatter = rank_update::centred_scatter(rows, mean.as_slice());
         Self { count: rows.nrows() as u64, mean, scatter }
-    }
-
-    /// The moments of these rows and the `later` ones together.
-    ///
-    /// Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"
-    /// (1979), for matrices: with `delta = mean_b - mean_a` and `n = n_a + n_b`,
-    /// `mean = mean_a + delta n_b / n` and `S = S_a + S_b + delta delta^T n_a n_b / n`.
-    ///
-    /// # Errors
-    /// [`Error::Dimensions`] where the widths differ, [`Error::CountOverflow`] beyond 64 bits.
-    pub fn merge(mut self, later: &Self) -> Result<Self, Error> {
-        if self.dimensions() != later.dimensions() {
-            return Err(Error::Dimensions { expected: self.dimensions(), actual: later.dimensions() });
-        }
-        if later.count == 0 {
-            return Ok(self);
-        }
-        if self.count == 0 {
-            return Ok(later.clone());
-        }
-        let count = self.count.checked_add(later.count).ok_or(Error::CountOverflow)?;
-        let later_share = later.count as f64 / count as f64;
-        let delta = &later.mean - &self.mean;
-        let weighted_delta = &delta * (self.count as f64 * later_share).sqrt();
-
-        add_with_outer_product(&mut self.scatter, &later.scatter, weighted_delta.as_slice());
-        self.mean += delta * later_share;
-        self.count = count;
-        Ok(self)
     }
 
     /// Rows that went in, n.
@@ -95,7 +66,37 @@ impl Moments {
     }
 }
 
-fn mean_of(rows: ArrayView2<'_, f32>) -> DVector<f64> {
+impl Sum for Moments {
+    /// Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances"
+    /// (1979), for matrices: with `delta = mean_b - mean_a` and `n = n_a + n_b`,
+    /// `mean = mean_a + delta n_b / n` and `S = S_a + S_b + delta delta^T n_a n_b / n`.
+    ///
+    /// # Errors
+    /// [`Error::Dimensions`] where the widths differ, [`Error::CountOverflow`] beyond 64 bits.
+    fn merge(mut self, later: &Self) -> Result<Self, Error> {
+        if self.dimensions() != later.dimensions() {
+            return Err(Error::Dimensions { expected: self.dimensions(), actual: later.dimensions() });
+        }
+        if later.count == 0 {
+            return Ok(self);
+        }
+        if self.count == 0 {
+            return Ok(later.clone());
+        }
+        let count = self.count.checked_add(later.count).ok_or(Error::CountOverflow)?;
+        let later_share = later.count as f64 / count as f64;
+        let delta = &later.mean - &self.mean;
+        let weighted_delta = &delta * (self.count as f64 * later_share).sqrt();
+
+        add_with_outer_product(&mut self.scatter, &later.scatter, weighted_delta.as_slice());
+        self.mean += delta * later_share;
+        self.count = count;
+        Ok(self)
+    }
+}
+
+/// The mean of each column, added up row by row.
+pub(crate) fn mean_of(rows: ArrayView2<'_, f32>) -> DVector<f64> {
     let mut sums = DVector::<f64>::zeros(rows.ncols());
     for row in rows.rows() {
         for (sum, &value) in sums.as_mut_slice().iter_mut().zip(row) {

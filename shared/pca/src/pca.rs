@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use pomona_terms::Components;
 
-use crate::components::{self, DEFAULT_COMPONENTS, Spectrum};
+use crate::components::{self, DEFAULT_COMPONENTS};
 use crate::eigen::SymmetricEigen;
 use crate::projection::Projection;
 use crate::{Error, Moments};
@@ -91,8 +91,8 @@ impl Pca {
         let eigen = SymmetricEigen::new(covariance)?;
         // A covariance has no negative eigenvalues; below zero is rounding.
         let variances = eigen.values.map(|variance| variance.max(0.0));
-        let spectrum = Spectrum { count: moments.count(), variances: variances.as_slice(), total_variance };
-        let components = components::resolve(options.components, &spectrum)?;
+        let components =
+            components::resolve(options.components, moments.count(), variances.as_slice(), total_variance)?;
 
         let mut loadings = eigen.vectors(components);
         fix_signs(&mut loadings);
@@ -183,7 +183,7 @@ fn standardize(covariance: &mut DMatrix<f64>) -> DVector<f64> {
     scale
 }
 
-fn fix_signs(loadings: &mut DMatrix<f64>) {
+pub(crate) fn fix_signs(loadings: &mut DMatrix<f64>) {
     for mut component in loadings.column_iter_mut() {
         let threshold = component.amax() * (1.0 - SIGN_TIE);
         if component.iter().find(|loading| loading.abs() >= threshold).is_some_and(|&loading| loading < 0.0) {

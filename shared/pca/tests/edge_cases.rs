@@ -1,7 +1,7 @@
 //! Data that has no principal components, or hardly any.
 
 use ndarray::{Array2, array};
-use pomona_pca::{Error, FitOptions, Merger, Moments, Pca};
+use pomona_pca::{Encoding, Error, FitOptions, Merger, Moments, Pca, Sum};
 
 fn fit(rows: &Array2<f32>) -> Result<Pca, Error> {
     Pca::fit(&Moments::of(rows.view()), &FitOptions::default())
@@ -89,7 +89,7 @@ fn a_model_whose_parts_disagree_is_refused() -> Result<(), Error> {
 
 #[test]
 fn nothing_pushed_is_nothing_merged() -> Result<(), Error> {
-    assert_eq!(Merger::default().finish()?, None);
+    assert_eq!(Merger::<Moments>::default().finish()?, None);
     Ok(())
 }
 

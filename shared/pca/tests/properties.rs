@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 use ndarray::{Array2, ArrayView2, Axis, s};
-use pomona_pca::{Components, Error, FitOptions, Merger, Moments, Pca};
+use pomona_pca::{Components, Encoding, Error, FitOptions, Merger, Moments, Pca, Sum};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -96,6 +96,7 @@ mod tests {
     use pomona_formats::listing::Row;
     use pomona_formats::part::{Outcome, Usable};
     use pomona_formats::recipe::Recipe;
+    use pomona_pca::Encoding;
     use pomona_store::testing::MemoryStore;
     use pomona_vision::pixels::{Limits, Losses, Reject, RejectReason};
     use proptest::prelude::*;
