@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use pomona_run::stage::{Stage, Timing};
+use pomona_stages::fit::Pass;
 use pomona_stages::local::Observer;
 
 use crate::console;
@@ -58,6 +59,14 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn pass_started(&self, pass: &Pass) {
+        let distance = match pass.distance {
+            Some(distance) => format!(", {distance:.2e} times as far from the end as is near enough"),
+            None => String::new(),
+        };
+        self.say(&format!("{}: pass {}{distance}", pass.method, pass.pass + 1));
+    }
+
     fn stage_started(&self, stage: Stage, items: u64) {
         if stage == Stage::Plan {
             *self.current() = Some(Bar::of_listing(self.quiet));

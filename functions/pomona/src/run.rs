@@ -9,7 +9,7 @@ use pomona_dataset::Files;
 use pomona_pca::Components;
 use pomona_run::Location;
 use pomona_run::label::LabelFrom;
-use pomona_run::options::{CsvTables, Options};
+use pomona_run::options::{CsvTables, KeepFeatures, Options};
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::open;
@@ -91,6 +91,9 @@ pub(crate) struct OptionArgs {
     /// Which tables to write as CSV beside Parquet: none, the components (pca), or components and features (all)
     #[arg(long, value_name = "TABLES", default_value_t, value_parser = csv_tables())]
     csv: CsvTables,
+    /// Copy the features into the run: yes, no, or auto, which is yes up to 4096 features per image
+    #[arg(long, value_name = "WHETHER", default_value_t, value_parser = keep_features())]
+    keep_features: KeepFeatures,
     /// The input may be empty although it had images: then no run is the newest any more
     #[arg(long)]
     allow_empty: bool,
@@ -140,6 +143,7 @@ impl OptionArgs {
             shard_size: self.shard_size,
             max_reject_share: self.max_reject_share,
             csv: self.csv,
+            keep_features: self.keep_features,
             allow_empty: self.allow_empty,
         }
     }
@@ -147,6 +151,10 @@ impl OptionArgs {
 
 fn csv_tables() -> impl TypedValueParser<Value = CsvTables> {
     PossibleValuesParser::new(CsvTables::ALL.map(CsvTables::as_str)).try_map(|name| name.parse::<CsvTables>())
+}
+
+fn keep_features() -> impl TypedValueParser<Value = KeepFeatures> {
+    PossibleValuesParser::new(KeepFeatures::ALL.map(KeepFeatures::as_str)).try_map(|name| name.parse::<KeepFeatures>())
 }
 
 /// Runs the pipeline.

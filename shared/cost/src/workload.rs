@@ -40,6 +40,9 @@ pub struct Workload {
     pub mean_bytes: u64,
     /// At least so many images in each shard, on average.
     pub shard_size: u64,
+    /// Features of an image.
+    #[serde(default = "usual_features")]
+    pub features: u64,
     /// Milliseconds of one vCPU that an image takes, from its bytes to its features.
     pub ms_per_image: f64,
     /// MB of memory of list-batch.
@@ -79,6 +82,10 @@ pub struct New {
     pub images: u64,
 }
 
+fn usual_features() -> u64 {
+    1_280
+}
+
 fn usual_quota() -> u32 {
     LAMBDA_QUOTA
 }
@@ -89,6 +96,7 @@ impl Default for Workload {
             images: 67_000,
             mean_bytes: 50_000,
             shard_size: Options::default().shard_size,
+            features: usual_features(),
             // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda
             // was not measured.
             ms_per_image: 10.0,
@@ -145,7 +153,8 @@ impl Workload {
 
     /// How many shards the images are cut into.
     pub fn shards(&self) -> u64 {
-        let shards = 1 << names::shard_bits(self.images, self.images.saturating_mul(self.mean_bytes), self.shard_size);
+        let bytes = self.images.saturating_mul(self.mean_bytes);
+        let shards = 1 << names::shard_bits(self.images, bytes, self.features, self.shard_size);
         // More shards than images leave some of them empty, and an empty shard does not exist.
         u64::min(shards, self.images)
     }

@@ -19,6 +19,7 @@ pub mod class_table;
 pub mod counters;
 pub mod digests;
 pub mod error;
+pub mod fits;
 pub mod fragment;
 pub mod json;
 pub mod listing;
@@ -33,6 +34,7 @@ pub mod problem;
 pub mod provenance;
 pub mod recipe;
 pub mod rejects;
+pub mod sealed;
 pub mod tables;
 
 pub use aside::run_aside;

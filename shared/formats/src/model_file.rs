@@ -10,7 +10,8 @@
 //! So `(x - mean) / scale`, times each component, projects `x` whatever was chosen: the mean of features that are not
 //! centred is 0 (and what was measured is a row `measured_mean`), and the scale of a constant feature is 1.
 //!
-//! The file's key-value metadata holds `count`, `center` and `total_variance`, and what the components were made by.
+//! The file's key-value metadata holds `count`, `center` and `total_variance`, where the components were found by
+//! passes `convergence` (JSON: passes, and the residual of each), and what the components were made by.
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use pomona_store::Store;
 
 use crate::digests::Digests;
 use crate::error::Error;
+use crate::model_info::Convergence;
 use crate::provenance::Entries;
 use crate::tables::{self, ParquetTable};
 
@@ -36,8 +38,20 @@ pub fn component_name(component: usize) -> String {
     format!("pca_feature_{}", component + 1)
 }
 
+/// A model, and how it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The model.
+    pub pca: Pca,
+    /// How its components were found, if by passes.
+    pub convergence: Option<Convergence>,
+}
+
 /// The model as the content of `file`, with what it was made by.
-pub fn encode(file: &str, pca: &Pca, provenance: Entries) -> Result<Bytes, Error> {
+pub fn encode(file: &str, model: &Model, provenance: Entries) -> Result<Bytes, Error> {
+    let Model { pca, convergence } = model;
+    let convergence = convergence.as_ref().map(serde_json::to_string).transpose();
+    let convergence = convergence.map_err(|error| Error::table(file, error))?;
     let not_subtracted = DVector::zeros(pca.dimensions());
     let (mean, measured_mean) = if pca.center { (&pca.mean, None) } else { (&not_subtracted, Some(&pca.mean)) };
     let vectors = [(MEAN, Some(mean)), (MEASURED_MEAN, measured_mean), (SCALE, pca.scale.as_ref())];
@@ -80,12 +94,13 @@ pub fn encode(file: &str, pca: &Pca, provenance: Entries) -> Result<Bytes, Error
             ("total_variance".to_owned(), pca.total_variance.to_string()),
         ]
         .into_iter()
+        .chain(convergence.map(|convergence| ("convergence".to_owned(), convergence)))
         .chain(provenance),
     )
 }
 
 /// The model from the content of `file`.
-pub fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
+pub fn decode(file: &str, bytes: Bytes) -> Result<Model, Error> {
     let table = ParquetTable::read(file, bytes)?;
     let width = table.vector_width("values")?;
     let values = table.vectors64("values", width)?;
@@ -97,7 +112,7 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
     let variances: Vec<f64> = table.float64("explained_variance")?.iter().flatten().collect();
     let leading = names.len() - variances.len();
     let loadings = values.slice(ndarray::s![leading.., ..]);
-    Ok(Pca {
+    let pca = Pca {
         count: parsed(&table, file, "count")?,
         center: parsed(&table, file, "center")?,
         mean: vector(MEASURED_MEAN)
@@ -108,7 +123,9 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Pca, Error> {
         loadings: nalgebra::DMatrix::from_iterator(width, variances.len(), loadings.iter().copied()),
         explained_variance: variances.into(),
         total_variance: parsed(&table, file, "total_variance")?,
-    })
+    };
+    let convergence = table.metadata_if_any("convergence").map(serde_json::from_str).transpose();
+    Ok(Model { pca, convergence: convergence.map_err(|error| Error::table(file, error))? })
 }
 
 fn parsed<T: std::str::FromStr>(table: &ParquetTable, file: &str, key: &str) -> Result<T, Error> {
@@ -117,7 +134,7 @@ fn parsed<T: std::str::FromStr>(table: &ParquetTable, file: &str, key: &str) -> 
 }
 
 /// Reads the model of a run.
-pub async fn read(output: &dyn Store, layout: &RunLayout) -> Result<Pca, Error> {
+pub async fn read(output: &dyn Store, layout: &RunLayout) -> Result<Model, Error> {
     let key = layout.pca_model();
     let digests = Digests::read_record(output, &layout.reduce_digests()).await?;
     decode(&key, digests.read(output, &key).await?)
@@ -134,8 +151,10 @@ mod tests {
         for standardize in [false, true] {
             let options = FitOptions { components: Components::Count(2), center: !standardize, standardize };
             let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
-            let read = decode("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
-            assert_eq!(read, pca);
+            let convergence = standardize.then(|| Convergence { passes: 3, residuals: vec![1e-7, 0.1] });
+            let model = Model { pca, convergence };
+            let read = decode("model", encode("model", &model, Vec::new()).unwrap()).unwrap();
+            assert_eq!(read, model);
         }
     }
 
@@ -144,12 +163,13 @@ mod tests {
         let rows = ndarray::array![[1.0f32, 2.0, 5.0], [3.0, 5.0, 5.0], [0.0, 1.0, 5.0], [2.0, 2.0, 5.0]];
         let options = FitOptions { components: Components::Count(2), center: false, standardize: true };
         let pca = Pca::fit(&Moments::of(rows.view()), &options).unwrap();
-        let table = ParquetTable::read("model", encode("model", &pca, Vec::new()).unwrap()).unwrap();
+        let model = Model { pca, convergence: None };
+        let table = ParquetTable::read("model", encode("model", &model, Vec::new()).unwrap()).unwrap();
         let vectors = table.vectors64("values", 3).unwrap();
         let names: Vec<&str> = table.text("vector").unwrap().iter().flatten().collect();
         assert_eq!(names, ["mean", "measured_mean", "scale", "pca_feature_1", "pca_feature_2"]);
         assert_eq!(vectors.row(2)[2], 1.0);
-        let projected = pca.project(rows.view()).unwrap();
+        let projected = model.pca.project(rows.view()).unwrap();
         for (row, expected) in rows.rows().into_iter().zip(projected.rows()) {
             for (component, expected) in [3, 4].into_iter().zip(expected) {
                 let by_hand: f64 = (0..3)

@@ -39,10 +39,22 @@ pub struct ModelInfo {
     pub num_classes: u64,
     /// The variance of all features together.
     pub total_variance: f64,
+    /// How components were found, where there are too many features for a covariance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convergence: Option<Convergence>,
     /// How features were made.
     pub recipe: Recipe,
     /// What the user chose.
     pub options: Options,
+}
+
+/// How components were found by passes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Convergence {
+    /// Passes over all features, without the one for their means.
+    pub passes: u64,
+    /// Of each component the residual `|C v - theta v| / theta`: of the covariance, the component and its variance.
+    pub residuals: Vec<f64>,
 }
 
 /// What a reader must know of images among which nothing tells one from another.

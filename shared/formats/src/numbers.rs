@@ -3,10 +3,10 @@
 //! The moments of d features are d (d + 3) / 2 numbers of 8 bytes, however few images are behind them; the features of
 //! n images are n d numbers of 4 bytes, and are stored anyway. So a part of fewer images than features leaves its
 //! moments out, and whoever merges it makes them of its features, as extraction would: [`Moments::of`] gives the same
-//! bits for the same rows.
+//! bits for the same rows. Of features too many for a covariance nobody makes moments.
 
 use ndarray::ArrayView2;
-use pomona_pca::{Encoding, Moments};
+use pomona_pca::{COVARIANCE_FEATURES, Encoding, Moments};
 
 use crate::error::Error;
 
@@ -25,7 +25,7 @@ pub enum Numbers {
 impl Numbers {
     /// What a part of these features `[n, d]` stores.
     pub fn of_part(features: ArrayView2<'_, f32>) -> Self {
-        if features.nrows() < features.ncols() {
+        if features.nrows() < features.ncols() || features.ncols() > COVARIANCE_FEATURES {
             Self::InFeatures { width: features.ncols() as u64 }
         } else {
             Self::Stored(Moments::of(features))

@@ -147,14 +147,31 @@ pub async fn moments_of_features(
     moments_file::set_aside_if_damaged(output, &moments_key, moments).await
 }
 
-async fn moments_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Moments, Error> {
+/// The features `[n, width]` of the part called `name`, as just this one is called.
+///
+/// # Errors
+/// [`Error::Damaged`] where they are not those that the part's moments vouch for; the part is set aside then.
+pub async fn read_values(output: &dyn Store, name: &str, run_id: &RunId, width: usize) -> Result<Array2<f32>, Error> {
+    let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
+    let (moments_key, key) = (layout::part_moments(&name), layout::part_features(&name));
+    let sha256 = checksums(&header, &moments_key)?.features_sha256.clone();
+    let values = values_of_file(output, key, sha256, width).await;
+    moments_file::set_aside_if_damaged(output, &moments_key, values).await
+}
+
+async fn values_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Array2<f32>, Error> {
     let features = digests::get(output, &key).await?;
-    // On a thread of its own: several parts are read at once, and the caller merges what it has read before.
     run_aside(move || {
         digests::check(&key, &features, &sha256)?;
-        Ok(Moments::of(Features::decode(&key, features, width)?.values.view()))
+        Ok(Features::decode(&key, features, width)?.values)
     })
     .await?
+}
+
+async fn moments_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Moments, Error> {
+    let values = values_of_file(output, key, sha256, width).await?;
+    // On a thread of its own: several parts are read at once, and the caller merges what it has read before.
+    run_aside(move || Moments::of(values.view())).await
 }
 
 /// A part's features: paths in order, and as many rows of numbers and losses.

@@ -43,7 +43,8 @@ pub struct Plan {
     pub shards: u64,
     /// Shards whose parts did not exist when the plan was made.
     pub missing: u64,
-    /// Merge levels, the last one (of a single group, merged by reduce) included.
+    /// Merge levels, the last one (of a single group, merged by reduce) included; 0 where components are fitted by
+    /// passes.
     pub merge_levels: u32,
     /// The run that latest.json named when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

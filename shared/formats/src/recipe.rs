@@ -1,5 +1,6 @@
 //! All that determines features beside the images.
 
+use pomona_pca::COVARIANCE_FEATURES;
 use pomona_run::names::NameHasher;
 use pomona_terms::{Limits, Weights};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,11 @@ impl Recipe {
     /// The same recipe of pictures that have at most so many pixels.
     pub fn with_max_pixels(self, max_pixels: u64) -> Self {
         Self { limits: Limits::of_pixels(max_pixels), ..self }
+    }
+
+    /// Whether there are too many features for a covariance, so that components are fitted by passes.
+    pub fn is_fitted_by_passes(&self) -> bool {
+        self.feature_width > COVARIANCE_FEATURES
     }
 
     /// Whether features by this recipe are features by `other`, too; of a lower limit they are, but for what it

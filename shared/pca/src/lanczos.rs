@@ -87,10 +87,8 @@ impl Lanczos {
         }
         let dimensions = columns.dimensions();
         let wanted = components::wanted(options.components, columns.count(), dimensions)?;
-        let width = wanted.map_or(WIDEST_BLOCK, |wanted| wanted + BEYOND).min(WIDEST_BLOCK).min(dimensions);
-        if let Some(wanted) = wanted.filter(|wanted| wanted + width > largest_basis(dimensions)) {
-            return Err(Error::BasisTooLarge { components: wanted, most: largest_basis(dimensions) - width });
-        }
+        let width = block_width(wanted, dimensions);
+        wanted.map_or(Ok(()), |wanted| Self::check_components(wanted, dimensions))?;
         let scale = options.standardize.then(|| columns.scale());
         let total_variance = match options.standardize {
             // A standardised feature has the variance 1, a constant one 0.
@@ -110,9 +108,26 @@ impl Lanczos {
         })
     }
 
+    /// Whether a fit can hold so many components of `dimensions` features.
+    ///
+    /// # Errors
+    /// [`Error::BasisTooLarge`].
+    pub fn check_components(components: usize, dimensions: usize) -> Result<(), Error> {
+        let most = largest_basis(dimensions).saturating_sub(block_width(Some(components), dimensions));
+        if components > most {
+            return Err(Error::BasisTooLarge { components, most });
+        }
+        Ok(())
+    }
+
     fn dimensions(&self) -> usize {
         self.mean.len()
     }
+}
+
+/// Vectors in a block.
+fn block_width(wanted: Option<usize>, dimensions: usize) -> usize {
+    wanted.map_or(WIDEST_BLOCK, |wanted| wanted + BEYOND).min(WIDEST_BLOCK).min(dimensions)
 }
 
 /// Vectors of the largest basis of `dimensions` features.

@@ -24,11 +24,11 @@ pub struct Rows<'a> {
 }
 
 /// The state of a fit in one of its passes.
-pub trait Sweep: Encoding {
+pub trait Sweep: Encoding + Send + Sync + 'static {
     /// What a pass adds up.
-    type Sum: Sum + Encoding;
+    type Sum: Sum + Encoding + Send + 'static;
     /// What the fit comes to.
-    type Model: Encoding;
+    type Model: Encoding + Send + 'static;
 
     /// What these rows add to the pass.
     ///

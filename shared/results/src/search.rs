@@ -79,7 +79,7 @@ pub async fn search(
 }
 
 async fn components_of(output: &dyn Store, layout: &RunLayout, features: &[f32]) -> Result<Vec<f32>, Error> {
-    let pca = model_file::read(output, layout).await?;
+    let pca = model_file::read(output, layout).await?.pca;
     let row = ndarray::ArrayView2::from_shape((1, features.len()), features);
     let row = row.map_err(|error| Error::Internal(error.to_string()))?;
     Ok(pca.project(row)?.into_iter().collect())

@@ -12,7 +12,9 @@ pub enum Function {
     Plan,
     /// Makes one part.
     ListBatch,
-    /// Merges moments and fits the PCA.
+    /// Adds up one group of shards in one pass.
+    Sweep,
+    /// Merges moments or sums, and fits.
     Reduce,
     /// Writes one shard of the final tables.
     ProjectMap,
@@ -22,13 +24,14 @@ pub enum Function {
 
 impl Function {
     /// All, in the order of their work.
-    pub const ALL: [Self; 5] = [Self::Plan, Self::ListBatch, Self::Reduce, Self::ProjectMap, Self::Report];
+    pub const ALL: [Self; 6] = [Self::Plan, Self::ListBatch, Self::Sweep, Self::Reduce, Self::ProjectMap, Self::Report];
 
     /// The name as the stack has it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
             Self::ListBatch => "list-batch",
+            Self::Sweep => "sweep",
             Self::Reduce => "reduce",
             Self::ProjectMap => "project-map",
             Self::Report => "report",

@@ -41,15 +41,35 @@ pub fn node_moments(node: &str) -> String {
     format!("nodes/{node}.moments")
 }
 
+/// The folder of a fit by passes.
+pub fn sweep_fit(fit: &str) -> String {
+    format!("sweeps/{fit}/")
+}
+
+/// The state of one pass of a fit.
+pub fn sweep_state(fit: &str, pass: u32) -> String {
+    format!("sweeps/{fit}/{pass:03}/state")
+}
+
+/// What one group of parts adds to one pass of a fit.
+pub fn sweep_sum(fit: &str, pass: u32, group: u32) -> String {
+    format!("sweeps/{fit}/{pass:03}/sums/{group:05}")
+}
+
+/// What a fit came to.
+pub fn sweep_model(fit: &str) -> String {
+    format!("sweeps/{fit}/model")
+}
+
 /// A shard's file name: its number, five digits, so that names sort as numbers.
 pub fn shard_name(shard: u32) -> String {
     format!("{shard:05}")
 }
 
 /// Whether a run's file, named as in its folder, says nothing any more once the run is planned anew: what `project`
-/// writes for a shard, and the problems that were met.
+/// writes for a shard, what is fitted by passes, and the problems that were met.
 pub fn ends_with_its_plan(name: &str) -> bool {
-    ["features/", "pca/", "metadata/", "errors/", "counters/", "problems/"]
+    ["features/", "pca/", "metadata/", "errors/", "counters/", "problems/", "fits.json"]
         .iter()
         .any(|folder| name.starts_with(folder))
 }
@@ -92,6 +112,11 @@ impl RunLayout {
     /// The shards whose parts do not exist yet.
     pub fn missing(&self) -> String {
         self.file("missing.json")
+    }
+
+    /// What is fitted by passes: the parts by name.
+    pub fn fits(&self) -> String {
+        self.file("fits.json")
     }
 
     /// On AWS: what the last Map left undone, which it is entered again with.

@@ -27,6 +27,7 @@ pub mod pace;
 pub mod region;
 pub mod run_id;
 pub mod stage;
+pub mod sweep;
 pub mod tree;
 pub mod visible;
 

@@ -11,17 +11,30 @@ const MICROSECONDS_PER_IMAGE: u64 = 10_000;
 /// such strong compression is the most that is usual.
 const BYTES_PER_MICROSECOND: u64 = 25;
 
+/// Above this mean size of a shard's features, in bytes, the number of shards is doubled: whoever works on a shard
+/// holds them all.
+const MAX_MEAN_SHARD_FEATURES: u64 = 48 << 20;
+/// Bytes of a feature.
+const FEATURE_BYTES: u64 = 4;
+
 /// The largest number of bits that name a shard: a million shards.
 const MAX_SHARD_BITS: u32 = 20;
 
 /// How many leading bits of a key's hash name its shard: the largest power of two of shards with at least `shard_size`
-/// images in each on average, and more where the mean shard would take longer than half a minute.
-pub fn shard_bits(images: u64, bytes: u64, shard_size: u64) -> u32 {
+/// images in each on average, and more where the mean shard would take longer than half a minute, or its features, so
+/// many of each image, more memory than is to be had everywhere.
+pub fn shard_bits(images: u64, bytes: u64, features: u64, shard_size: u64) -> u32 {
     let by_count = (images / shard_size.max(1)).max(1).ilog2();
     let microseconds = images.saturating_mul(MICROSECONDS_PER_IMAGE).saturating_add(bytes / BYTES_PER_MICROSECOND);
-    let by_work = microseconds.div_ceil(MAX_MEAN_SHARD_MICROSECONDS).max(1);
-    let by_work = by_work.checked_next_power_of_two().map_or(MAX_SHARD_BITS, u64::ilog2);
-    by_count.max(by_work).min(MAX_SHARD_BITS)
+    let by_work = bits_of(microseconds.div_ceil(MAX_MEAN_SHARD_MICROSECONDS));
+    let feature_bytes = images.saturating_mul(features).saturating_mul(FEATURE_BYTES);
+    let by_width = bits_of(feature_bytes.div_ceil(MAX_MEAN_SHARD_FEATURES));
+    by_count.max(by_work).max(by_width).min(MAX_SHARD_BITS)
+}
+
+/// Bits that tell at least so many shards apart.
+fn bits_of(shards: u64) -> u32 {
+    shards.max(1).checked_next_power_of_two().map_or(MAX_SHARD_BITS, u64::ilog2)
 }
 
 /// The shard of a key: the top `bits` bits of its SHA-256.
@@ -115,21 +128,29 @@ mod tests {
 
     #[test]
     fn the_number_of_shards_is_the_largest_power_of_two_that_keeps_them_full() {
-        assert_eq!(shard_bits(1, 1, 512), 0);
-        assert_eq!(shard_bits(1023, 1, 512), 0);
-        assert_eq!(shard_bits(1024, 1, 512), 1);
-        assert_eq!(shard_bits(6_724, 1, 512), 3);
-        assert_eq!(shard_bits(10_000_000, 1, 512), 14);
+        assert_eq!(shard_bits(1, 1, 1280, 512), 0);
+        assert_eq!(shard_bits(1023, 1, 1280, 512), 0);
+        assert_eq!(shard_bits(1024, 1, 1280, 512), 1);
+        assert_eq!(shard_bits(6_724, 1, 1280, 512), 3);
+        assert_eq!(shard_bits(10_000_000, 1, 1280, 512), 14);
     }
 
     #[test]
     fn large_images_make_more_shards() {
         // Half a minute: 29 s of decoding, 100 images.
         let half_a_minute = 29_000_000 * BYTES_PER_MICROSECOND;
-        assert_eq!(shard_bits(100, half_a_minute, 512), 0);
-        assert_eq!(shard_bits(100, half_a_minute + BYTES_PER_MICROSECOND, 512), 1);
-        assert_eq!(shard_bits(100, 5 * half_a_minute, 512), 3);
-        assert_eq!(shard_bits(u64::MAX, u64::MAX, 512), MAX_SHARD_BITS);
+        assert_eq!(shard_bits(100, half_a_minute, 1280, 512), 0);
+        assert_eq!(shard_bits(100, half_a_minute + BYTES_PER_MICROSECOND, 1280, 512), 1);
+        assert_eq!(shard_bits(100, 5 * half_a_minute, 1280, 512), 3);
+        assert_eq!(shard_bits(u64::MAX, u64::MAX, 1280, 512), MAX_SHARD_BITS);
+    }
+
+    #[test]
+    fn wide_features_make_more_shards() {
+        assert_eq!(shard_bits(67_000, 1, 62_720, 512), 9);
+        // 33 MB in each on average.
+        assert!(67_000 * 62_720 * FEATURE_BYTES / (1 << 9) < 34_000_000);
+        assert_eq!(shard_bits(300, 1, 62_720, 512), 1);
     }
 
     proptest! {
@@ -137,7 +158,7 @@ mod tests {
         /// has, a mean shard takes a quarter of list-batch's 120 seconds.
         #[test]
         fn no_mean_shard_comes_near_its_time(images in 1_u64..20_000_000, mean in 1_u64..20_000_000) {
-            let shards = 1_u64 << shard_bits(images, images * mean, 512);
+            let shards = 1_u64 << shard_bits(images, images * mean, 1280, 512);
             let seconds = images as f64 / shards as f64 * (0.010 + mean as f64 / 2.5e7);
             prop_assert!(seconds <= 30.1 || shards == 1 << MAX_SHARD_BITS, "{} shards, {} s", shards, seconds);
         }
@@ -145,7 +166,7 @@ mod tests {
         #[test]
         fn small_photographs_are_cut_by_their_number(images in 1_u64..10_000_000) {
             let by_count = (images / 512).max(1).ilog2();
-            prop_assert_eq!(shard_bits(images, images * 300_000, 512), by_count);
+            prop_assert_eq!(shard_bits(images, images * 300_000, 1280, 512), by_count);
         }
     }
 
@@ -179,7 +200,7 @@ mod tests {
             images in 1u64..100_000_000,
             size in 1u64..10_000,
         ) {
-            let shards = 1u64 << shard_bits(images, 0, size);
+            let shards = 1u64 << shard_bits(images, 0, 1, size);
             let is_too_long = |shards| images * MICROSECONDS_PER_IMAGE > shards * MAX_MEAN_SHARD_MICROSECONDS;
             prop_assert!(shards == 1 || images / shards >= size || is_too_long(shards / 2));
             prop_assert!(!is_too_long(shards) || shards == 1 << MAX_SHARD_BITS);

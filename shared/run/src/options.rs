@@ -46,6 +46,8 @@ pub struct Options {
     pub max_reject_share: f64,
     /// Which tables to write as CSV beside Parquet.
     pub csv: CsvTables,
+    /// Whether the run gets a copy of the parts' features.
+    pub keep_features: KeepFeatures,
     /// The input may have lost all images of the newest run: latest.json is removed then. Not written down where it is
     /// not set, because it changes no result.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -94,6 +96,48 @@ impl FromStr for CsvTables {
     }
 }
 
+/// Whether a run gets a copy of the parts' features, as tables of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepFeatures {
+    /// Unless there are so many of each image that components are fitted by passes.
+    #[default]
+    Auto,
+    /// However many there are.
+    Yes,
+    /// None at all.
+    No,
+}
+
+impl KeepFeatures {
+    /// All choices.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Yes, Self::No];
+
+    /// The choice as the command line and JSON have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Yes => "yes",
+            Self::No => "no",
+        }
+    }
+}
+
+impl fmt::Display for KeepFeatures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for KeepFeatures {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|choice| choice.as_str() == text);
+        found.ok_or_else(|| format!("`{text}` is neither auto, yes nor no"))
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -111,6 +155,7 @@ impl Default for Options {
             shard_size: 512,
             max_reject_share: 0.05,
             csv: CsvTables::default(),
+            keep_features: KeepFeatures::default(),
             allow_empty: false,
         }
     }
@@ -194,6 +239,15 @@ mod tests {
             assert_eq!(serde_json::to_value(tables).unwrap(), tables.as_str());
         }
         assert!("csv".parse::<CsvTables>().is_err());
+    }
+
+    #[test]
+    fn a_choice_of_features_has_one_name_in_text_and_in_json() {
+        for choice in KeepFeatures::ALL {
+            assert_eq!(choice.as_str().parse(), Ok(choice));
+            assert_eq!(serde_json::to_value(choice).unwrap(), choice.as_str());
+        }
+        assert!("maybe".parse::<KeepFeatures>().is_err());
     }
 
     #[test]

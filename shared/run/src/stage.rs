@@ -17,7 +17,9 @@ pub enum Stage {
     Extract,
     /// Moments to nodes.
     Combine,
-    /// Moments to a model.
+    /// Parts to sums of a pass.
+    Sweep,
+    /// Moments, or sums, to a model.
     Reduce,
     /// Parts to final tables.
     Project,
@@ -44,7 +46,8 @@ pub struct Spec {
 
 impl Stage {
     /// All, in their order.
-    pub const ALL: [Self; 6] = [Self::Plan, Self::Extract, Self::Combine, Self::Reduce, Self::Project, Self::Report];
+    pub const ALL: [Self; 7] =
+        [Self::Plan, Self::Extract, Self::Combine, Self::Sweep, Self::Reduce, Self::Project, Self::Report];
 
     /// The table of stages.
     pub const fn spec(self) -> Spec {
@@ -92,12 +95,20 @@ impl Stage {
                 ],
                 metric: "combine_seconds",
             },
+            Self::Sweep => Spec {
+                name: "sweep",
+                unit: Some(("shard", "shards")),
+                children: Some("groups"),
+                function: Function::Sweep,
+                states: &["AllGroups", "Sweep", "CheckSums", "IsPassDone", "SweepLeft"],
+                metric: "sweep_seconds",
+            },
             Self::Reduce => Spec {
                 name: "reduce",
                 unit: None,
                 children: None,
                 function: Function::Reduce,
-                states: &["Reduce"],
+                states: &["Reduce", "IsFitted"],
                 metric: "reduce_seconds",
             },
             Self::Project => Spec {

@@ -52,9 +52,9 @@ pub enum Error {
         /// Where the run's folder is.
         run: String,
     },
-    /// The covariance of the model's features would not fit into memory.
+    /// The components of the model's features could not be fitted in the memory that is there.
     #[error(
-        "features of {features} numbers per image need about {needed} of memory for their covariance, and this process \
+        "features of {features} numbers per image need about {needed} of memory for their components, and this process \
          can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a \
          machine with more memory"
     )]

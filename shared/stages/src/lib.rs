@@ -50,6 +50,7 @@ mod earlier;
 pub mod error;
 pub mod expiry;
 pub mod extract;
+pub mod fit;
 pub mod fragments;
 mod history;
 pub mod left;
@@ -67,5 +68,6 @@ mod refusal;
 pub mod report;
 pub mod retention;
 mod sample;
+pub mod sweep;
 
 pub use error::Error;

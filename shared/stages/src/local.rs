@@ -20,15 +20,17 @@ use crate::compute::ComputePool;
 use crate::damages::Damages;
 use crate::error::Error;
 use crate::extract::{Done, Extracted, Extraction};
+use crate::fit::{self, Advance, Pass};
 use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::memory;
 use crate::plan::{self, PlanRequest};
-use crate::project::Projection;
+use crate::project::{self, Projection};
 use crate::recipe;
 use crate::reduce::{self, Reduced};
 use crate::report;
 use crate::retention::{self, KeepRuns};
+use crate::sweep;
 
 /// How long the lock outlives a run that no longer renews it.
 const LEASE: Duration = Duration::from_secs(90);
@@ -78,6 +80,8 @@ pub trait Observer: Sync {
     fn item_there(&self, stage: Stage);
     /// A stage has ended.
     fn stage_finished(&self, timing: &Timing);
+    /// A pass of a fit begins.
+    fn pass_started(&self, pass: &Pass);
     /// Something worth telling the user.
     fn notice(&self, text: &str);
 }
@@ -190,8 +194,12 @@ async fn planned_stages(
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
     let plan = plan(job, run_id, clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
-    combine(job.output, &plan, clock).await?;
-    let reduced = reduce(job.output, run_id, clock).await?;
+    let reduced = if plan.recipe.is_fitted_by_passes() {
+        fit_by_passes(job, run_id, clock).await?
+    } else {
+        combine(job.output, &plan, clock).await?;
+        clock.time(Stage::Reduce, 1, |_| reduce::reduce(job.output, run_id)).await?
+    };
     if let Some(notice) = &reduced.notice {
         clock.observer.notice(notice);
     }
@@ -251,20 +259,39 @@ async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(
     Ok(())
 }
 
-async fn reduce(output: &dyn Store, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
-    clock.time(Stage::Reduce, 1, |_| reduce::reduce(output, run_id)).await
+/// Passes and the steps behind them, until the model is there.
+async fn fit_by_passes(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
+    loop {
+        match clock.time(Stage::Reduce, 1, |_| fit::advance(job.output, run_id)).await? {
+            Advance::Done(reduced) => return Ok(reduced),
+            Advance::Sweep(pass) => {
+                clock.observer.pass_started(&pass);
+                clock.time(Stage::Sweep, pass.parts, |_| sweep_pass(job, &pass, clock)).await?;
+            }
+        }
+    }
+}
+
+async fn sweep_pass(job: &Job<'_>, pass: &Pass, clock: &Clock<'_>) -> Result<(), FileError> {
+    let on_part = || clock.observer.item_done(Stage::Sweep);
+    let mut damages = Damages::default();
+    for group in &pass.missing {
+        damages.keep(sweep::sweep(job.output, group, job.pool.threads(), &on_part).await)?;
+    }
+    damages.finish()
 }
 
 async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
     let shards = planned::read_shards(job.output, plan).await?;
     let projection = Projection::open(job.output, &plan.run_id).await?;
+    let at_once = project::shards_at_once(plan.recipe.feature_width, job.pool.threads());
     clock
         .time(Stage::Project, shards.len() as u64, |_| async {
             let project = |shard: Shard| {
                 let projection = &projection;
                 async move { projection.project(&shard).await.map(|_| clock.observer.item_done(Stage::Project)) }
             };
-            let mut each = stream::iter(shards).map(project).buffer_unordered(job.pool.threads());
+            let mut each = stream::iter(shards).map(project).buffer_unordered(at_once);
             let mut damages = Damages::default();
             while let Some(projected) = each.next().await {
                 damages.keep(projected)?;

@@ -14,7 +14,7 @@ use pomona_formats::part;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
-use pomona_pca::Components;
+use pomona_pca::{Components, Lanczos};
 use pomona_results::latest;
 use pomona_results::latest::Latest;
 use pomona_run::layout::{self, RunLayout};
@@ -60,7 +60,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     refuse_impossible_components(request, items.len())?;
 
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
-    let shard_bits = names::shard_bits(images, bytes, request.options.shard_size);
+    let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
     let known = &request.options.classes;
     let classes = pomona_dataset::number(&items, known);
@@ -74,7 +74,10 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let planned_runs = PlannedRuns::read(output).await?;
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
-    let merge_levels = tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect());
+    let merge_levels = match recipe.is_fitted_by_passes() {
+        true => Vec::new(),
+        false => tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect()),
+    };
     let mut files = vec![(layout.classes(), class_table::to_csv(&layout.classes(), &classes)?)];
     if !odd_folders.is_empty() {
         files.push((layout.odd_folders(), rejects::to_csv(&layout.odd_folders(), &odd_folders)?));
@@ -183,6 +186,11 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
 
 /// Reduce would refuse them too, but only after all the work of extraction.
 fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize) -> Result<(), Error> {
+    if request.recipe.is_fitted_by_passes()
+        && let Components::Count(wanted) = request.options.components
+    {
+        Lanczos::check_components(wanted, request.recipe.feature_width)?;
+    }
     let most = request.recipe.feature_width.min(images.saturating_sub(1));
     match request.options.components {
         Components::Count(wanted) if wanted > most => Err(pomona_run::Error::option(

@@ -22,13 +22,22 @@ use pomona_formats::provenance::{self, Entries};
 use pomona_formats::rejects;
 use pomona_formats::run_aside;
 use pomona_formats::tables::{self, CsvTable, ParquetTable};
-use pomona_pca::Pca;
+use pomona_pca::{COVARIANCE_FEATURES, Pca};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
-use pomona_run::options::{CsvTables, Options};
+use pomona_run::options::{CsvTables, KeepFeatures, Options};
 use pomona_store::Store;
 
 use crate::sample::Sampling;
+
+/// Shards of features too many for a covariance that are projected at once, however many threads there are: each takes
+/// some 250 MB.
+const WIDE_SHARDS_AT_ONCE: usize = 4;
+
+/// Shards that are projected at once on so many threads.
+pub fn shards_at_once(features: usize, threads: usize) -> usize {
+    if features > COVARIANCE_FEATURES { threads.min(WIDE_SHARDS_AT_ONCE) } else { threads }
+}
 
 /// What every projection of a run shares.
 #[derive(Debug)]
@@ -57,7 +66,7 @@ impl<'a> Projection<'a> {
         let plan = planned::read_plan(output, run_id).await?;
         let sampling = Sampling::of(plan.images);
         let provenance = provenance::of_components(&plan.recipe, &plan.options);
-        let pca = model_file::read(output, &layout).await?;
+        let pca = model_file::read(output, &layout).await?.pca;
         Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, provenance, pca }) })
     }
 
@@ -78,7 +87,9 @@ impl<'a> Projection<'a> {
         let (files, counters) = moments_file::set_aside_if_damaged(self.output, &moments_key, tables).await?;
 
         let layout = &self.model.layout;
-        self.output.copy(&features_key, &layout.features_parquet(number)).await?;
+        if self.model.keeps_features() {
+            self.output.copy(&features_key, &layout.features_parquet(number)).await?;
+        }
         try_join_all(files.into_iter().map(|(key, bytes)| async move { self.output.put(&key, bytes).await })).await?;
         let counters_key = layout.counters(number);
         self.output.put(&counters_key, json::seal(&counters_key, &counters)?).await?;
@@ -87,6 +98,15 @@ impl<'a> Projection<'a> {
 }
 
 impl Model {
+    /// Whether the run has a copy of the part's features.
+    fn keeps_features(&self) -> bool {
+        match self.options.keep_features {
+            KeepFeatures::Yes => true,
+            KeepFeatures::No => false,
+            KeepFeatures::Auto => self.pca.dimensions() <= COVARIANCE_FEATURES,
+        }
+    }
+
     /// The files of a shard, but for the copy of its features, and what they count.
     fn tables(
         &self,
@@ -95,7 +115,9 @@ impl Model {
         part: StoredPart,
     ) -> Result<(Vec<(String, Bytes)>, Counters), Error> {
         let mut digests = Digests::default();
-        digests.add_known(&self.layout.features_parquet(shard), part.checksums.features_sha256.clone());
+        if self.keeps_features() {
+            digests.add_known(&self.layout.features_parquet(shard), part.checksums.features_sha256.clone());
+        }
         let features_key = part.features_key.clone();
         let (features, rejects) = part.decode(self.pca.dimensions())?;
         let table = ShardTable::join(&features_key, listing::decode(&listing_key, listing)?, features, rejects)?;

@@ -2,7 +2,7 @@
 
 use pomona_formats::Error as FileError;
 use pomona_formats::digests::Digests;
-use pomona_formats::model_file;
+use pomona_formats::model_file::{self, Model};
 use pomona_formats::moments_file::Header;
 use pomona_formats::planned::{self, Plan};
 use pomona_formats::provenance;
@@ -46,34 +46,46 @@ pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error
         return Err(FileError::inconsistent(key, "the last level must have one group").into());
     };
     let merged = combine::merge_children(output, group).await?;
-    check_counts(&layout, &plan, &merged.header)?;
+    check_counts(&plan, &merged.header)?;
     refusal::check(output, &plan, &merged.header).await?;
 
-    let options = fit_options(&plan.options);
-    let pca = Pca::fit(&merged.moments, &options)?;
-    let key = layout.pca_model();
-    let model = model_file::encode(&key, &pca, provenance::of_components(&plan.recipe, &plan.options))?;
-    let mut digests = Digests::default();
-    digests.add(&key, &model);
-    output.put(&key, model).await?;
-    digests.write_record(output, &layout.reduce_digests()).await?;
-    Ok(Reduced {
-        images: merged.header.images,
-        reasons: merged.header.reasons,
-        components: pca.components() as u64,
-        variance_explained: pca.explained_variance_ratio().sum(),
-        notice: options.notice(&pca),
-    })
+    let pca = Pca::fit(&merged.moments, &fit_options(&plan.options))?;
+    write_model(output, &plan, merged.header, Model { pca, convergence: None }).await
 }
 
-fn fit_options(options: &Options) -> FitOptions {
+/// What the options say of fitting.
+pub(crate) fn fit_options(options: &Options) -> FitOptions {
     FitOptions { components: options.components, center: options.center, standardize: options.standardize }
 }
 
-fn check_counts(layout: &RunLayout, plan: &Plan, merged: &Header) -> Result<(), Error> {
+/// Writes the model of a run whose parts count `counted`, and vouches for it.
+pub(crate) async fn write_model(
+    output: &dyn Store,
+    plan: &Plan,
+    counted: Header,
+    model: Model,
+) -> Result<Reduced, Error> {
+    let layout = RunLayout::new(plan.run_id.as_str());
+    let key = layout.pca_model();
+    let file = model_file::encode(&key, &model, provenance::of_components(&plan.recipe, &plan.options))?;
+    let mut digests = Digests::default();
+    digests.add(&key, &file);
+    output.put(&key, file).await?;
+    digests.write_record(output, &layout.reduce_digests()).await?;
+    Ok(Reduced {
+        images: counted.images,
+        reasons: counted.reasons,
+        components: model.pca.components() as u64,
+        variance_explained: model.pca.explained_variance_ratio().sum(),
+        notice: fit_options(&plan.options).notice(&model.pca),
+    })
+}
+
+/// Whether parts hold as many images as were planned.
+pub(crate) fn check_counts(plan: &Plan, merged: &Header) -> Result<(), Error> {
     if merged.images == plan.images {
         return Ok(());
     }
     let problem = format!("it lists {} images, but the parts hold {}", plan.images, merged.images);
-    Err(FileError::inconsistent(layout.plan(), problem).into())
+    Err(FileError::inconsistent(RunLayout::new(plan.run_id.as_str()).plan(), problem).into())
 }

@@ -9,12 +9,11 @@ use pomona_formats::counters::Counters;
 use pomona_formats::counters::Point;
 use pomona_formats::digests::{self, Digests};
 use pomona_formats::json;
-use pomona_formats::model_file;
+use pomona_formats::model_file::{self, Model};
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::tables;
 use pomona_formats::tables::CsvTable;
-use pomona_pca::Pca;
 use pomona_results::html::{self, Page};
 use pomona_results::latest;
 use pomona_results::validation::{Totals, Validation};
@@ -36,11 +35,11 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;
     let shards = planned::read_shards(output, &plan).await?;
-    let pca = model_file::read(output, &layout).await?;
+    let model = model_file::read(output, &layout).await?;
     let (totals, points) = add_up(output, &layout, &shards).await?;
-    let info = model_info(&plan, &pca, &totals);
+    let info = model_info(&plan, &model, &totals);
 
-    let validation = Validation::of(&plan, &shards, &pca, &totals);
+    let validation = Validation::of(&plan, &shards, &model.pca, &totals);
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
     let classes = plan.digests.read(output, &layout.classes()).await?;
@@ -89,7 +88,7 @@ async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Res
     Ok((totals, sample::select(points)))
 }
 
-fn model_info(plan: &Plan, pca: &Pca, totals: &Totals) -> ModelInfo {
+fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) -> ModelInfo {
     let variance_by_component: Vec<f64> = pca.explained_variance_ratio().iter().copied().collect();
     let cumulative_variance: Vec<f64> = variance_by_component
         .iter()
@@ -112,6 +111,7 @@ fn model_info(plan: &Plan, pca: &Pca, totals: &Totals) -> ModelInfo {
         losses: totals.losses,
         num_classes: plan.classes,
         total_variance: pca.total_variance,
+        convergence: convergence.clone(),
         recipe: plan.recipe.clone(),
         options: plan.options.clone(),
     }

@@ -11,6 +11,7 @@ use pomona_run::Options;
 use pomona_run::label::LabelFrom;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::compute::ComputePool;
+use pomona_stages::fit::Pass;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::retention::KeepRuns;
@@ -74,6 +75,7 @@ struct Counting {
 }
 
 impl Observer for Counting {
+    fn pass_started(&self, _: &Pass) {}
     fn stage_started(&self, _: Stage, _: u64) {}
     fn file_listed(&self) {}
     fn item_done(&self, stage: Stage) {
@@ -111,6 +113,7 @@ struct Meddling {
 }
 
 impl Observer for Meddling {
+    fn pass_started(&self, _: &Pass) {}
     fn stage_started(&self, _: Stage, _: u64) {}
     fn file_listed(&self) {}
     fn item_done(&self, stage: Stage) {

@@ -14,6 +14,7 @@ use pomona_results::{inspect, latest};
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{ErrorName, Options, RunId, layout, names};
 use pomona_stages::extract::Extraction;
+use pomona_stages::fit::Pass;
 use pomona_stages::fragments::Fragments;
 use pomona_stages::local::{self, Job, Observer};
 use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
@@ -186,6 +187,7 @@ struct Counting {
 }
 
 impl Observer for Counting {
+    fn pass_started(&self, _: &Pass) {}
     fn stage_started(&self, _: Stage, _: u64) {}
 
     fn file_listed(&self) {

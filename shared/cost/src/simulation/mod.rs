@@ -340,7 +340,7 @@ fn seconds_allowed(workload: &Workload, stage: &StageRun) -> f64 {
     let own = match stage.function {
         Function::Plan => limits::PLAN_SECONDS,
         Function::ListBatch => f64::from(workload.list_batch_timeout),
-        Function::Reduce | Function::ProjectMap | Function::Report => limits::FUNCTION_SECONDS,
+        Function::Sweep | Function::Reduce | Function::ProjectMap | Function::Report => limits::FUNCTION_SECONDS,
     };
     let is_express = stage.is_map && workload.children == Children::Express;
     if is_express { own.min(limits::EXPRESS_SECONDS) } else { own }

@@ -66,6 +66,7 @@ fn run() -> Run {
         losses: LossCounts::default(),
         num_classes: 30,
         total_variance: 17.0,
+        convergence: None,
         recipe,
         options: plan.options.clone(),
     };

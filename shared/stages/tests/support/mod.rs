@@ -7,6 +7,7 @@ use pomona_run::Options;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
+use pomona_stages::fit::Pass;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::retention::KeepRuns;
@@ -15,23 +16,27 @@ use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
 
 /// How wide and high images come to the model.
-const SIDE: u8 = 8;
+const SIDE: u32 = 8;
 
-/// An ONNX model small enough to write by hand. Its last node makes so many `features`.
-fn model(nodes: &[(&str, &str, &str)], features: u8) -> Model {
+/// An ONNX model small enough to write by hand, of pictures of `side` by `side` pixels. Its last node makes so many
+/// `features`.
+fn model(nodes: &[(&str, &str, &str)], side: u32, features: u32) -> Model {
     let message = |field: u8, content: &[u8]| -> Vec<u8> {
         assert!(content.len() < 128);
         [&[field << 3 | 2, content.len() as u8], content].concat()
     };
     let text = |field, content: &str| message(field, content.as_bytes());
-    let number = |field: u8, value: u8| match value {
-        128.. => vec![field << 3, value, 1],
-        _ => vec![field << 3, value],
+    let number = |field: u8, value: u32| {
+        let mut bytes = vec![field << 3];
+        // Seven bits at a time, the lowest first; the highest bit says that more follow.
+        let last = (0..).find(|seven| value >> (7 * seven) < 128).unwrap();
+        bytes.extend((0..=last).map(|seven| (value >> (7 * seven)) as u8 & 127 | if seven < last { 128 } else { 0 }));
+        bytes
     };
     let node = |&(input, output, operator): &(&str, &str, &str)| {
         message(1, &[text(1, input), text(2, output), text(3, output), text(4, operator)].concat())
     };
-    let tensor = |field, name, dims: &[u8]| {
+    let tensor = |field, name, dims: &[u32]| {
         let batch = message(1, &text(2, "N"));
         let dims: Vec<u8> = dims.iter().flat_map(|&dim| message(1, &number(1, dim))).collect();
         let shape = message(2, &[batch, dims].concat());
@@ -41,7 +46,7 @@ fn model(nodes: &[(&str, &str, &str)], features: u8) -> Model {
     let graph = [
         nodes.iter().flat_map(node).collect(),
         text(2, "colours"),
-        tensor(11, "input", &[3, SIDE, SIDE]),
+        tensor(11, "input", &[3, side, side]),
         tensor(12, "features", &[features]),
     ]
     .concat();
@@ -54,14 +59,24 @@ fn model(nodes: &[(&str, &str, &str)], features: u8) -> Model {
 
 /// Threads with a model of three features: the mean of each colour.
 pub fn pool(threads: usize) -> ComputePool {
-    let mean = model(&[("input", "pooled", "GlobalAveragePool"), ("pooled", "features", "Flatten")], 3);
+    let mean = model(&[("input", "pooled", "GlobalAveragePool"), ("pooled", "features", "Flatten")], SIDE, 3);
     ComputePool::new(Extractor::new(mean), threads).unwrap()
 }
 
 /// Threads with a model of more features than a shard has images: every pixel.
 #[allow(dead_code, reason = "not every test needs it")]
 pub fn wide_pool(threads: usize) -> ComputePool {
-    let pixels = model(&[("input", "features", "Flatten")], 3 * SIDE * SIDE);
+    pixels_pool(threads, SIDE)
+}
+
+/// Threads with a model of more features than components are fitted to by a covariance: every pixel of larger pictures.
+#[allow(dead_code, reason = "not every test needs it")]
+pub fn widest_pool(threads: usize) -> ComputePool {
+    pixels_pool(threads, 40)
+}
+
+fn pixels_pool(threads: usize, side: u32) -> ComputePool {
+    let pixels = model(&[("input", "features", "Flatten")], side, 3 * side * side);
     ComputePool::new(Extractor::new(pixels), threads).unwrap()
 }
 
@@ -98,6 +113,7 @@ impl Observer for Silent {
     fn item_done(&self, _: Stage) {}
     fn item_there(&self, _: Stage) {}
     fn stage_finished(&self, _: &Timing) {}
+    fn pass_started(&self, _: &Pass) {}
     fn notice(&self, _: &str) {}
 }
 

@@ -1,0 +1,189 @@
+//! Fits by passes: what comes next, and the step behind each pass.
+//!
+//! [`advance`] looks at what is there. Where sums of a pass are missing it says which; where all are there it takes the
+//! step, and where the last step is taken it writes the run's model. So whoever calls it again goes on.
+
+use std::collections::HashSet;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_formats::fits::Fits;
+use pomona_formats::model_file::Model;
+use pomona_formats::model_info::Convergence;
+use pomona_formats::moments_file::{self, Header};
+use pomona_formats::planned::{self, Plan};
+use pomona_formats::{Error as FileError, run_aside, sealed};
+use pomona_pca::sweep::{Step, Sweep};
+use pomona_pca::{Columns, Lanczos, LanczosFit, Merger};
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::sweep::{Group, Method};
+use pomona_run::tree::Kind;
+use pomona_run::{RunId, pace};
+use pomona_store::Store;
+
+use crate::damages::Damages;
+use crate::error::Error;
+use crate::reduce::{self, Reduced};
+use crate::refusal;
+
+/// Sums that are read while others are merged.
+const READ_AHEAD: usize = 2;
+
+/// What a run's fits need next.
+#[derive(Clone, Debug)]
+pub enum Advance {
+    /// Sums of a pass.
+    Sweep(Pass),
+    /// Nothing: the model is written.
+    Done(Reduced),
+}
+
+/// A pass whose sums are not all there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    /// What is fitted.
+    pub method: Method,
+    /// The pass, counted from 0.
+    pub pass: u32,
+    /// How far the fit was from its end when the pass began, as a multiple of what is near enough; where that is known.
+    pub distance: Option<f64>,
+    /// The groups whose sums are missing.
+    pub missing: Vec<Group>,
+    /// Parts in them.
+    pub parts: u64,
+}
+
+/// Takes the fits of a run whose parts exist as far as the sums that are there allow.
+///
+/// # Errors
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where parts, states
+/// or sums are (they are set aside then), those of fitting and those of the store.
+pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Error> {
+    let plan = planned::read_plan(output, run_id).await?;
+    let fits = fits_of(output, &plan).await?;
+    let columns = match fitted(output, run_id, &fits, Method::Columns, "", || Ok(Columns)).await? {
+        Fitted::Missing(pass) => return Ok(Advance::Sweep(pass)),
+        Fitted::Model(columns) => columns,
+    };
+    let options = reduce::fit_options(&plan.options);
+    let text = serde_json::to_string(&options).map_err(|error| Error::internal(error.to_string()))?;
+    let start = || Ok(Lanczos::start(&columns, &options)?);
+    let LanczosFit { pca, passes, residuals } =
+        match fitted(output, run_id, &fits, Method::Components, &text, start).await? {
+            Fitted::Missing(pass) => return Ok(Advance::Sweep(pass)),
+            Fitted::Model(fit) => fit,
+        };
+    let convergence = Some(Convergence { passes, residuals: residuals.iter().copied().collect() });
+    let reduced = reduce::write_model(output, &plan, fits.counted, Model { pca, convergence }).await?;
+    Ok(Advance::Done(reduced))
+}
+
+/// What the run fits; written where nobody has yet, once it is known that not too many images are unusable.
+async fn fits_of(output: &dyn Store, plan: &Plan) -> Result<Fits, Error> {
+    if output.exists(&RunLayout::new(plan.run_id.as_str()).fits()).await? {
+        return Ok(Fits::read(output, &plan.run_id).await?);
+    }
+    let shards = planned::read_shards(output, plan).await?;
+    let headers = stream::iter(&shards)
+        .map(|shard| moments_file::read_header(output, Kind::Part, &shard.part, &plan.run_id))
+        .buffered(pace::REQUESTS);
+    let headers: Vec<Result<(String, Header), FileError>> = headers.collect().await;
+    let (mut parts, mut counted, mut damages) = (Vec::new(), Header::default(), Damages::default());
+    for header in headers {
+        if let Some((name, header)) = damages.keep(header)? {
+            counted.add(&header);
+            parts.push(name);
+        }
+    }
+    damages.finish()?;
+    reduce::check_counts(plan, &counted)?;
+    refusal::check(output, plan, &counted).await?;
+    let fits = Fits { width: plan.recipe.feature_width, counted, parts };
+    fits.write(output, &plan.run_id).await?;
+    Ok(fits)
+}
+
+/// How far a fit has come.
+enum Fitted<M> {
+    Missing(Pass),
+    Model(M),
+}
+
+/// A fit, after all steps that the sums that are there allow.
+async fn fitted<S: Sweep>(
+    output: &dyn Store,
+    run_id: &RunId,
+    fits: &Fits,
+    method: Method,
+    options: &str,
+    start: impl FnOnce() -> Result<S, Error>,
+) -> Result<Fitted<S::Model>, Error> {
+    let fit = method.fit(options, &fits.parts);
+    let there = files_of(output, &fit).await?;
+    if there.contains(&layout::sweep_model(&fit)) {
+        return Ok(Fitted::Model(sealed::read(output, &layout::sweep_model(&fit)).await?));
+    }
+    let mut pass = (0..).take_while(|&pass| there.contains(&layout::sweep_state(&fit, pass))).count() as u32;
+    let mut distance = None;
+    if pass == 0 {
+        sealed::write(output, &layout::sweep_state(&fit, 0), &start()?).await?;
+    } else {
+        pass -= 1;
+    }
+    loop {
+        let group = |group: u32| Group { run_id: run_id.clone(), method, fit: fit.clone(), pass, group };
+        let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(&fit, pass, *group));
+        let groups = (0_u32..).zip(fits.groups());
+        let missing: Vec<(u32, &[String])> = groups.filter(|(number, _)| is_missing(number)).collect();
+        if !missing.is_empty() {
+            let parts = missing.iter().map(|(_, parts)| parts.len() as u64).sum();
+            let missing = missing.into_iter().map(|(number, _)| group(number)).collect();
+            return Ok(Fitted::Missing(Pass { method, pass, distance, missing, parts }));
+        }
+        match step::<S>(output, &fit, pass, fits.groups().len() as u32).await? {
+            Step::Next(state) => {
+                distance = state.distance();
+                sealed::write(output, &layout::sweep_state(&fit, pass + 1), &state).await?;
+            }
+            Step::Done(model) => {
+                sealed::write(output, &layout::sweep_model(&fit), &model).await?;
+                remove_sums(output, &fit, pass, fits.groups().len() as u32).await?;
+                return Ok(Fitted::Model(model));
+            }
+        }
+        remove_sums(output, &fit, pass, fits.groups().len() as u32).await?;
+        pass += 1;
+    }
+}
+
+async fn files_of(output: &dyn Store, fit: &str) -> Result<HashSet<String>, Error> {
+    let files = output.list(&layout::sweep_fit(fit), &|_| true).await?;
+    Ok(files.into_iter().map(|file| file.key).collect())
+}
+
+/// Merges the sums of a pass and takes the step behind it.
+async fn step<S: Sweep>(output: &dyn Store, fit: &str, pass: u32, groups: u32) -> Result<Step<S, S::Model>, Error> {
+    let mut merger = Merger::default();
+    let read = |group| async move { sealed::read::<S::Sum>(output, &layout::sweep_sum(fit, pass, group)).await };
+    let mut sums = stream::iter(0..groups).map(read).buffered(READ_AHEAD);
+    let mut damages = Damages::default();
+    while let Some(sum) = sums.next().await {
+        if let Some(sum) = damages.keep(sum)? {
+            merger.push(sum)?;
+        }
+    }
+    damages.finish()?;
+    let sum = merger.finish()?.ok_or_else(|| Error::internal("a pass without groups"))?;
+    let first = if S::LOOKS_BACK { 0 } else { pass };
+    let states = stream::iter(first..=pass)
+        .map(|pass| async move { sealed::read::<S>(output, &layout::sweep_state(fit, pass)).await });
+    let states: Vec<S> = states.buffered(READ_AHEAD).try_collect().await?;
+    Ok(run_aside(move || S::step(&states, sum)).await??)
+}
+
+/// What a step was taken of is needed by none that comes later.
+async fn remove_sums(output: &dyn Store, fit: &str, pass: u32, groups: u32) -> Result<(), Error> {
+    for group in 0..groups {
+        output.delete(&layout::sweep_sum(fit, pass, group)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! Components of features too many for a covariance are fitted by passes, which go on wherever they were left.
+
+#[path = "support/result.rs"]
+mod result;
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use nalgebra::DMatrix;
+use pomona_dataset::Files;
+use pomona_formats::model_file;
+use pomona_formats::tables::ParquetTable;
+use pomona_pca::{Components, TOLERANCE};
+use pomona_results::latest;
+use pomona_run::Options;
+use pomona_run::layout::RunLayout;
+use pomona_run::options::KeepFeatures;
+use pomona_run::stage::{Stage, Timing};
+use pomona_stages::Error;
+use pomona_stages::compute::ComputePool;
+use pomona_stages::fit::Pass;
+use pomona_stages::local::{self, Job, Observer, Summary};
+use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::retention::KeepRuns;
+use pomona_store::Store;
+use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
+use result::result_in;
+
+type Objects = BTreeMap<String, Bytes>;
+
+const IMAGES: u64 = 40;
+/// Features of an image.
+const WIDTH: usize = 3 * 40 * 40;
+
+fn images(count: u64) -> Objects {
+    (0..count).map(|image| (format!("class {}/{image}.png", image % 3), support::picture(image).into())).collect()
+}
+
+fn options() -> Options {
+    // Some sixteen shards, which make four groups.
+    Options { components: Components::Count(4), shard_size: 2, ..Options::default() }
+}
+
+async fn run(output: &dyn Store, pool: &ComputePool, options: &Options) -> Result<Summary, Error> {
+    watch(output, pool, options, &support::Silent).await
+}
+
+async fn watch(
+    output: &dyn Store,
+    pool: &ComputePool,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Summary, Error> {
+    let input = MemoryStore::new("in", images(IMAGES));
+    let keep_runs = KeepRuns::default();
+    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test", keep_runs };
+    let finished = local::run(&job, &NoOtherHolders, observer, std::future::pending()).await?;
+    Ok(finished.expect("nobody stopped the run"))
+}
+
+fn empty() -> MemoryStore {
+    MemoryStore::new("out", Objects::new())
+}
+
+async fn table(output: &dyn Store, folder: &str, column: &str, width: usize) -> DMatrix<f64> {
+    let run_id = latest::read(output).await.unwrap().unwrap().run_id;
+    let root = format!("{}/{folder}/", RunLayout::new(run_id.as_str()).root());
+    let mut rows = Vec::new();
+    for object in output.list(&root, &|_| true).await.unwrap() {
+        let table = ParquetTable::read(&object.key, output.get(&object.key).await.unwrap().bytes).unwrap();
+        rows.extend(table.vectors(column, width).unwrap().iter().map(|&value| f64::from(value)));
+    }
+    DMatrix::from_row_iterator(rows.len() / width, width, rows)
+}
+
+/// Variances of the columns' combinations, largest first, by the products of all rows with all rows.
+fn exact_variances(mut rows: DMatrix<f64>) -> Vec<f64> {
+    let mean = rows.row_mean();
+    rows.row_iter_mut().for_each(|mut row| row -= &mean);
+    let products = &rows * rows.transpose() / (rows.nrows() - 1) as f64;
+    let mut variances: Vec<f64> = products.symmetric_eigenvalues().iter().copied().collect();
+    variances.sort_by(|a, b| b.total_cmp(a));
+    variances
+}
+
+#[tokio::test]
+async fn components_are_those_of_the_features_whatever_the_number_of_threads() {
+    let options = Options { keep_features: KeepFeatures::Yes, ..options() };
+    let (one, three) = (empty(), empty());
+    run(&one, &support::widest_pool(1), &options).await.unwrap();
+    let summary = run(&three, &support::widest_pool(3), &options).await.unwrap();
+    assert!(result_in(&one).await == result_in(&three).await, "another number of threads, another result");
+    assert!(summary.plan.shards > 8 && summary.plan.merge_levels == 0, "{:?}", summary.plan);
+
+    let expected = exact_variances(table(&three, "features/parquet", "features", WIDTH).await);
+    let run_id = &summary.plan.run_id;
+    let model = model_file::read(&three, &RunLayout::new(run_id.as_str())).await.unwrap();
+    for (found, expected) in model.pca.explained_variance.iter().zip(&expected) {
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+    }
+    let total: f64 = expected.iter().sum();
+    assert!((model.pca.total_variance / total - 1.0).abs() < 1e-9);
+    let convergence = summary.info.convergence.expect("components that are found by passes say how");
+    assert_eq!(Some(&convergence), model.convergence.as_ref());
+    assert!(convergence.residuals.iter().all(|&residual| residual <= TOLERANCE), "{convergence:?}");
+    // Their variances in the table are what the model says: validation.json has checked it.
+    let projected = table(&three, "pca/parquet", "pca_features", 4).await;
+    assert_eq!(projected.nrows() as u64, IMAGES);
+}
+
+#[tokio::test]
+async fn features_are_copied_into_the_run_where_that_is_asked_for_or_they_are_few() {
+    let copies = |output: MemoryStore| output.objects().keys().filter(|key| key.contains("/features/")).count();
+    for (pool, keep_features, are_kept) in [
+        (support::widest_pool(2), KeepFeatures::Auto, false),
+        (support::widest_pool(2), KeepFeatures::Yes, true),
+        (support::pool(2), KeepFeatures::Auto, true),
+        (support::pool(2), KeepFeatures::No, false),
+    ] {
+        let (output, options) = (empty(), Options { components: Components::Count(2), keep_features, ..options() });
+        run(&output, &pool, &options).await.unwrap();
+        assert_eq!(copies(output) > 0, are_kept, "{keep_features}, {} features", pool.extractor().model().width());
+    }
+}
+
+/// Notes the passes that were made.
+#[derive(Default)]
+struct Passes(Mutex<Vec<Pass>>);
+
+impl Observer for Passes {
+    fn stage_started(&self, _: Stage, _: u64) {}
+    fn file_listed(&self) {}
+    fn item_done(&self, _: Stage) {}
+    fn item_there(&self, _: Stage) {}
+    fn stage_finished(&self, _: &Timing) {}
+    fn pass_started(&self, pass: &Pass) {
+        self.0.lock().unwrap().push(pass.clone());
+    }
+    fn notice(&self, _: &str) {}
+}
+
+#[tokio::test]
+async fn a_fit_that_was_made_is_not_made_again_and_another_one_makes_its_own() {
+    let (output, pool) = (empty(), support::widest_pool(2));
+    let passes_of = async |options: &Options| {
+        let passes = Passes::default();
+        watch(&output, &pool, options, &passes).await.unwrap();
+        passes.0.into_inner().unwrap()
+    };
+    let first = passes_of(&options()).await;
+    assert!(first.len() > 3 && first.last().unwrap().distance.is_some(), "{first:?}");
+    assert_eq!(passes_of(&options()).await, []);
+    // Means and variances of the features are the same ones.
+    let standardized = passes_of(&Options { standardize: true, ..options() }).await;
+    assert!(standardized.len() < first.len() + 2 && !standardized.is_empty());
+    assert!(standardized.iter().all(|pass| pass.method == first.last().unwrap().method), "{standardized:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_goes_on_with_its_pass_and_ends_in_the_result_of_a_fresh_one() {
+    let (fresh, pool) = (empty(), support::widest_pool(2));
+    let counted = FailingStore::new(Arc::new(fresh));
+    run(&counted, &pool, &options()).await.unwrap();
+    let is_of_fits = |key: &str| key.starts_with("sweeps/") || key.ends_with("fits.json");
+    let writes = counted.calls().iter().filter(|(call, key)| *call == Operation::Put && is_of_fits(key)).count();
+    let deletes = counted.calls().iter().filter(|(call, key)| *call == Operation::Delete && is_of_fits(key)).count();
+    let expected = result_in(&counted).await;
+    assert!(writes > 12 && deletes > 8, "{writes} {deletes}");
+
+    for (operation, calls) in [(Operation::Put, writes), (Operation::Delete, deletes)] {
+        for call in 1..=calls as u64 {
+            for fault in [Fault::CrashBefore, Fault::CrashAfter] {
+                let output = Arc::new(empty());
+                let killed = FailingStore::new(output.clone());
+                killed.on(operation, is_of_fits, call..=call, fault);
+                run(&killed, &pool, &options()).await.unwrap_err();
+                let passes = Passes::default();
+                watch(&*output, &pool, &options(), &passes).await.unwrap();
+                assert!(result_in(&*output).await == expected, "{operation:?} {call}: another result");
+                let left = output.objects().into_keys().filter(|key| key.contains("/sums/")).count();
+                assert!(left <= 4, "{operation:?} {call}: {left} sums are left");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_made_again() {
+    let (whole, pool) = (empty(), support::widest_pool(2));
+    run(&whole, &pool, &options()).await.unwrap();
+    let expected = result_in(&whole).await;
+    let files: Vec<String> = whole.objects().into_keys().filter(|key| key.starts_with("sweeps/")).collect();
+    assert!(files.iter().any(|key| key.ends_with("model")) && files.iter().any(|key| key.ends_with("state")));
+    for damaged in &files {
+        for model_is_there in [true, false] {
+            let mut objects = whole.objects();
+            // Without the model, states are read again.
+            objects.retain(|key, _| model_is_there || !key.ends_with("/model"));
+            let Some(bytes) = objects.get(damaged).filter(|bytes| !bytes.is_empty()) else { continue };
+            let mut flipped = bytes.to_vec();
+            let middle = flipped.len() / 2;
+            flipped[middle] ^= 1;
+            objects.insert(damaged.clone(), flipped.into());
+            let output = MemoryStore::new("out", objects);
+            run(&output, &pool, &options()).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
+            assert!(result_in(&output).await == expected, "{damaged}: another result");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sums_that_are_damaged_while_a_pass_is_made_are_made_again() {
+    let (whole, pool) = (empty(), support::widest_pool(2));
+    run(&whole, &pool, &options()).await.unwrap();
+    let output = empty();
+    output.spoil(|key| key.contains("/001/sums/"));
+    output.spoil(|key| key.ends_with("/002/state"));
+    run(&output, &pool, &options()).await.unwrap();
+    assert!(result_in(&output).await == result_in(&whole).await);
+}
+
+#[tokio::test]
+async fn too_many_unusable_images_end_the_run_before_its_first_pass() {
+    let mut images = images(3);
+    images.extend((0..7).map(|image| (format!("class 0/empty {image}.png"), Bytes::new())));
+    let (input, output, pool, options) = (MemoryStore::new("in", images), empty(), support::widest_pool(2), options());
+    let keep_runs = KeepRuns::default();
+    let job = Job {
+        input: &Files::new(&input),
+        output: &output,
+        options: &options,
+        pool: &pool,
+        holder: "a test",
+        keep_runs,
+    };
+    let error = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap_err();
+    assert!(matches!(error, Error::TooManyRejects { .. }), "{error}");
+    assert!(!output.objects().keys().any(|key| key.starts_with("sweeps/")));
+}
