@@ -134,7 +134,7 @@ def test_the_dashboard_shows_metrics_that_exist(resources):
         if isinstance(metric[0], str)
     ]
     ours = {metric[1] for metric in shown if metric[0] == "Pomona"}
-    stages = {f"{stage}_seconds" for stage in ("plan", "extract", "combine", "reduce", "project")}
+    stages = {f"{stage}_seconds" for stage in ("plan", "extract", "combine", "sweep", "reduce", "project")}
     assert ours == {"duration", "images", "rejects", "ms_per_image", "cost_usd", *stages} and ours <= own_metrics()
     functions = {f"${{{name}}}" for name in resources("AWS::Serverless::Function")}
     assert all(metric[3] in functions for metric in shown if metric[2] in ("function", "FunctionName"))

@@ -76,7 +76,7 @@ def test_no_map_leads_to_a_state_that_fails(states):
             assert inner[handler["Next"]]["Type"] == "Succeed"
 
 
-CHECKS = {"Extract": "CheckParts", "Combine": "CheckNodes", "Project": "CheckTables"}
+CHECKS = {"Extract": "CheckParts", "Combine": "CheckNodes", "Sweep": "CheckSums", "Project": "CheckTables"}
 
 
 def test_what_cannot_be_had_now_is_left_out_of_a_map_and_counted_behind_it(states):
@@ -87,7 +87,7 @@ def test_what_cannot_be_had_now_is_left_out_of_a_map_and_counted_behind_it(state
         for child, inner in state["ItemProcessor"]["States"].items()
         if "Catch" in inner
     }
-    assert children == {"ListBatch", "MergeGroup", "ProjectMap"}
+    assert children == {"ListBatch", "MergeGroup", "AddUp", "ProjectMap"}
     for name, [handler] in caught.items():
         changed = ["Pomona.InputChanged"] if name == "ListBatch" else []
         throttled = [THROTTLED] if name in children else []
@@ -132,7 +132,7 @@ def test_throttling_is_waited_out_for_as_long_as_there_is_time(states, template)
 
 
 def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
-    assert [name for name, _ in maps(states)] == ["Extract", "Combine", "Project"]
+    assert [name for name, _ in maps(states)] == ["Extract", "Combine", "Sweep", "Project"]
     for name, state in maps(states):
         assert len(state["Label"]) <= 40
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}

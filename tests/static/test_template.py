@@ -91,7 +91,7 @@ def test_the_state_machine_calls_what_was_deployed_last(resources):
 def test_a_bucket_that_the_stack_makes_is_always_read_with_the_stacks_key(resources):
     other = {"Fn::If": ["HasOutputKey", {"Ref": "OutputBucketKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
     keys = [statement["Resource"] for _, statement in statements(resources) if statement["Sid"] == "OutputKey"]
-    assert len(keys) == 7 and all(each == [{"Fn::GetAtt": ["Key", "Arn"]}, other] for each in keys)
+    assert len(keys) == 8 and all(each == [{"Fn::GetAtt": ["Key", "Arn"]}, other] for each in keys)
 
 
 def test_an_account_may_ask_for_a_boundary_and_a_path_of_every_role(template, resources):
@@ -141,13 +141,13 @@ def test_every_role_is_kept_to_the_allowed_regions(resources):
     assert (guard["Effect"], guard["Action"], guard["Resource"]) == ("Deny", "*", "*")
     assert guard["Condition"] == {"StringNotEquals": {"aws:RequestedRegion": {"Ref": "AllowedRegions"}}}
     roles = resources("AWS::IAM::Role")
-    assert len(roles) == 8
+    assert len(roles) == 9
     assert all({"Ref": "RegionGuard"} in role["ManagedPolicyArns"] for role in roles.values())
 
 
 def test_every_function_has_a_role_of_its_own_and_knows_the_allowed_regions(template, resources):
     functions = resources("AWS::Serverless::Function")
-    assert len(functions) == 6
+    assert len(functions) == 7
     assert [function["Role"] for function in functions.values()] == [
         {"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions
     ]
@@ -183,13 +183,15 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
         if "s3:DeleteObject" in actions(statement):
             places = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             deleted |= {(name, place["Fn::Sub"][0].removeprefix("${Output}/${OutputPrefix}")) for place in places}
-    damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "ReduceRole", "ProjectMapRole")} | {
+    damaged = {(role, "parts/*.moments") for role in ("PlanRole", "ListBatchRole", "SweepRole", "ReduceRole", "ProjectMapRole")} | {
+        ("SweepRole", "sweeps/*"),
+        ("ReduceRole", "sweeps/*"),
         ("ReduceRole", "nodes/*"),
         ("PlanRole", "nodes/*"),
     }
     finished = {("ListBatchRole", "parts/fragments/*")}
     folders = ("features", "pca", "metadata", "errors", "counters", "problems")
-    left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders}
+    left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders} | {("PlanRole", "runs/*/fits.json")}
     old = {("ReportRole", f"runs/*/{name}") for name in ("features/*", "pca/*", "metadata/*", "_SUCCESS")}
     assert (
         deleted
@@ -236,10 +238,11 @@ def test_parts_and_nodes_expire_when_the_plan_believes_they_do(resources):
         rule["Id"]: rule for rule in resources("AWS::S3::Bucket")["OutputBucket"]["LifecycleConfiguration"]["Rules"]
     }
     days = resources("AWS::Serverless::Function")["Plan"]["Environment"]["Variables"]["POMONA_PARTS_EXPIRE_DAYS"]
-    assert rules["parts"]["ExpirationInDays"] == rules["nodes"]["ExpirationInDays"] == days
-    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "runs")} == {
+    assert {rules[name]["ExpirationInDays"]["Ref"] for name in ("parts", "nodes", "sweeps")} == {days["Ref"]}
+    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "sweeps", "runs")} == {
         "${OutputPrefix}parts/",
         "${OutputPrefix}nodes/",
+        "${OutputPrefix}sweeps/",
         "${OutputPrefix}runs/",
     }
 
@@ -272,7 +275,7 @@ def test_the_key_and_the_topic_let_events_alarms_and_budgets_through(resources):
 
 def test_logs_are_kept_for_a_set_time(resources):
     groups = resources("AWS::Logs::LogGroup")
-    assert len(groups) == 7
+    assert len(groups) == 8
     assert all(
         group["RetentionInDays"] == {"Ref": "LogRetentionDays"} and "KmsKeyId" in group for group in groups.values()
     )

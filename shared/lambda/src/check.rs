@@ -58,6 +58,7 @@ fn items(stage: Stage, level: Option<u32>) -> Result<Items, Error> {
     match (stage, level) {
         (Stage::Extract, None) => Ok(Items::Parts),
         (Stage::Combine, Some(level)) => Ok(Items::Nodes { level }),
+        (Stage::Sweep, None) => Ok(Items::Sums),
         (Stage::Project, None) => Ok(Items::Tables),
         _ => Err(Error::Event {
             subject: "the event",
@@ -89,6 +90,7 @@ mod tests {
     fn only_a_map_is_checked_and_only_combine_has_levels() {
         assert_eq!(items(Stage::Extract, None).unwrap(), Items::Parts);
         assert_eq!(items(Stage::Combine, Some(2)).unwrap(), Items::Nodes { level: 2 });
+        assert_eq!(items(Stage::Sweep, None).unwrap(), Items::Sums);
         assert_eq!(items(Stage::Project, None).unwrap(), Items::Tables);
         for (stage, level) in [(Stage::Combine, None), (Stage::Extract, Some(1)), (Stage::Reduce, None)] {
             let error = items(stage, level).unwrap_err();

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | plan | [`plan::Planner`] | takes the output's lock and plans; counts what a Map left undone |
 //! | list-batch | [`list_batch::ListBatch`] | extracts one shard |
-//! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits the PCA |
+//! | sweep | [`sweep::Sweep`] | adds up one group of parts in a pass |
+//! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits |
 //! | project-map | [`project_map::ProjectMap`] | projects one shard |
 //! | report | [`report::Report`] | checks and reports the run, gives the lock back |
 //! | trigger | [`trigger::Trigger`] | none: it starts a run when the input has changed |
@@ -45,6 +46,7 @@ pub mod reduce;
 pub mod report;
 mod settings;
 mod stores;
+pub mod sweep;
 pub mod trigger;
 
 pub use check::Checked;

@@ -1,9 +1,12 @@
-//! The Lambda `reduce`: merges one group of moments, or the last ones and fits the PCA.
+//! The Lambda `reduce`: merges one group of moments, or the last ones and fits; or takes the step behind a pass.
 
 use pomona_run::RunId;
+use pomona_run::sweep::Method;
 use pomona_run::tree::Group;
 use pomona_stages::combine;
-use pomona_stages::reduce::{self, Reduced};
+use pomona_stages::fit::{self, Advance};
+use pomona_stages::left;
+use pomona_stages::reduce::Reduced;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,8 +32,25 @@ pub enum ReduceAnswer {
         /// How many moments the group has.
         merged: usize,
     },
-    /// To the task `reduce`.
-    Reduced(Reduced),
+    /// To the task `reduce`, where a pass is to be made first.
+    Pass {
+        /// Groups of parts whose sums are missing; the run's left.json lists them.
+        groups: usize,
+        /// What is fitted.
+        method: Method,
+        /// The pass, counted from 0.
+        pass: u32,
+        /// How far the fit is from its end, where that is known.
+        distance: Option<f64>,
+    },
+    /// To the task `reduce`, where the model is written.
+    Reduced {
+        /// None.
+        groups: usize,
+        /// What fitting came to.
+        #[serde(flatten)]
+        reduced: Reduced,
+    },
 }
 
 impl Answer for ReduceAnswer {}
@@ -69,7 +89,15 @@ impl Function for Reduce {
             }
             (Task::Reduce, event) => {
                 let ToReduce { output, run_id } = parse("the event", event)?;
-                Ok(ReduceAnswer::Reduced(reduce::reduce(self.stores.open(&output).await?.as_ref(), &run_id).await?))
+                let output = self.stores.open(&output).await?;
+                match fit::advance(output.as_ref(), &run_id).await? {
+                    Advance::Done(reduced) => Ok(ReduceAnswer::Reduced { groups: 0, reduced }),
+                    Advance::Sweep(pass) => {
+                        left::write_groups(output.as_ref(), &run_id, &pass.missing).await?;
+                        let (groups, distance) = (pass.missing.len(), pass.distance);
+                        Ok(ReduceAnswer::Pass { groups, method: pass.method, pass: pass.pass, distance })
+                    }
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
+use pomona_lambda::sweep::Sweep;
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
 use pomona_run::{Options, pace};
 use pomona_stages::compute::ComputePool;
@@ -125,7 +126,8 @@ fn scope(execution: &str, input: Value) -> Value {
     let at = |second: u32| json!(format!("2026-01-31T12:00:{second:02}.000Z"));
     json!({
         "$$": {"Execution": execution, "State": {"EnteredTime": at(59)}},
-        "$plan_started": at(1), "$extract_started": at(2), "$combine_started": null, "$reduce_started": at(9), "$project_started": at(11),
+        "$plan_started": at(1), "$extract_started": at(2), "$combine_started": null, "$sweep_started": null,
+        "$reduce_started": at(9), "$project_started": at(11),
     })
 }
 
@@ -181,7 +183,16 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
         scope["$level"] = level.into();
         assert_eq!(answer(&plan, machine.payload("CheckNodes", &scope)).await.unwrap(), nothing_left);
     }
-    let reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
+    let sweep = Sweep { stores: cloud.stores(), threads: 2 };
+    let mut reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
+    while reduced["groups"] != 0 {
+        let groups = cloud.read(key("left_key"));
+        assert_eq!(groups.as_array().map(Vec::len), reduced["groups"].as_u64().map(|groups| groups as usize));
+        let swept = map(&sweep, ["Sweep", "AddUp"], &scope, &groups).await;
+        assert!(swept.iter().all(|answer| answer["pass"] == reduced["pass"]));
+        assert_eq!(answer(&plan, machine.payload("CheckSums", &scope)).await.unwrap(), nothing_left);
+        reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
+    }
     assert_eq!(reduced["images"], state["images"]);
 
     let project = ProjectMap { stores: cloud.stores() };
@@ -216,6 +227,41 @@ async fn the_functions_make_the_result_of_a_local_run_byte_for_byte() {
 
     let options = serde_json::from_value(json!({"shard_size": 1, "components": 2})).unwrap();
     assert_eq!(result::result(&cloud.output()).await, local_result(&cloud.input(), &options).await);
+}
+
+#[tokio::test]
+async fn components_that_are_found_by_passes_are_those_of_a_local_run_byte_for_byte() {
+    let cloud = Cloud { pool: support::widest_pool, ..Cloud::with_images(40) };
+    let options = json!({"shard_size": 2, "components": 3, "keep_features": "yes"});
+    let report = run(&cloud, json!({"options": options})).await;
+    assert_eq!(report["images"], 40);
+    let output = tempfile::tempdir().unwrap();
+    let options = serde_json::from_value(options).unwrap();
+    support::run(&cloud.input(), output.path(), &options, &support::widest_pool(1)).await.unwrap();
+    assert_eq!(result::result(&cloud.output()).await, result::result(output.path()).await);
+}
+
+#[tokio::test]
+async fn a_check_writes_down_the_groups_whose_sums_are_missing() {
+    let cloud = Cloud { pool: support::widest_pool, ..Cloud::with_images(40) };
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let planned = ask_for_plan(&plan, "one", json!({"options": {"shard_size": 2, "components": 3}})).await.unwrap();
+    let list_batch = ListBatch { stores: cloud.stores(), pool: (cloud.pool)(2) };
+    let mut scope = scope("one", json!({}));
+    scope["$"] = planned.clone();
+    map(&list_batch, ["Extract", "ListBatch"], &scope, &cloud.read(planned["items"]["key"].as_str().unwrap())).await;
+    let reduce = Reduce { stores: cloud.stores() };
+    let reduced = answer(&reduce, StateMachine::read().payload("Reduce", &scope)).await.unwrap();
+    let left = planned["left_key"].as_str().unwrap();
+    let groups = cloud.read(left);
+    assert!(reduced["groups"].as_u64().unwrap() > 2, "{reduced}");
+
+    let sweep = Sweep { stores: cloud.stores(), threads: 1 };
+    map(&sweep, ["Sweep", "AddUp"], &scope, &json!([groups[1]])).await;
+    let checked = answer(&plan, StateMachine::read().payload("CheckSums", &scope)).await.unwrap();
+    assert_eq!(checked["missing"], reduced["groups"].as_u64().unwrap() - 1);
+    let missing: Vec<Value> = cloud.read(left).as_array().unwrap().iter().map(|group| group["group"].clone()).collect();
+    assert!(!missing.contains(&groups[1]["group"]) && missing.contains(&groups[0]["group"]), "{missing:?}");
 }
 
 #[tokio::test]

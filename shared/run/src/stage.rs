@@ -100,7 +100,7 @@ impl Stage {
                 unit: Some(("shard", "shards")),
                 children: Some("groups"),
                 function: Function::Sweep,
-                states: &["AllGroups", "Sweep", "CheckSums", "IsPassDone", "SweepLeft"],
+                states: &["FirstPass", "GroupsLeft", "Sweep", "CheckSums", "IsPassDone"],
                 metric: "sweep_seconds",
             },
             Self::Reduce => Spec {

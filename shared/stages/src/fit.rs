@@ -1,4 +1,5 @@
-//! Fits by passes: what comes next, and the step behind each pass.
+//! The stage `reduce`: fits by merged moments, or by passes, of which it says what comes next and takes the step behind
+//! each.
 //!
 //! [`advance`] looks at what is there. Where sums of a pass are missing it says which; where all are there it takes the
 //! step, and where the last step is taken it writes the run's model. So whoever calls it again goes on.
@@ -52,13 +53,16 @@ pub struct Pass {
     pub parts: u64,
 }
 
-/// Takes the fits of a run whose parts exist as far as the sums that are there allow.
+/// Takes the fits of a run whose parts and nodes exist as far as the sums that are there allow.
 ///
 /// # Errors
 /// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where parts, states
 /// or sums are (they are set aside then), those of fitting and those of the store.
 pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Error> {
     let plan = planned::read_plan(output, run_id).await?;
+    if !plan.recipe.is_fitted_by_passes() {
+        return reduce::reduce(output, &plan).await.map(Advance::Done);
+    }
     let fits = fits_of(output, &plan).await?;
     let columns = match fitted(output, run_id, &fits, Method::Columns, "", || Ok(Columns)).await? {
         Fitted::Missing(pass) => return Ok(Advance::Sweep(pass)),

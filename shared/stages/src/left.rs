@@ -5,10 +5,10 @@ use std::collections::HashSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::planned::{self, Plan};
-use pomona_formats::{Error, json, moments_file, problem};
-use pomona_run::layout::RunLayout;
+use pomona_formats::{Error, digests, json, moments_file, problem};
+use pomona_run::layout::{self, RunLayout};
 use pomona_run::tree::Kind;
-use pomona_run::{ErrorName, RunId, names, pace};
+use pomona_run::{ErrorName, RunId, names, pace, sweep};
 use pomona_store::Store;
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub enum Items {
         /// The level; 1 is the first.
         level: u32,
     },
+    /// The sums of the groups that the Map before worked through.
+    Sums,
     /// Every shard's tables.
     Tables,
 }
@@ -49,6 +51,7 @@ pub async fn look(output: &dyn Store, run_id: &RunId, items: Items) -> Result<Le
     let missing = match items {
         Items::Parts => write_missing_parts(output, &plan).await?,
         Items::Nodes { level } => write_missing_nodes(output, &plan, level).await?,
+        Items::Sums => write_missing_sums(output, &plan).await?,
         Items::Tables => write_missing_tables(output, &plan).await?,
     };
     let problems = problem::count(output, run_id).await?;
@@ -68,6 +71,24 @@ async fn write_missing_nodes(output: &dyn Store, plan: &Plan, level: u32) -> Res
     let exist = stream::iter(&groups).map(|group| exists(output, Kind::Node, &group.node, &plan.run_id));
     let exist: Vec<bool> = exist.buffered(pace::REQUESTS).try_collect().await?;
     write(output, &plan.run_id, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
+}
+
+async fn write_missing_sums(output: &dyn Store, plan: &Plan) -> Result<u64, Error> {
+    let key = RunLayout::new(plan.run_id.as_str()).left();
+    let groups: Vec<sweep::Group> = json::decode(&key, &digests::get(output, &key).await?)?;
+    let exist = stream::iter(&groups)
+        .map(|group| layout::sweep_sum(&group.fit, group.pass, group.group))
+        .map(|sum| async move { output.exists(&sum).await });
+    let exist: Vec<bool> = exist.buffered(pace::REQUESTS).try_collect().await?;
+    write(output, &plan.run_id, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
+}
+
+/// Writes down the groups of a pass that a Map is to work through.
+///
+/// # Errors
+/// Those of the store.
+pub async fn write_groups(output: &dyn Store, run_id: &RunId, groups: &[sweep::Group]) -> Result<(), Error> {
+    write(output, run_id, groups.iter()).await.map(drop)
 }
 
 /// A shard's counters are written behind its tables.

@@ -27,7 +27,7 @@ use crate::memory;
 use crate::plan::{self, PlanRequest};
 use crate::project::{self, Projection};
 use crate::recipe;
-use crate::reduce::{self, Reduced};
+use crate::reduce::Reduced;
 use crate::report;
 use crate::retention::{self, KeepRuns};
 use crate::sweep;
@@ -194,12 +194,8 @@ async fn planned_stages(
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
     let plan = plan(job, run_id, clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
-    let reduced = if plan.recipe.is_fitted_by_passes() {
-        fit_by_passes(job, run_id, clock).await?
-    } else {
-        combine(job.output, &plan, clock).await?;
-        clock.time(Stage::Reduce, 1, |_| reduce::reduce(job.output, run_id)).await?
-    };
+    combine(job.output, &plan, clock).await?;
+    let reduced = reduce(job, run_id, clock).await?;
     if let Some(notice) = &reduced.notice {
         clock.observer.notice(notice);
     }
@@ -259,8 +255,8 @@ async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(
     Ok(())
 }
 
-/// Passes and the steps behind them, until the model is there.
-async fn fit_by_passes(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
+/// Fits; before each step its pass, where there are any.
+async fn reduce(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
     loop {
         match clock.time(Stage::Reduce, 1, |_| fit::advance(job.output, run_id)).await? {
             Advance::Done(reduced) => return Ok(reduced),

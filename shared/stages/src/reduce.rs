@@ -1,15 +1,15 @@
-//! The stage `reduce`: merges the last group of moments, checks the share of rejects, fits the PCA, writes the model.
+//! Fitting by moments: merges the last group of them, checks the share of rejects, fits the PCA, writes the model.
 
 use pomona_formats::Error as FileError;
 use pomona_formats::digests::Digests;
 use pomona_formats::model_file::{self, Model};
 use pomona_formats::moments_file::Header;
-use pomona_formats::planned::{self, Plan};
+use pomona_formats::planned::Plan;
 use pomona_formats::provenance;
 use pomona_formats::rejects::Reasons;
 use pomona_pca::{FitOptions, Pca};
+use pomona_run::Options;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -37,20 +37,19 @@ pub struct Reduced {
 /// # Errors
 /// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where moments are
 /// (they are set aside then), those of fitting and those of the store.
-pub async fn reduce(output: &dyn Store, run_id: &RunId) -> Result<Reduced, Error> {
-    let layout = RunLayout::new(run_id.as_str());
-    let plan: Plan = planned::read_plan(output, run_id).await?;
-    let last_level = combine::read_level(output, run_id, &plan.digests, plan.merge_levels).await?;
+pub(crate) async fn reduce(output: &dyn Store, plan: &Plan) -> Result<Reduced, Error> {
+    let layout = RunLayout::new(plan.run_id.as_str());
+    let last_level = combine::read_level(output, &plan.run_id, &plan.digests, plan.merge_levels).await?;
     let [group] = last_level.as_slice() else {
         let key = layout.merge_level(plan.merge_levels);
         return Err(FileError::inconsistent(key, "the last level must have one group").into());
     };
     let merged = combine::merge_children(output, group).await?;
-    check_counts(&plan, &merged.header)?;
-    refusal::check(output, &plan, &merged.header).await?;
+    check_counts(plan, &merged.header)?;
+    refusal::check(output, plan, &merged.header).await?;
 
     let pca = Pca::fit(&merged.moments, &fit_options(&plan.options))?;
-    write_model(output, &plan, merged.header, Model { pca, convergence: None }).await
+    write_model(output, plan, merged.header, Model { pca, convergence: None }).await
 }
 
 /// What the options say of fitting.

@@ -14,7 +14,7 @@ use pomona_results::{inspect, latest};
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{ErrorName, Options, RunId, layout, names};
 use pomona_stages::extract::Extraction;
-use pomona_stages::fit::Pass;
+use pomona_stages::fit::{self, Pass};
 use pomona_stages::fragments::Fragments;
 use pomona_stages::local::{self, Job, Observer};
 use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
@@ -22,7 +22,7 @@ use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::project::Projection;
 use pomona_stages::recipe;
 use pomona_stages::retention::KeepRuns;
-use pomona_stages::{Error, reduce, report};
+use pomona_stages::{Error, report};
 use pomona_store::testing::{FailingStore, Fault, Operation};
 use pomona_store::{LocalStore, Store};
 use tempfile::TempDir;
@@ -362,7 +362,7 @@ async fn run_but_the_report(
     for shard in planned::read_missing(output, &plan).await.unwrap() {
         extraction.extract(&shard, &|_| {}).await.unwrap();
     }
-    reduce::reduce(output, run_id).await.unwrap();
+    fit::advance(output, run_id).await.unwrap();
     let projection = Projection::open(output, run_id).await.unwrap();
     for shard in planned::read_shards(output, &plan).await.unwrap() {
         projection.project(&shard).await.unwrap();
