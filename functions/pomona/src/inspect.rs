@@ -66,6 +66,9 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
         info.pca_components,
         100.0 * info.total_variance_explained
     )?;
+    if let Some(convergence) = &info.convergence {
+        writeln!(out, "            {}", convergence.describe())?;
+    }
     write!(out, "options     components {}, CSV of {}", options.components, csv_tables(options.csv))?;
     write!(out, ", {}", if options.center { "centred" } else { "not centred" })?;
     write!(out, "{}", if options.standardize { ", standardised" } else { "" })?;

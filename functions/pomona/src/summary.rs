@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use pomona_formats::rejects::describe_reasons;
 use pomona_run::layout::RunLayout;
+use pomona_run::stage::{Stage, Timing};
 use pomona_stages::local::Summary;
 
 /// The lines that `pomona run` ends with.
@@ -33,14 +34,22 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
             100.0 * info.total_variance_explained
         ),
     );
-    let stages: Vec<String> =
-        timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds())).collect();
-    line("time", stages.join(", "));
+    if let Some(convergence) = &info.convergence {
+        line("", convergence.describe());
+    }
+    line("time", seconds_by_stage(timings));
     for notice in info.notices() {
         line("note", notice);
     }
     line("results", run_folder(summary, output));
     text
+}
+
+/// A stage that was gone through several times, as passes are, is shown once.
+fn seconds_by_stage(timings: &[Timing]) -> String {
+    let seconds = |stage| timings.iter().filter(|timing| timing.stage == stage).map(Timing::seconds).sum::<f64>();
+    let stages = Stage::ALL.into_iter().filter(|stage| timings.iter().any(|timing| timing.stage == *stage));
+    stages.map(|stage| format!("{stage} {:.1} s", seconds(stage))).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the run's results are, in a form that `pomona inspect` and `pomona search` take.

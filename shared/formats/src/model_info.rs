@@ -57,6 +57,15 @@ pub struct Convergence {
     pub residuals: Vec<f64>,
 }
 
+impl Convergence {
+    /// In a few words.
+    pub fn describe(&self) -> String {
+        let passes = if self.passes == 1 { "pass" } else { "passes" };
+        let largest = self.residuals.iter().copied().fold(0.0, f64::max);
+        format!("found by {} {passes}, residuals at most {largest:.1e} of the variance", self.passes)
+    }
+}
+
 /// What a reader must know of images among which nothing tells one from another.
 const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
 

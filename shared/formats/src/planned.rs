@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use pomona_dataset::LeftOut;
 use pomona_dataset::OddLabels;
 use pomona_run::layout::RunLayout;
+use pomona_run::options::KeepFeatures;
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,17 @@ pub struct Plan {
     pub follows: Option<RunId>,
     /// The other files of the plan, but for the listings.
     pub digests: Digests,
+}
+
+impl Plan {
+    /// Whether the run gets a copy of the parts' features.
+    pub fn keeps_features(&self) -> bool {
+        match self.options.keep_features {
+            KeepFeatures::Yes => true,
+            KeepFeatures::No => false,
+            KeepFeatures::Auto => !self.recipe.is_fitted_by_passes(),
+        }
+    }
 }
 
 /// The work of one shard: an entry of shards.json, and of missing.json while its part does not exist.

@@ -59,7 +59,7 @@ impl Page<'_> {
             section("variance", "Variance", &variance::section(info)),
             section("classes", "Classes", &classes::section(classes, info.num_classes, info.num_images_listed)),
             section("rejects", "Rejects", &rejects::section(&info.rejects, info.num_images_listed)),
-            section("settings", "What ran", &settings::section(plan)),
+            section("settings", "What ran", &settings::section(plan, info.convergence.as_ref())),
             section("timings", "Time", &timings::section(timings)),
             section("checks", "Checks", &checks::section(&validation.checks)),
         ];
@@ -91,7 +91,7 @@ impl RefusedPage<'_> {
             format!("<header>\n{}{verdict}</header>\n", title(plan)),
             section("rejects", "Rejects", &rejects),
             section("classes", "Classes", &classes::section(classes, plan.classes, plan.images)),
-            section("settings", "What ran", &settings::section(plan)),
+            section("settings", "What ran", &settings::section(plan, None)),
         ];
         document(plan, &body.concat(), Utc::now())
     }

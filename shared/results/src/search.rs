@@ -53,6 +53,10 @@ pub async fn search(
         let problem = format!("run {run_id} was made with another model or preprocessing; give the same one");
         return Err(Error::option("model", problem));
     }
+    if space == Space::Features && !plan.keeps_features() {
+        let problem = "the run keeps no features (`--keep-features`); compare components with `--pca`";
+        return Err(Error::option("pca", problem));
+    }
     let layout = RunLayout::new(run_id.as_str());
     let query = match space {
         Space::Features => features.to_vec(),

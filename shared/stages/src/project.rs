@@ -25,7 +25,7 @@ use pomona_formats::tables::{self, CsvTable, ParquetTable};
 use pomona_pca::{COVARIANCE_FEATURES, Pca};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
-use pomona_run::options::{CsvTables, KeepFeatures, Options};
+use pomona_run::options::{CsvTables, Options};
 use pomona_store::Store;
 
 use crate::sample::Sampling;
@@ -51,6 +51,7 @@ pub struct Projection<'a> {
 struct Model {
     layout: RunLayout,
     options: Options,
+    keeps_features: bool,
     sampling: Sampling,
     provenance: Entries,
     pca: Pca,
@@ -67,7 +68,9 @@ impl<'a> Projection<'a> {
         let sampling = Sampling::of(plan.images);
         let provenance = provenance::of_components(&plan.recipe, &plan.options);
         let pca = model_file::read(output, &layout).await?.pca;
-        Ok(Self { output, model: Arc::new(Model { layout, options: plan.options, sampling, provenance, pca }) })
+        let keeps_features = plan.keeps_features();
+        let model = Model { layout, options: plan.options, keeps_features, sampling, provenance, pca };
+        Ok(Self { output, model: Arc::new(model) })
     }
 
     /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can
@@ -87,7 +90,7 @@ impl<'a> Projection<'a> {
         let (files, counters) = moments_file::set_aside_if_damaged(self.output, &moments_key, tables).await?;
 
         let layout = &self.model.layout;
-        if self.model.keeps_features() {
+        if self.model.keeps_features {
             self.output.copy(&features_key, &layout.features_parquet(number)).await?;
         }
         try_join_all(files.into_iter().map(|(key, bytes)| async move { self.output.put(&key, bytes).await })).await?;
@@ -98,15 +101,6 @@ impl<'a> Projection<'a> {
 }
 
 impl Model {
-    /// Whether the run has a copy of the part's features.
-    fn keeps_features(&self) -> bool {
-        match self.options.keep_features {
-            KeepFeatures::Yes => true,
-            KeepFeatures::No => false,
-            KeepFeatures::Auto => self.pca.dimensions() <= COVARIANCE_FEATURES,
-        }
-    }
-
     /// The files of a shard, but for the copy of its features, and what they count.
     fn tables(
         &self,
@@ -115,7 +109,7 @@ impl Model {
         part: StoredPart,
     ) -> Result<(Vec<(String, Bytes)>, Counters), Error> {
         let mut digests = Digests::default();
-        if self.keeps_features() {
+        if self.keeps_features {
             digests.add_known(&self.layout.features_parquet(shard), part.checksums.features_sha256.clone());
         }
         let features_key = part.features_key.clone();

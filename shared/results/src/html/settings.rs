@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use pomona_formats::model_info::Convergence;
 use pomona_formats::planned::Plan;
 use pomona_run::options::{CsvTables, Options};
 
 use super::text::{count, counted, escape, moment, percent};
 
 /// What ran, on what, with which options.
-pub(super) fn section(plan: &Plan) -> String {
+pub(super) fn section(plan: &Plan, convergence: Option<&Convergence>) -> String {
     let options = &plan.options;
     let recipe = &plan.recipe;
     let mut rows = String::new();
@@ -23,6 +24,9 @@ pub(super) fn section(plan: &Plan) -> String {
     row("pixels", format!("<code>{}</code>", escape(&recipe.pixels)));
     row("components", escape(&options.components.to_string()));
     row("PCA", centring(options).to_owned());
+    if let Some(convergence) = convergence {
+        row("passes", convergence.describe());
+    }
     row("images", selection(options));
     row("labels from", labels(options));
     row("rejects allowed", percent(options.max_reject_share));
@@ -33,6 +37,7 @@ pub(super) fn section(plan: &Plan) -> String {
         row("labels", escape(&notice));
     }
     row("CSV tables", csv_tables(options.csv).to_owned());
+    row("features", if plan.keeps_features() { "kept in the run" } else { "in parts only" }.to_owned());
     row("shards", format!("{} (shard size {})", count(plan.shards), count(options.shard_size)));
     format!("<dl class=\"settings\">\n{rows}</dl>\n")
 }
