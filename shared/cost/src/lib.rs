@@ -19,6 +19,7 @@ pub mod bill;
 pub mod emr;
 pub mod error;
 pub mod estimate;
+mod passes;
 pub mod prices;
 pub mod run;
 pub mod simulation;

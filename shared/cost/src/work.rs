@@ -10,15 +10,16 @@ use pomona_run::pace;
 use pomona_run::stage::{Spec, Stage};
 use pomona_run::tree::GROUP_SIZE;
 
+use crate::passes;
 use crate::usage::{Requests, Stored};
 use crate::workload::{New, Workload};
 
 /// Assumed: seconds from sending a small request to S3 until its answer.
-const LATENCY: f64 = 0.03;
+pub(crate) const LATENCY: f64 = 0.03;
 /// Assumed: seconds until a page of a listing is there.
-const LIST_PAGE: f64 = 0.15;
+pub(crate) const LIST_PAGE: f64 = 0.15;
 /// Assumed: bytes that one Lambda moves from or to S3 in a second.
-const BYTES_PER_SECOND: f64 = 80e6;
+pub(crate) const BYTES_PER_SECOND: f64 = 80e6;
 /// Assumed: seconds of a Distributed Map beside its children: reading items, writing results.
 pub(crate) const MAP_OVERHEAD: f64 = 2.0;
 /// Assumed: seconds until a new environment of list-batch is ready. They are billed.
@@ -80,7 +81,7 @@ pub(crate) struct Work {
 
 impl Work {
     /// `calls` of the stage's function, which take `seconds` each; all together make the `requests`.
-    fn of(stage: Stage, calls: u64, seconds: f64, requests: Requests) -> Self {
+    pub(crate) fn of(stage: Stage, calls: u64, seconds: f64, requests: Requests) -> Self {
         let Spec { function, children, .. } = stage.spec();
         Self { stage, function, calls, is_map: children.is_some(), seconds, requests, image_gets: 0 }
     }
@@ -94,6 +95,9 @@ pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
         work.extend([extract(workload, new), check(Stage::Extract, new.shards, 1)]);
     }
     let merges = workload.merges();
+    if workload.is_fitted_by_passes() {
+        work.extend(passes::of(workload));
+    }
     let parts = std::iter::once((workload.shards(), Child::part(workload)));
     let below = parts.chain(merges.iter().map(|&nodes| (nodes, Child::NODE)));
     for ((children, child), &groups) in below.zip(&merges) {
@@ -133,7 +137,7 @@ fn extract(workload: &Workload, new: New) -> Work {
     let images = new.images as f64 / new.shards as f64;
     let compute = workload.ms_per_image / 1e3 / workload.cores();
     let read = f64::max(LATENCY / pace::IMAGES_READ_AHEAD as f64, workload.mean_bytes as f64 / BYTES_PER_SECOND);
-    let features = FEATURES * images_of_shard(workload);
+    let features = features_bytes(workload) * images_of_shard(workload);
     let written = features + part_moments(workload);
     let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + written / BYTES_PER_SECOND;
     let puts = new.shards * (2 + puts_of(features));
@@ -144,7 +148,7 @@ fn extract(workload: &Workload, new: New) -> Work {
 
 /// The check after a Map reads the plan and what the Map worked through, lists the problems that were met, and looks for
 /// `items` one by one; a shard's counters are listed instead.
-fn check(stage: Stage, items: u64, lists: u64) -> Work {
+pub(crate) fn check(stage: Stage, items: u64, lists: u64) -> Work {
     let seconds = (items as f64 / pace::REQUESTS as f64 + 2.0) * LATENCY + lists as f64 * LIST_PAGE;
     let requests = Requests { gets: items + 2, puts: 0, lists };
     // The plan's function, though the states are those of the stage.
@@ -201,10 +205,14 @@ fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
     let images = images_of_shard(workload);
     // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied
-    // inside S3; four tables and the counters are written.
-    let moved = images * (FEATURES + LISTING + TABLES);
-    let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * PROJECT_IMAGE;
-    let requests = Requests { gets: 7 * shards, puts: 6 * shards, lists: 0 };
+    // inside S3, unless there are too many; four tables and the counters are written.
+    let moved = images * (features_bytes(workload) + LISTING + TABLES);
+    let (compute, copies) = match workload.is_fitted_by_passes() {
+        true => (passes::project_seconds(workload.features as f64), 0),
+        false => (PROJECT_IMAGE, 1),
+    };
+    let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * compute;
+    let requests = Requests { gets: 7 * shards, puts: (5 + copies) * shards, lists: 0 };
     Work::of(Stage::Project, shards, seconds, requests)
 }
 
@@ -221,16 +229,20 @@ fn report(workload: &Workload) -> Work {
 }
 
 /// Requests that writing an object of so many bytes takes.
-fn puts_of(bytes: f64) -> u64 {
+pub(crate) fn puts_of(bytes: f64) -> u64 {
     if bytes <= WHOLE { 1 } else { 2 + (bytes / (WHOLE / 2.0)).ceil() as u64 }
 }
 
 /// What a first run leaves in S3.
 pub(crate) fn stored(workload: &Workload) -> Stored {
     let (images, shards) = (workload.images as f64, workload.shards() as f64);
+    let (copied, swept) = match workload.is_fitted_by_passes() {
+        true => (0.0, passes::stored(workload)),
+        false => (FEATURES, 0.0),
+    };
     Stored {
-        parts: (images * FEATURES) as u64 + moments_bytes(workload),
-        run: (images * (FEATURES + LISTING + TABLES) + shards * SHARD_FILES + RUN_FILES) as u64,
+        parts: (images * features_bytes(workload) + swept) as u64 + moments_bytes(workload),
+        run: (images * (copied + LISTING + TABLES) + shards * SHARD_FILES + RUN_FILES) as u64,
     }
 }
 
@@ -241,11 +253,16 @@ pub(crate) fn moments_bytes(workload: &Workload) -> u64 {
 
 /// Bytes of the moments of one shard.
 fn part_moments(workload: &Workload) -> f64 {
-    if images_of_shard(workload) < WIDTH { NO_MOMENTS } else { MOMENTS }
+    if images_of_shard(workload) < WIDTH || workload.is_fitted_by_passes() { NO_MOMENTS } else { MOMENTS }
+}
+
+/// Bytes of an image's features in Parquet. Those that a ReLU has not passed hold no zeros, and are not smaller there.
+pub(crate) fn features_bytes(workload: &Workload) -> f64 {
+    if workload.is_fitted_by_passes() { 4.0 * workload.features as f64 } else { FEATURES }
 }
 
 /// Listed images of each shard.
-fn images_of_shard(workload: &Workload) -> f64 {
+pub(crate) fn images_of_shard(workload: &Workload) -> f64 {
     workload.images as f64 / workload.shards() as f64
 }
 
@@ -267,12 +284,16 @@ pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
     let images = images_of_shard(workload);
     let ahead =
         f64::min(pace::BYTES_READ_AHEAD as f64, (pace::IMAGES_READ_AHEAD as f64 + 1.0) * workload.mean_bytes as f64);
-    100.0 + (ahead + images * (2.0 * 5_120.0 + FEATURES) + 2.0 * part_moments(workload)) / 1e6
+    let features = 2.0 * 4.0 * workload.features as f64 + features_bytes(workload);
+    100.0 + (ahead + images * features + 2.0 * part_moments(workload)) / 1e6
 }
 
 /// MB that reduce holds at most: of 64 moments a binary tree keeps seven, two while they merge, four children are read
 /// ahead, and the PCA needs a few square matrices.
 pub(crate) fn reduce_mb(workload: &Workload) -> f64 {
+    if workload.is_fitted_by_passes() {
+        return passes::reduce_mb(workload);
+    }
     const MATRICES: f64 = 6.0 * WIDTH * WIDTH * 8.0;
     50.0 + (9.0 * MOMENTS + 4.0 * Child::part(workload).held + MATRICES) / 1e6
 }

@@ -1,5 +1,6 @@
 //! What a run is going to work on, and with what.
 
+use pomona_run::sweep::COVARIANCE_FEATURES;
 use pomona_run::tree::GROUP_SIZE;
 use pomona_run::{Options, names, pace};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,10 @@ pub struct Workload {
     /// Features of an image.
     #[serde(default = "usual_features")]
     pub features: u64,
+    /// Passes that a fit takes where there are too many features for a covariance. Measured for 100 components of 62,720
+    /// features.
+    #[serde(default = "usual_passes")]
+    pub passes: u64,
     /// Milliseconds of one vCPU that an image takes, from its bytes to its features.
     pub ms_per_image: f64,
     /// MB of memory of list-batch.
@@ -82,6 +87,10 @@ pub struct New {
     pub images: u64,
 }
 
+fn usual_passes() -> u64 {
+    7
+}
+
 fn usual_features() -> u64 {
     1_280
 }
@@ -97,6 +106,7 @@ impl Default for Workload {
             mean_bytes: 50_000,
             shard_size: Options::default().shard_size,
             features: usual_features(),
+            passes: usual_passes(),
             // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda
             // was not measured.
             ms_per_image: 10.0,
@@ -127,6 +137,9 @@ impl Workload {
         }
         if self.mean_bytes == 0 {
             return refuse("mean-kb", "must be more than 0");
+        }
+        if self.features == 0 || self.passes == 0 {
+            return refuse("features", "must be at least 1, and so must the passes");
         }
         if self.shard_size == 0 {
             return refuse("shard-size", "must be at least 1");
@@ -159,8 +172,17 @@ impl Workload {
         u64::min(shards, self.images)
     }
 
-    /// Groups of each merge level; the last one, of a single group, is reduce's.
+    /// Whether there are too many features for a covariance.
+    pub fn is_fitted_by_passes(&self) -> bool {
+        self.features > COVARIANCE_FEATURES as u64
+    }
+
+    /// Groups of each merge level; the last one, of a single group, is reduce's. None where components are fitted by
+    /// passes.
     pub fn merges(&self) -> Vec<u64> {
+        if self.is_fitted_by_passes() {
+            return Vec::new();
+        }
         let mut levels = vec![self.shards().div_ceil(GROUP_SIZE as u64)];
         while let Some(&groups) = levels.last().filter(|&&groups| groups > 1) {
             levels.push(groups.div_ceil(GROUP_SIZE as u64));
@@ -220,6 +242,7 @@ mod tests {
         let cases = [
             ("images", Workload { images: 0, ..workload(1) }),
             ("mean-kb", Workload { mean_bytes: 0, ..workload(1) }),
+            ("features", Workload { features: 0, ..workload(1) }),
             ("shard-size", Workload { shard_size: 0, ..workload(1) }),
             ("ms-per-image", Workload { ms_per_image: f64::NAN, ..workload(1) }),
             ("ms-per-image", Workload { ms_per_image: 0.0, ..workload(1) }),

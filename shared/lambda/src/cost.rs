@@ -89,7 +89,7 @@ pub(crate) async fn write(
     let (maps, new) = read_maps(output, &layout, &files).await?;
     let stage_seconds = |timing: &Timing| StageSeconds { stage: timing.stage, seconds: timing.seconds() };
     let measured = Measured {
-        workload: workload(&plan, stack, max_concurrency),
+        workload: Workload { passes: passes(&layout, &files), ..workload(&plan, stack, max_concurrency) },
         new,
         stages: timings.iter().map(stage_seconds).collect(),
         maps,
@@ -106,10 +106,18 @@ fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> 
     Workload {
         images: plan.images,
         mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
+        features: plan.recipe.feature_width as u64,
         shard_size: plan.options.shard_size,
         concurrency: max_concurrency.get(),
         ..stack.settings.clone()
     }
+}
+
+/// Passes by blocks of vectors: each left a manifest, and one pass before them was for the features' means.
+fn passes(layout: &RunLayout, files: &[Object]) -> u64 {
+    let folder = layout.map(Stage::Sweep);
+    let manifests = files.iter().filter(|file| file.key.starts_with(&folder) && file.key.ends_with("/manifest.json"));
+    (manifests.count() as u64).saturating_sub(1).max(1)
 }
 
 fn bytes_below(files: &[Object], folder: &str) -> u64 {

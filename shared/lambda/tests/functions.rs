@@ -185,11 +185,14 @@ async fn run(cloud: &Cloud, request: Value) -> Value {
     }
     let sweep = Sweep { stores: cloud.stores(), threads: 2 };
     let mut reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
+    let mut pass = 0;
     while reduced["groups"] != 0 {
         let groups = cloud.read(key("left_key"));
         assert_eq!(groups.as_array().map(Vec::len), reduced["groups"].as_u64().map(|groups| groups as usize));
         let swept = map(&sweep, ["Sweep", "AddUp"], &scope, &groups).await;
         assert!(swept.iter().all(|answer| answer["pass"] == reduced["pass"]));
+        cloud.write_results(key("run_prefix"), &format!("sweep/{pass}"), &swept);
+        pass += 1;
         assert_eq!(answer(&plan, machine.payload("CheckSums", &scope)).await.unwrap(), nothing_left);
         reduced = answer(&reduce, machine.payload("Reduce", &scope)).await.unwrap();
     }
@@ -294,15 +297,21 @@ async fn a_run_says_what_it_cost_from_the_times_that_the_state_machine_wrote_dow
 
 #[tokio::test]
 async fn the_modelled_requests_are_those_that_the_functions_make() {
-    for (images, shard_size, maps) in [(200, 25, 2), (1_000, 7, 3)] {
-        // As with MobileNetV2, a shard has fewer images than features.
-        let cloud = Cloud { pool: support::wide_pool, ..Cloud::with_images(images) };
-        let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": 2}})).await;
+    // As with MobileNetV2, a shard has fewer images than features.
+    for (pool, images, shard_size, components, maps) in [
+        (support::wide_pool as fn(usize) -> ComputePool, 200, 25, 2, 2),
+        (support::wide_pool, 1_000, 7, 2, 3),
+        (support::widest_pool, 200, 5, 40, 2),
+    ] {
+        let cloud = Cloud { pool, ..Cloud::with_images(images) };
+        let report = run(&cloud, json!({"options": {"shard_size": shard_size, "components": components}})).await;
         let folder = cloud.output().join(report["run"].as_str().unwrap());
         let cost: Value = serde_json::from_slice(&std::fs::read(folder.join("report/cost.json")).unwrap()).unwrap();
         let made = [&cloud.requests.gets, &cloud.requests.puts, &cloud.requests.lists];
         let [gets, puts, lists] = made.map(|count| count.load(Ordering::Relaxed));
         // Step Functions reads and writes itself.
+        let passes = std::fs::read_dir(folder.join("map/sweep")).map_or(0, |passes| passes.count() as u64);
+        let maps = maps + passes;
         let modelled = |kind: &str| cost["usage"]["requests"][kind].as_u64().unwrap();
         let here = [gets + maps, puts + 2 * maps, lists];
         for (kind, here) in ["gets", "puts", "lists"].into_iter().zip(here) {

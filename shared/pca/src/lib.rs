@@ -52,5 +52,5 @@ pub use error::Error;
 pub use lanczos::{Lanczos, LanczosFit, Product, TOLERANCE};
 pub use merger::{Merger, Sum};
 pub use moments::Moments;
-pub use pca::{COVARIANCE_FEATURES, FitOptions, Pca};
-pub use pomona_terms::Components;
+pub use pca::{FitOptions, Pca};
+pub use pomona_terms::{COVARIANCE_FEATURES, Components};

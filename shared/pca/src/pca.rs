@@ -9,10 +9,6 @@ use crate::eigen::SymmetricEigen;
 use crate::projection::Projection;
 use crate::{Error, Moments};
 
-/// The most features of which components are fitted by their covariance: its decomposition takes 32 bytes and some
-/// nanoseconds for each of the features times features, and is exact. Of more, [`Lanczos`](crate::Lanczos) finds them.
-pub const COVARIANCE_FEATURES: usize = 4096;
-
 /// Loadings closer than this, relative to the largest, count as equal: rounding must not choose the sign.
 const SIGN_TIE: f64 = 1e-9;
 

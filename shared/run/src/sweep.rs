@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub use pomona_terms::COVARIANCE_FEATURES;
 use serde::{Deserialize, Serialize};
 
 use crate::names::NameHasher;

@@ -5,6 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The most features of which components are fitted by their covariance: its decomposition takes 32 bytes for each of
+/// the features times features, and is exact. Those of more are found by passes over the features.
+pub const COVARIANCE_FEATURES: usize = 4096;
+
 /// How many principal components to keep.
 ///
 /// Written as a whole number (`50`), a share of variance (`0.95`) or `default`, on the command line

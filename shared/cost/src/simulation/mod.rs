@@ -269,16 +269,24 @@ struct States {
 
 impl States {
     fn of(workload: &Workload, new: New) -> Self {
-        // Start, IsAnyPartMissing, IsCombiningNeeded, AllShards, IsProjectDone; Plan, Reduce, CheckTables, Report;
+        // Start, IsAnyPartMissing, IsCombiningNeeded, IsFitted, AllShards, IsProjectDone; Plan, Reduce, CheckTables, Report;
         // Project.
-        let mut states = Self { passes_and_choices: 5, tasks: 4, maps: 1 };
+        let mut states = Self { passes_and_choices: 6, tasks: 4, maps: 1 };
         if new.shards > 0 {
             // AllMissing, IsExtractDone; CheckParts; Extract.
             states.passes_and_choices += 2;
             states.tasks += 1;
             states.maps += 1;
         }
-        let levels = workload.merges().len() as u64 - 1;
+        if workload.is_fitted_by_passes() {
+            // IsFitted once more than there are passes, FirstPass; then GroupsLeft, IsPassDone; Reduce, CheckSums; Sweep
+            // for each pass, that for the means included.
+            let passes = workload.passes + 1;
+            states.passes_and_choices += 1 + 3 * passes;
+            states.tasks += 2 * passes;
+            states.maps += passes;
+        }
+        let levels = (workload.merges().len() as u64).saturating_sub(1);
         if levels > 0 {
             // FirstLevel; then Level, IsLevelDone, NextLevel, IsAnyLevelLeft; CheckNodes; Combine for each level.
             states.passes_and_choices += 1 + 4 * levels;

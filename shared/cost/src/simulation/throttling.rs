@@ -162,7 +162,7 @@ mod tests {
             assert_eq!(found, RETRIER, "{}", child.0);
             children += 1;
         }
-        assert_eq!(children, 3);
+        assert_eq!(children, 4);
         let longest_call: f64 = include_str!("../../../../infra/template.yaml")
             .split("  ListBatchTimeout:\n")
             .nth(1)
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_state_machine_gives_up_after_so_many_idle_passes() {
         let machine = definition();
-        for name in ["IsExtractDone", "IsLevelDone", "IsProjectDone"] {
+        for name in ["IsExtractDone", "IsLevelDone", "IsPassDone", "IsProjectDone"] {
             let choices = machine["States"][name]["Choices"].as_array().unwrap();
             let idle = choices.iter().find(|choice| choice["Variable"] == "$.check.idle").unwrap();
             assert_eq!(idle["NumericLessThan"], IDLE_PASSES, "{name}");
