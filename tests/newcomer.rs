@@ -104,7 +104,7 @@ fn a_search_uses_what_the_run_used_and_refuses_anything_else() {
     let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
     succeed(pomona_run(&input, &output).args(["--limit", "10", "--preprocess", "torch", "--engine", "tract"]));
-    let image = fs::read_dir(&input).unwrap().next().unwrap().unwrap().path().join("000.png");
+    let image = any_image(&input);
     let search = |arguments: &[&str]| {
         let mut command = pomona();
         command.arg("search").arg(&output).arg(&image).args(arguments);
@@ -114,6 +114,45 @@ fn a_search_uses_what_the_run_used_and_refuses_anything_else() {
     for other in [["--preprocess", "tf"], ["--engine", "pomona"]] {
         assert!(fail(&mut search(&other)).contains("another model or preprocessing"));
     }
+}
+
+#[test]
+fn a_run_takes_features_from_the_layer_that_is_named_and_so_do_its_search_and_its_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (few_pictures(6, &folder.path().join("in")), folder.path().join("out"));
+    let model = folder.path().join("model.onnx");
+    fs::write(&model, onnx::chain(&["Relu", "GlobalAveragePool", "Flatten"], 8, 3)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = pomona();
+        command.arg("run").arg(&input).arg(&output).arg("--model").arg(&model).args(arguments);
+        command
+    };
+    assert!(succeed(&mut run(&[])).contains("6 x 3"));
+    // The first operation's output, which is an image of three channels; the option's old name still means it.
+    let layer = ["--layer", "between 1"];
+    assert!(succeed(&mut run(&layer)).contains("6 x 192"));
+    let again = succeed(&mut run(&["--output", "between 1"]));
+    assert!(again.contains("6 x 192") && again.contains("all features were there already"), "{again}");
+    let message = fail(&mut run(&["--layer", "between 9"]));
+    assert!(message.contains("between 9") && message.contains("between 2, between 1"), "{message}");
+
+    let image = any_image(&input);
+    let search = |arguments: &[&str]| {
+        let mut command = pomona();
+        command.arg("search").arg(&output).arg(&image).arg("--model").arg(&model).args(arguments);
+        command
+    };
+    succeed(&mut search(&[]));
+    assert!(fail(&mut search(&["--layer", "pooled"])).contains("another model or preprocessing"));
+
+    succeed(pomona().args(["model", "recipe"]).arg(&model).args(layer));
+    let recipe: Value = serde_json::from_slice(&fs::read(folder.path().join("model.recipe.json")).unwrap()).unwrap();
+    assert_eq!(recipe["numerics"], "tract-0.23.9/tf/between 1");
+    assert_eq!(recipe["feature_width"], 192);
+}
+
+fn any_image(input: &Path) -> std::path::PathBuf {
+    fs::read_dir(input).unwrap().next().unwrap().unwrap().path().join("000.png")
 }
 
 #[test]

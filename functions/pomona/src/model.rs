@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use pomona_formats::recipe::UNTRAINED_NOTICE;
 use pomona_stages::recipe;
-use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
+use pomona_vision::model::{Engine, Layer, Model, ModelOptions, Preprocess, Weights};
 use pomona_weights::{Cache, Edition, Event, FetchOptions, MODEL_NAME, Source, fetch};
 
 use crate::progress::Progress;
@@ -29,14 +29,21 @@ pub(crate) struct ModelArgs {
     /// teaches
     #[arg(long, conflicts_with = "model")]
     untrained: bool,
+    #[command(flatten)]
+    usage: UsageArgs,
+}
+
+/// How a model is used.
+#[derive(Debug, Args)]
+pub(crate) struct UsageArgs {
     /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default:
     /// tf, or that of the run that is searched]
     #[arg(long, value_name = "HOW")]
     preprocess: Option<Preprocess>,
-    /// The model's node to take features from, where it is not its only output [default: that of the run that is
-    /// searched]
-    #[arg(long = "output", id = "model_output", value_name = "NAME")]
-    output: Option<String>,
+    /// Where in the network features are taken from: pooled (its output), Conv_1 (MobileNetV2's last convolution before
+    /// ReLU6, 62,720 numbers) or any node by its name [default: pooled, or that of the run that is searched]
+    #[arg(long, alias = "output", value_name = "NAME")]
+    layer: Option<Layer>,
     /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is
     /// searched]
     #[arg(long, value_name = "ENGINE")]
@@ -52,14 +59,29 @@ pub(crate) enum Fallback {
     Untrained,
 }
 
+impl UsageArgs {
+    /// What was not chosen is as in `of_run`.
+    fn or(self, of_run: ModelOptions) -> Self {
+        Self {
+            engine: self.engine.or(Some(of_run.engine)),
+            preprocess: self.preprocess.or(Some(of_run.preprocess)),
+            layer: self.layer.or(Some(of_run.layer)),
+        }
+    }
+
+    fn into_options(self) -> ModelOptions {
+        ModelOptions {
+            engine: self.engine.unwrap_or_default(),
+            preprocess: self.preprocess.unwrap_or_default(),
+            layer: self.layer.unwrap_or_default(),
+        }
+    }
+}
+
 impl ModelArgs {
     /// Loads the chosen model; the published one is fetched where none is chosen and none is at hand.
     pub(crate) fn load(self, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
-        let options = ModelOptions {
-            engine: self.engine.unwrap_or_default(),
-            preprocess: self.preprocess.unwrap_or_default(),
-            output: self.output,
-        };
+        let options = self.usage.into_options();
         if self.untrained {
             return untrained(&options);
         }
@@ -88,9 +110,7 @@ impl ModelArgs {
     pub(crate) fn load_for(mut self, weights: Weights, numerics: &str, progress: &Progress) -> Result<Model, Error> {
         self.untrained |= weights == Weights::Untrained && self.model.is_none();
         if let Some(of_run) = ModelOptions::of_numerics(numerics) {
-            self.engine = self.engine.or(Some(of_run.engine));
-            self.preprocess = self.preprocess.or(Some(of_run.preprocess));
-            self.output = self.output.or(of_run.output);
+            self.usage = self.usage.or(of_run);
         }
         self.load(Fallback::None, progress)
     }
@@ -137,6 +157,8 @@ pub(crate) enum ModelCommand {
     Recipe {
         /// The model, an ONNX file
         file: PathBuf,
+        #[command(flatten)]
+        usage: UsageArgs,
     },
     /// Write the same network with untrained weights, always the same, as an ONNX file
     Untrained {
@@ -162,8 +184,8 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
             pomona_weights::verify(&path, &edition)?;
             format!("{} is the published {MODEL_NAME}", path.display())
         }
-        ModelCommand::Recipe { file } => {
-            let (beside, recipe) = recipe::file_of(&file)?;
+        ModelCommand::Recipe { file, usage } => {
+            let (beside, recipe) = recipe::file_of(&file, &usage.into_options())?;
             write(&beside, &recipe)?;
             format!("{} is the recipe of {}", beside.display(), file.display())
         }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use pomona_run::pace;
 use pomona_run::region;
+use pomona_stages::recipe;
 use pomona_stages::retention::KeepRuns;
 use pomona_vision::extractor::Extractor;
-use pomona_vision::model::{Model, ModelOptions};
 
 use crate::BucketLocation;
 use crate::cost::StackSettings;
@@ -63,13 +63,12 @@ impl Settings {
         Self::read(|name| std::env::var(name).ok(), Path::exists)
     }
 
-    /// Loads the model.
+    /// Loads the model as its recipe says, by which runs are planned.
     ///
     /// # Errors
-    /// Those of [`Model::load`].
+    /// Those of [`recipe::load_beside`].
     pub fn extractor(&self) -> Result<Extractor, Error> {
-        let model = Model::load(&self.model, &ModelOptions::default()).map_err(pomona_stages::Error::from)?;
-        Ok(Extractor::new(model))
+        Ok(Extractor::new(recipe::load_beside(&self.model)?))
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {

@@ -55,7 +55,7 @@ pub enum Error {
     /// The components of the model's features could not be fitted in the memory that is there.
     #[error(
         "features of {features} numbers per image need about {needed} of memory for their components, and this process \
-         can have {available}; take fewer features (another model, or a later node of this one with `--output`), or a \
+         can have {available}; take fewer features (another model, or a later node of this one with `--layer`), or a \
          machine with more memory"
     )]
     TooWide {
@@ -182,7 +182,7 @@ fn name_of_model_error(error: &ModelError) -> ErrorName {
         | ModelError::NotOnnx { .. }
         | ModelError::Input { .. }
         | ModelError::Output { .. }
-        | ModelError::UnknownOutput { .. }
+        | ModelError::UnknownLayer { .. }
         | ModelError::Unsupported { .. }
         | ModelError::Endless { .. } => ErrorName::BadInput,
         // A model that was taken runs on every image.

@@ -11,6 +11,8 @@ use pomona_vision::pixels::Limits;
 
 use crate::error::Error;
 
+const OF_ANOTHER_VERSION: &str = "it is of another version of pomona";
+
 /// The recipe of features that `model` makes of pictures within the default limits.
 pub fn of(model: &Model) -> Recipe {
     Recipe {
@@ -23,13 +25,13 @@ pub fn of(model: &Model) -> Recipe {
     }
 }
 
-/// The recipe of the model file `model`, as it is used without options: the file beside it that it belongs in, and what
+/// The recipe of the model file `model`, as it is used with `options`: the file beside it that it belongs in, and what
 /// that holds.
 ///
 /// # Errors
 /// [`Error::Model`] for a file that is no model.
-pub fn file_of(model: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
-    let recipe = of(&Model::load(model, &ModelOptions::default())?);
+pub fn file_of(model: &Path, options: &ModelOptions) -> Result<(PathBuf, Vec<u8>), Error> {
+    let recipe = of(&Model::load(model, options)?);
     let file = beside(model);
     let json = serde_json::to_vec_pretty(&recipe).map_err(|error| unusable(&file, error))?;
     Ok((file, json))
@@ -41,16 +43,31 @@ pub fn file_of(model: &Path) -> Result<(PathBuf, Vec<u8>), Error> {
 /// [`Error::Recipe`] where there is none, or it is of another model or another version of this program.
 pub fn read_beside(model: &Path) -> Result<Recipe, Error> {
     let file = beside(model);
-    let json = fs::read(&file).map_err(|error| unusable(&file, error))?;
-    let recipe: Recipe = serde_json::from_slice(&json).map_err(|error| unusable(&file, error))?;
+    let recipe = read(&file)?;
     let bytes = fs::read(model).map_err(|error| unusable(&file, format!("{}: {error}", model.display())))?;
     if names::digest(&bytes) != recipe.model_digest {
         return Err(unusable(&file, "it is of another model"));
     }
     if recipe.pixels != PIXELS_VERSION || !are_current_numerics(&recipe.numerics) {
-        return Err(unusable(&file, "it is of another version of pomona"));
+        return Err(unusable(&file, OF_ANOTHER_VERSION));
     }
     Ok(recipe)
+}
+
+/// Loads the model file `model` as the recipe beside it says; whether the recipe is this model's is asked when there is
+/// a plan to compare with.
+///
+/// # Errors
+/// [`Error::Recipe`] where there is none that can be read, [`Error::Model`] for a file that is no model.
+pub fn load_beside(model: &Path) -> Result<Model, Error> {
+    let file = beside(model);
+    let options = ModelOptions::of_numerics(&read(&file)?.numerics);
+    Ok(Model::load(model, &options.ok_or_else(|| unusable(&file, OF_ANOTHER_VERSION))?)?)
+}
+
+fn read(file: &Path) -> Result<Recipe, Error> {
+    let json = fs::read(file).map_err(|error| unusable(file, error))?;
+    serde_json::from_slice(&json).map_err(|error| unusable(file, error))
 }
 
 fn beside(model: &Path) -> PathBuf {
@@ -63,6 +80,8 @@ fn unusable(file: &Path, problem: impl ToString) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use pomona_vision::model::{Layer, Preprocess};
+
     use super::*;
 
     #[test]
@@ -71,7 +90,7 @@ mod tests {
         let model = folder.path().join("network.onnx");
         assert!(matches!(read_beside(&model), Err(Error::Recipe { .. })));
         fs::write(&model, pomona_weights::untrained()).unwrap();
-        let (file, json) = file_of(&model).unwrap();
+        let (file, json) = file_of(&model, &ModelOptions::default()).unwrap();
         fs::write(&file, &json).unwrap();
         assert_eq!(file, folder.path().join("network.recipe.json"));
         let recipe = read_beside(&model).unwrap();
@@ -89,5 +108,20 @@ mod tests {
         fs::write(&file, json).unwrap();
         fs::write(&model, "another model").unwrap();
         assert!(read_beside(&model).unwrap_err().to_string().contains("another model"));
+    }
+
+    #[test]
+    fn a_model_is_loaded_as_its_recipe_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("network.onnx");
+        fs::write(&model, pomona_weights::untrained()).unwrap();
+        assert!(matches!(load_beside(&model), Err(Error::Recipe { .. })));
+        let options = ModelOptions { preprocess: Preprocess::Torch, layer: Layer::Conv1, ..ModelOptions::default() };
+        let (file, json) = file_of(&model, &options).unwrap();
+        fs::write(&file, &json).unwrap();
+        let recipe = read_beside(&model).unwrap();
+        assert!(recipe.numerics.ends_with("/torch/Conv_1"), "{}", recipe.numerics);
+        assert_eq!(recipe.feature_width, 7 * 7 * 1280);
+        assert_eq!(of(&load_beside(&model).unwrap()), recipe);
     }
 }

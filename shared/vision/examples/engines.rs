@@ -1,13 +1,13 @@
-//! `engines MODEL.onnx [ROUNDS [ENGINE]]`: milliseconds per image of the fused engine and of plain tract (or of one of
-//! them), one thread, in turn, and the CPU's peak of multiply-adds. The lines read like those of other engines'
-//! benchmarks: `name: median, min, mean`.
+//! `engines MODEL.onnx [ROUNDS [ENGINE [LAYER ...]]]`: milliseconds per image of the fused engine and of plain tract (or
+//! of one of them, for each of the layers), one thread, in turn, and the CPU's peak of multiply-adds. The lines read like
+//! those of other engines' benchmarks: `name: median, min, mean`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pomona_vision::fma_peak;
-use pomona_vision::model::{Engine, Model, ModelOptions, Session};
+use pomona_vision::model::{Engine, Layer, Model, ModelOptions, Session, UnknownValue};
 
 const RUNS_PER_ROUND: usize = 10;
 
@@ -19,15 +19,20 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn load(path: &Path, engine: Engine, pixels: &[u8]) -> Result<Candidate, Box<dyn Error>> {
+    fn load(path: &Path, engine: Engine, layer: Layer, pixels: &[u8]) -> Result<Candidate, Box<dyn Error>> {
+        let name = match &layer {
+            Layer::Pooled => engine.to_string(),
+            other => format!("{engine} {other}"),
+        };
         let start = Instant::now();
-        let model = Model::load(path, &ModelOptions { engine, ..ModelOptions::default() })?;
+        let model = Model::load(path, &ModelOptions { engine, layer, ..ModelOptions::default() })?;
         let (session, features) = (model.session()?, vec![0.0; model.width()]);
-        let mut candidate = Candidate { name: engine.to_string(), session, features, milliseconds: Vec::new() };
+        let mut candidate = Candidate { name, session, features, milliseconds: Vec::new() };
         candidate.run(pixels)?;
-        println!("{engine}: {:.1} ms from the file to the first features", milliseconds_since(start));
+        let name = &candidate.name;
+        println!("{name}: {:.1} ms from the file to the first features", milliseconds_since(start));
         if let Some(notice) = model.notice() {
-            println!("{engine}: {notice}");
+            println!("{name}: {notice}");
         }
         Ok(candidate)
     }
@@ -45,7 +50,7 @@ fn milliseconds_since(start: Instant) -> f64 {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let path = PathBuf::from(arguments.next().ok_or("usage: engines MODEL.onnx [ROUNDS]")?);
+    let path = PathBuf::from(arguments.next().ok_or("usage: engines MODEL.onnx [ROUNDS [ENGINE [LAYER ...]]]")?);
     let rounds: usize = match arguments.next() {
         Some(rounds) => rounds.to_string_lossy().parse()?,
         None => 20,
@@ -54,11 +59,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(engine) => vec![engine.to_string_lossy().parse()?],
         None => vec![Engine::Pomona, Engine::Tract],
     };
+    let layers: Vec<Layer> =
+        arguments.map(|layer| layer.to_string_lossy().parse()).collect::<Result<_, UnknownValue>>()?;
+    let layers = if layers.is_empty() { vec![Layer::Pooled] } else { layers };
     let (width, height) = Model::load(&path, &ModelOptions::default())?.input_size();
     let pixels: Vec<u8> = (0..width * height * 3).map(|i| (i * 31 % 251) as u8).collect();
     let mut candidates = Vec::new();
     for engine in engines {
-        candidates.push(Candidate::load(&path, engine, &pixels)?);
+        for layer in &layers {
+            candidates.push(Candidate::load(&path, engine, layer.clone(), &pixels)?);
+        }
     }
     for _ in 0..rounds {
         for candidate in &mut candidates {

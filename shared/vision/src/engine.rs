@@ -1,7 +1,7 @@
 //! MobileNetV2's parts as fused operations of a tract graph.
 //!
 //! ```text
-//! [height, width, 3] bytes -> Stem -> InvertedResidual x 17 -> Head -> [1, features]
+//! [height, width, 3] bytes -> Stem -> InvertedResidual x 17 -> Head, or Pixels -> [1, features]
 //! ```
 //!
 //! [`fuse`] rewrites a network: what [`recognise`] finds becomes a [`layer`], the rest stays with tract, and where the
@@ -32,16 +32,19 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::source::TypedSource;
 
-use blocked::{FromBlocks, ToBlocks};
-use head::Head;
+use blocked::{FromBlocks, PixelsOfBlocks, ToBlocks};
+use head::{Head, Pixels};
 use layer::{InstructionSet, LayerOp};
 use pack::{Taps, Weights};
 use recognise::{Convolution, Match, Part, floats};
 use residual::InvertedResidual;
 use stem::Stem;
 
+use crate::flatten::Flatten;
+
 pub(crate) use layer::MemoryHandler;
 pub use peak::fma_peak;
+pub(crate) use recognise::pooled_convolution;
 
 /// The version of the kernels' numerics. Raise it with any change that changes a bit of any output.
 pub(crate) const NUMERICS: &str = "pomona-1";
@@ -79,7 +82,7 @@ fn fuse_for(set: InstructionSet, network: &TypedModel) -> TractResult<Fused> {
                 rewriter.wire_part(part)?;
                 layers += 1;
             }
-            None => is_whole &= rewriter.copy(node)?,
+            None => is_whole &= rewriter.flatten(node)? || rewriter.copy(node)?,
         }
     }
     for output in &network.outputs {
@@ -116,6 +119,20 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
+    /// Flattens channel blocks, if that is what the node does; says whether it is.
+    fn flatten(&mut self, node: usize) -> TractResult<bool> {
+        let node = self.network.node(node);
+        let input = node.inputs.first().filter(|_| node.op_is::<Flatten>());
+        let Some((input, blocks)) = input.and_then(|input| Some((*input, *self.blocks.get(input)?))) else {
+            return Ok(false);
+        };
+        let (channels, size) = self.image_shape(input)?;
+        let layer = LayerOp::new(self.set, PixelsOfBlocks { channels, size });
+        let outlet = self.fused.wire_node(&node.name, layer, &[blocks])?[0];
+        self.plain.insert(node.id.into(), outlet);
+        Ok(true)
+    }
+
     /// Takes a node over as it is; says whether it is only an input or a constant.
     fn copy(&mut self, node: usize) -> TractResult<bool> {
         let node = self.network.node(node);
@@ -158,6 +175,13 @@ impl Rewriter<'_> {
             Part::Head { convolution, shape } => {
                 let (height, width) = convolution.geometry.output;
                 let layer = Head { weights: pack(lanes, convolution)?, pixels: height * width, shape: shape.clone() };
+                let input = self.blocks(*input)?;
+                let outlet = self.fused.wire_node(name, LayerOp::new(self.set, layer), &[input])?[0];
+                self.plain.insert(*output, outlet);
+            }
+            Part::Pixels { convolution, relu6 } => {
+                let (height, width) = convolution.geometry.output;
+                let layer = Pixels { weights: pack(lanes, convolution)?, pixels: height * width, relu6: *relu6 };
                 let input = self.blocks(*input)?;
                 let outlet = self.fused.wire_node(name, LayerOp::new(self.set, layer), &[input])?[0];
                 self.plain.insert(*output, outlet);

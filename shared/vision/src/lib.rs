@@ -33,6 +33,7 @@
 
 mod engine;
 pub mod extractor;
+mod flatten;
 pub mod model;
 mod normalize;
 pub mod pixels;

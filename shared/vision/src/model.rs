@@ -9,6 +9,7 @@
 
 mod error;
 mod graph;
+mod layer;
 mod options;
 mod patience;
 
@@ -20,7 +21,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 
 pub use error::ModelError;
-pub use options::{Engine, ModelOptions, Preprocess, UnknownValue};
+pub use options::{Engine, Layer, ModelOptions, Preprocess, UnknownValue};
 pub use pomona_terms::Weights;
 
 use crate::engine;
@@ -104,7 +105,7 @@ impl Model {
     }
 
     /// A short name for all that, beside the model file and the pixels, determines the features'
-    /// bits: the engine with the version of its numerics, the preprocessing, the chosen output.
+    /// bits: the engine with the version of its numerics, the preprocessing, the layer unless it is the model's output.
     pub fn numerics(&self) -> &str {
         &self.numerics
     }
@@ -205,8 +206,8 @@ pub fn are_current_numerics(numerics: &str) -> bool {
 
 fn numerics(engine: &str, options: &ModelOptions) -> String {
     let preprocess = options.preprocess;
-    match &options.output {
-        Some(output) => format!("{engine}/{preprocess}/{output}"),
-        None => format!("{engine}/{preprocess}"),
+    match &options.layer {
+        Layer::Pooled => format!("{engine}/{preprocess}"),
+        layer => format!("{engine}/{preprocess}/{layer}"),
     }
 }

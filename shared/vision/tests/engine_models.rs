@@ -13,6 +13,10 @@ fn refusal(onnx: &[u8], options: &ModelOptions) -> ModelError {
     Model::from_bytes(onnx, "fruit.onnx", options).expect_err("the model is refused")
 }
 
+fn named(layer: &str) -> ModelOptions {
+    ModelOptions { layer: layer.parse().expect("a name"), ..ModelOptions::default() }
+}
+
 fn assert_says(error: &ModelError, parts: &[&str]) {
     let message = error.to_string();
     for part in parts {
@@ -84,17 +88,35 @@ fn an_output_that_is_not_one_vector_is_refused_unless_another_node_is_named() {
     let onnx = image_to_image();
     let error = refusal(&onnx, &ModelOptions::default());
     assert!(matches!(error, ModelError::Output { .. }), "{error:?}");
-    assert_says(&error, &["picture", "4,16,16", "--output"]);
+    assert_says(&error, &["picture", "4,16,16", "--layer"]);
 
-    let named = |name: &str| ModelOptions { output: Some(name.to_owned()), ..ModelOptions::default() };
     let model = Model::from_bytes(&onnx, "fruit.onnx", &named("average")).expect("the average is a vector");
     assert_eq!(model.width(), 4);
     assert_eq!(model.input_size(), (16, 16));
     assert_eq!(model.numerics(), "tract-0.23.9/tf/average");
 
-    let error = refusal(&onnx, &named("averag"));
-    assert!(matches!(error, ModelError::UnknownOutput { .. }), "{error:?}");
-    assert_says(&error, &["averag", "picture", "average"]);
+    // Who asks for the picture by its name gets all of it.
+    assert_eq!(Model::from_bytes(&onnx, "fruit.onnx", &named("picture")).expect("an image").width(), 4 * 16 * 16);
+}
+
+#[test]
+fn a_layer_that_is_not_there_is_refused_with_names_that_are() {
+    for layer in ["averag", "Conv_1"] {
+        let error = refusal(&image_to_image(), &named(layer));
+        assert!(matches!(error, ModelError::UnknownLayer { .. }), "{error:?}");
+        assert_says(&error, &["fruit.onnx", layer, "edges", "picture", "average", "--layer"]);
+    }
+}
+
+#[test]
+fn a_layer_that_is_neither_a_vector_nor_an_image_is_refused_with_its_shape() {
+    let mut network = Network::new(8, 8);
+    network.node("Transpose", &["input"], "on its side", &[("perm", &[1, 2, 3, 0])]);
+    network.node("GlobalAveragePool", &["input"], "features", &[]);
+    network.output("features");
+    let error = refusal(&network.encode(), &named("on its side"));
+    assert!(matches!(error, ModelError::Output { .. }), "{error:?}");
+    assert_says(&error, &["fruit.onnx", "on its side", "3,8,8,1", "N x C x height x width", "--layer"]);
 }
 
 #[test]
@@ -105,9 +127,8 @@ fn two_outputs_are_refused_unless_one_is_named() {
     network.output("means");
     network.output("peaks");
     let onnx = network.encode();
-    assert_says(&refusal(&onnx, &ModelOptions::default()), &["2 outputs", "means", "peaks", "--output"]);
-    let options = ModelOptions { output: Some("peaks".to_owned()), ..ModelOptions::default() };
-    assert_eq!(Model::from_bytes(&onnx, "fruit.onnx", &options).expect("one vector").width(), 3);
+    assert_says(&refusal(&onnx, &ModelOptions::default()), &["2 outputs", "means", "peaks", "--layer"]);
+    assert_eq!(Model::from_bytes(&onnx, "fruit.onnx", &named("peaks")).expect("one vector").width(), 3);
 }
 
 #[test]

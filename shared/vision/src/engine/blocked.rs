@@ -1,5 +1,5 @@
 //! Between tract's layout `[1, channels, height, width]` and channel blocks `[blocks, height, width, lanes]`: at the
-//! borders between fused layers and operations that tract runs.
+//! borders between fused layers and operations that tract runs. And from channel blocks to features.
 
 use tract_onnx::tract_core::internal::*;
 
@@ -17,6 +17,13 @@ pub(super) struct ToBlocks {
 /// Channel blocks to tract's layout.
 #[derive(Debug)]
 pub(super) struct FromBlocks {
+    pub channels: usize,
+    pub size: (usize, usize),
+}
+
+/// Channel blocks to pixels of all their channels, as [`Flatten`](crate::flatten::Flatten) orders them.
+#[derive(Debug)]
+pub(super) struct PixelsOfBlocks {
     pub channels: usize,
     pub size: (usize, usize),
 }
@@ -55,6 +62,25 @@ impl Layer for FromBlocks {
             let lanes = &input[channel / L * pixels * L + channel % L..];
             for (value, slot) in plane.iter_mut().zip(lanes.iter().step_by(L)) {
                 *value = *slot;
+            }
+        }
+    }
+}
+
+impl Layer for PixelsOfBlocks {
+    type Input = f32;
+    const NAME: &'static str = "PixelsOfBlocks";
+
+    fn output_shape(&self, _lanes: usize) -> TVec<usize> {
+        tvec!(1, self.size.0 * self.size.1 * self.channels)
+    }
+
+    fn run<S: Simd<L>, const L: usize>(&self, _simd: S, input: &[f32], output: &mut [f32], _scratch: &mut Scratch) {
+        let blocks = input.as_chunks::<L>().0;
+        let pixels = self.size.0 * self.size.1;
+        for (pixel, channels) in output.chunks_exact_mut(self.channels).enumerate() {
+            for (channels, lanes) in channels.chunks_mut(L).zip(blocks[pixel..].iter().step_by(pixels)) {
+                channels.copy_from_slice(&lanes[..channels.len()]);
             }
         }
     }

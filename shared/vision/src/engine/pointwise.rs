@@ -276,6 +276,40 @@ impl<const L: usize> Epilogue<L> for LinearInto<'_, L> {
     }
 }
 
+/// Stores the sums, or `relu6` of them, pixel by pixel: `channels` floats each, those of the panel from `first` on.
+pub(super) struct PixelsInto<'a> {
+    pub output: &'a mut [f32],
+    pub channels: usize,
+    pub first: usize,
+    pub relu6: bool,
+}
+
+impl<const L: usize> Epilogue<L> for PixelsInto<'_> {
+    #[inline(always)]
+    fn finish<S: Simd<L>, const P: usize, const V: usize>(&mut self, simd: S, pixel: usize, sums: [[S::Vector; V]; P]) {
+        for p in 0..P {
+            let channels = &mut self.output[(pixel + p) * self.channels..][..self.channels];
+            for v in 0..V {
+                let sum = if self.relu6 { simd.relu6(sums[p][v]) } else { sums[p][v] };
+                store_first(simd, sum, &mut channels[self.first + v * L..]);
+            }
+        }
+    }
+}
+
+/// Stores as much of a vector as there is room for: the last block may have lanes beyond the last channel.
+#[inline(always)]
+fn store_first<S: Simd<L>, const L: usize>(simd: S, vector: S::Vector, to: &mut [f32]) {
+    match to.first_chunk_mut() {
+        Some(whole) => simd.store(vector, whole),
+        None => {
+            let mut lanes = [0.0; L];
+            simd.store(vector, &mut lanes);
+            to.copy_from_slice(&lanes[..to.len()]);
+        }
+    }
+}
+
 /// Adds `relu6(sum)` of every pixel, in order, to the panel's `totals`.
 pub(super) struct PoolInto<'a, const L: usize> {
     pub totals: &'a mut [[f32; L]],

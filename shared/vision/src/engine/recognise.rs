@@ -14,6 +14,7 @@ use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min};
 use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer};
 
 use super::depthwise::Geometry;
+use crate::flatten::Flatten;
 use crate::normalize::{Affine, Normalize};
 
 /// A convolution with constant weights, over one image.
@@ -30,6 +31,7 @@ pub(super) enum Part {
     Stem { convolution: Convolution, affine: Affine },
     InvertedResidual { expand: Option<Convolution>, depthwise: Convolution, project: Convolution, skip: bool },
     Head { convolution: Convolution, shape: TVec<usize> },
+    Pixels { convolution: Convolution, relu6: bool },
 }
 
 /// A part and where it lies: `output` can be computed from `input` alone.
@@ -66,6 +68,14 @@ pub(super) fn parts(network: &TypedModel) -> TractResult<Vec<Match>> {
     Ok(parts)
 }
 
+/// The convolution that the network's head activates and pools.
+pub(crate) fn pooled_convolution(network: &TypedModel) -> Option<OutletId> {
+    parts(network).ok()?.iter().find_map(|found| match &found.part {
+        Part::Head { convolution, .. } => Some(convolution.node.into()),
+        _ => None,
+    })
+}
+
 struct Recogniser<'a> {
     network: &'a TypedModel,
 }
@@ -76,14 +86,23 @@ impl Recogniser<'_> {
         let (kind, convolution) = self.convolution(node)?;
         match kind {
             Kind::Strided => self.stem(node, convolution),
-            Kind::Pointwise => {
-                let activated = self.relu6(node)?;
-                match self.only_reader(activated).and_then(|next| Some((next, self.convolution(next)?))) {
-                    Some((next, (Kind::Depthwise, depthwise))) => self.block(Some(convolution), next, depthwise),
-                    _ => self.head(activated, convolution),
-                }
-            }
+            Kind::Pointwise => self.pointwise(node, convolution),
             Kind::Depthwise => self.block(None, node, convolution),
+        }
+    }
+
+    /// What a 1x1 convolution begins: a block, the head, or pixels that are features.
+    fn pointwise(&self, node: usize, convolution: Convolution) -> Option<Match> {
+        if let Some(output) = self.flattened(node.into()) {
+            return Some(pixels(convolution, false, output));
+        }
+        let activated = self.relu6(node)?;
+        if let Some(output) = self.flattened(activated) {
+            return Some(pixels(convolution, true, output));
+        }
+        match self.only_reader(activated).and_then(|next| Some((next, self.convolution(next)?))) {
+            Some((next, (Kind::Depthwise, depthwise))) => self.block(Some(convolution), next, depthwise),
+            _ => self.head(activated, convolution),
         }
     }
 
@@ -125,6 +144,11 @@ impl Recogniser<'_> {
         let shape = self.network.outlet_fact(output).ok()?.shape.as_concrete()?.into();
         let input = convolution.input;
         Some(Match { input, output, part: Part::Head { convolution, shape } })
+    }
+
+    /// What flattens an outlet, if nothing else reads it.
+    fn flattened(&self, outlet: OutletId) -> Option<OutletId> {
+        self.only_reader(outlet).filter(|&reader| self.network.node(reader).op_is::<Flatten>()).map(OutletId::from)
     }
 
     fn convolution(&self, node: usize) -> Option<(Kind, Convolution)> {
@@ -229,6 +253,10 @@ impl Recogniser<'_> {
         }
         .filter(|value| value.datum_type() == f32::datum_type())
     }
+}
+
+fn pixels(convolution: Convolution, relu6: bool, output: OutletId) -> Match {
+    Match { input: convolution.input, output, part: Part::Pixels { convolution, relu6 } }
 }
 
 /// The values of a tensor of floats.

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::blocked::{FromBlocks, ToBlocks};
+use super::blocked::{FromBlocks, PixelsOfBlocks, ToBlocks};
 use super::depthwise::Geometry;
-use super::head::Head;
+use super::head::{Head, Pixels};
 use super::layer::{InstructionSet, Layer};
 use super::memory::Scratch;
 use super::pack::{Taps, Weights};
@@ -78,6 +78,12 @@ impl Image {
 
     fn bits(&self) -> Vec<u32> {
         bits(&self.values)
+    }
+
+    /// The values in the order height, width, channels.
+    fn by_pixels(&self) -> Vec<f32> {
+        let places = (0..self.size.0).flat_map(|y| (0..self.size.1).map(move |x| (y, x)));
+        places.flat_map(|(y, x)| (0..self.channels).map(move |channel| self.at(channel, y, x))).collect()
     }
 }
 
@@ -264,6 +270,41 @@ proptest! {
             let layer = Head { weights: parameters.pack(set.lanes()), pixels, shape: [1, outputs].into_iter().collect() };
             let output = run(set, &layer, &to_blocks(set, &input));
             prop_assert_eq!(bits(&output), bits(&expected), "{:?}", set);
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_not_pooled_has_the_bits_of_a_plain_loop_pixel_by_pixel(
+        size in (1usize..12, 1usize..12),
+        channels in 1usize..400,
+        outputs in 1usize..90,
+        is_activated in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut random = Random(seed);
+        let input = random.image(channels, size);
+        let parameters = random.parameters(channels, outputs);
+        let sums = plain_pointwise(&input, &parameters);
+        let expected = if is_activated { map(&sums, relu6) } else { sums };
+
+        for set in sets() {
+            let weights = parameters.pack(set.lanes());
+            let layer = Pixels { weights, pixels: size.0 * size.1, relu6: is_activated };
+            let output = run(set, &layer, &to_blocks(set, &input));
+            prop_assert_eq!(bits(&output), bits(&expected.by_pixels()), "{:?}", set);
+        }
+    }
+
+    #[test]
+    fn channel_blocks_become_pixels_of_all_channels(
+        size in (1usize..12, 1usize..12),
+        channels in 1usize..70,
+        seed in any::<u64>(),
+    ) {
+        let image = Random(seed).image(channels, size);
+        for set in sets() {
+            let output = run(set, &PixelsOfBlocks { channels, size }, &to_blocks(set, &image));
+            prop_assert_eq!(bits(&output), bits(&image.by_pixels()), "{:?}", set);
         }
     }
 }

@@ -37,10 +37,10 @@ pub enum ModelError {
         found: String,
     },
 
-    /// The network's output is not one vector per image.
+    /// The network's output cannot be features.
     #[error(
-        "{model} has {found}, but features are one float32 vector per image (N x C or N x C x 1 x \
-         1); name a node that is one with --output"
+        "{model} has {found}, but features are one float32 vector per image (N x C or N x C x 1 x 1), or with --layer \
+         the pixels of one (N x C x height x width); name a node that is such with --layer"
     )]
     Output {
         /// The model.
@@ -49,13 +49,13 @@ pub enum ModelError {
         found: String,
     },
 
-    /// The named output is not in the network.
-    #[error("{model} has no tensor or node named {output:?}; its last nodes are {last}")]
-    UnknownOutput {
+    /// The layer is not in the network.
+    #[error("{model} has no tensor or node named {layer:?}; name one with --layer, its last ones are {last}")]
+    UnknownLayer {
         /// The model.
         model: String,
-        /// The name asked for.
-        output: String,
+        /// The layer asked for.
+        layer: String,
         /// Names near the network's end, which are the likely ones.
         last: String,
     },

@@ -4,7 +4,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
 
-use super::{ModelError, ModelOptions, Weights};
+use super::{Layer, ModelError, ModelOptions, Weights, layer};
 use crate::normalize::Normalize;
 
 /// A network from `[height, width, 3]` bytes to one vector, not yet optimised.
@@ -21,16 +21,23 @@ pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<G
     let mut inference = parse(bytes, name)?;
     let (height, width) = input_size(&inference, name)?;
     let weights = weights(&inference);
-    if let Some(output) = &options.output {
-        select_output(&mut inference, output, name)?;
+    let unknown_layer = layer::unknown(&inference, &options.layer, name);
+    let is_selected = layer::select_named(&mut inference, &options.layer);
+    if !is_selected && options.layer != Layer::Conv1 {
+        return Err(unknown_layer);
     }
+    let unsupported = |reason| ModelError::Unsupported { model: name.to_owned(), height, width, reason };
     let image = InferenceFact::dt_shape(f32::datum_type(), [1, 3, height, width]);
-    let network = inference
+    let mut network = inference
         .with_input_fact(0, image)
         .and_then(InferenceModelExt::into_typed)
         .and_then(|typed| take_pixels(typed, height, width, options))
-        .map_err(|reason| ModelError::Unsupported { model: name.to_owned(), height, width, reason })?;
-    let features = feature_count(&network, name)?;
+        .map_err(unsupported)?;
+    if !is_selected && !layer::select_convolution(&mut network) {
+        return Err(unknown_layer);
+    }
+    let features = layer::feature_count(&network, &options.layer, name)?;
+    let network = layer::flatten(network).and_then(TypedModel::into_compact).map_err(unsupported)?;
     Ok(Graph { network, height, width, features, weights })
 }
 
@@ -80,21 +87,6 @@ fn input_size(model: &InferenceModel, name: &str) -> Result<(usize, usize), Mode
     Err(input_error(format!("the {element} input {:?} of shape {}", node.name, shape.join(" x "))))
 }
 
-fn select_output(model: &mut InferenceModel, output: &str, name: &str) -> Result<(), ModelError> {
-    let outlet = model.find_outlet_label(output).or_else(|| model.node_by_name(output).ok().map(|node| node.id.into()));
-    let Some(outlet) = outlet else {
-        let nodes = model.nodes().iter().rev().take(5);
-        let last: Vec<&str> = nodes.map(|node| node.name.as_str()).collect();
-        return Err(ModelError::UnknownOutput {
-            model: name.to_owned(),
-            output: output.to_owned(),
-            last: last.join(", "),
-        });
-    };
-    model.outputs = vec![outlet];
-    Ok(())
-}
-
 /// Puts [`Normalize`] before the network's first operation.
 fn take_pixels(
     mut network: TypedModel,
@@ -111,28 +103,9 @@ fn take_pixels(
         network.add_edge(values, reader)?;
     }
     network.inputs = vec![pixels];
-    network.into_compact()
-}
-
-/// The length of the network's output, if it is one vector for the one image.
-fn feature_count(network: &TypedModel, name: &str) -> Result<usize, ModelError> {
-    let output_error = |found| ModelError::Output { model: name.to_owned(), found };
-    let &[output] = network.outputs.as_slice() else {
-        let names: Vec<&str> = network.outputs.iter().map(|outlet| network.node(outlet.node).name.as_str()).collect();
-        let count = names.len();
-        let names = names.join(", ");
-        return Err(output_error(format!("{count} outputs ({names})")));
-    };
-    let node = network.node(output.node);
-    let fact = &node.outputs[output.slot].fact;
-    if fact.datum_type == f32::datum_type()
-        && let Some([1, features, rest @ ..]) = fact.shape.as_concrete()
-        && rest.iter().all(|&dim| dim == 1)
-    {
-        return Ok(*features);
+    // The layer may be the input itself.
+    for output in network.outputs.iter_mut().filter(|output| **output == input) {
+        *output = values;
     }
-    Err(output_error(format!(
-        "the output {:?} of {:?} and shape {:?} for one image",
-        node.name, fact.datum_type, fact.shape
-    )))
+    Ok(network)
 }

@@ -1,4 +1,4 @@
-//! What a user chooses about a model: engine, preprocessing, output.
+//! What a user chooses about a model: engine, preprocessing, layer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,6 +47,23 @@ impl Preprocess {
     }
 }
 
+/// Which values of a network are the features.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Layer {
+    /// `pooled`, whatever nodes there are: the model's only output, one vector. MobileNetV2's are the averages of its
+    /// last 1280 channels.
+    #[default]
+    Pooled,
+    /// `Conv_1`, as Keras calls it: the last convolution with its batch norm, before ReLU6 and the average, pixel by
+    /// pixel. MobileNetV2's are 7 x 7 x 1280 = 62,720 numbers. A tensor or node of this very name is taken where there
+    /// is one, and otherwise the convolution that the network pools.
+    Conv1,
+    /// The tensor or node of that name: one vector, or an image, which is flattened in the order height, width,
+    /// channels.
+    Node(String),
+}
+
 /// How to load a model.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelOptions {
@@ -54,8 +71,8 @@ pub struct ModelOptions {
     pub engine: Engine,
     /// What it expects as input.
     pub preprocess: Preprocess,
-    /// The name of the tensor or node to take features from; the model's only output if `None`.
-    pub output: Option<String>,
+    /// Where features are taken from.
+    pub layer: Layer,
 }
 
 impl ModelOptions {
@@ -65,7 +82,9 @@ impl ModelOptions {
         let engine = parts.next()?;
         // A network that Pomona's kernels have no part in runs on tract alone, whichever engine was asked for.
         let engine = if engine.starts_with("tract") { Engine::Tract } else { Engine::Pomona };
-        Some(Self { engine, preprocess: parts.next()?.parse().ok()?, output: parts.next().map(str::to_owned) })
+        let preprocess = parts.next()?.parse().ok()?;
+        let layer = parts.next().map_or(Ok(Layer::default()), str::parse).ok()?;
+        Some(Self { engine, preprocess, layer })
     }
 }
 
@@ -117,5 +136,44 @@ impl fmt::Display for Preprocess {
             Preprocess::Tf => "tf",
             Preprocess::Torch => "torch",
         })
+    }
+}
+
+impl FromStr for Layer {
+    type Err = UnknownValue;
+
+    fn from_str(name: &str) -> Result<Self, UnknownValue> {
+        match name {
+            "" => {
+                Err(UnknownValue { option: "layer", value: String::new(), expected: "pooled, Conv_1, a node's name" })
+            }
+            "pooled" => Ok(Layer::Pooled),
+            "Conv_1" => Ok(Layer::Conv1),
+            _ => Ok(Layer::Node(name.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layer::Pooled => "pooled",
+            Layer::Conv1 => "Conv_1",
+            Layer::Node(name) => name,
+        })
+    }
+}
+
+impl TryFrom<String> for Layer {
+    type Error = UnknownValue;
+
+    fn try_from(name: String) -> Result<Self, UnknownValue> {
+        name.parse()
+    }
+}
+
+impl From<Layer> for String {
+    fn from(layer: Layer) -> String {
+        layer.to_string()
     }
 }
