@@ -64,6 +64,21 @@ fn components_equal_those_that_lapack_found_in_the_features_of_keras() {
 
 #[test]
 #[ignore = "needs the reference data in ../shared"]
+fn components_of_the_last_feature_map_equal_the_exact_ones_of_the_features_of_keras() {
+    let (shared, folder) = (reference(), tempfile::tempdir().unwrap());
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let json = fs::read(shared.join("reference/wide_300.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let paths = json["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap());
+    link_files(&shared.join("images/fruits-360"), paths, &input);
+    let wide = ["--layer", "Conv_1", "--components", "100", "--keep-features", "yes"];
+    let printed = succeed(pomona_run_published(&input, &output).args(wide));
+    assert!(printed.contains("300 x 62720") && printed.contains("passes"), "{printed}");
+    run_python(&python(), "check_published_wide.py", &[output.as_os_str(), shared.as_os_str()]);
+}
+
+#[test]
+#[ignore = "needs the reference data in ../shared"]
 fn the_published_model_is_fetched_once_checked_and_then_found() {
     let (shared, folder) = (reference().canonicalize().unwrap(), tempfile::tempdir().unwrap());
     let pomona = || {

@@ -16,11 +16,12 @@ LOCALLY = ["--components", "10", "--shard-size", "8"]
 @pytest.mark.parametrize("kind", ["crash", "lost_answer", "twice"])
 def test_a_fault_of_every_function_changes_nothing(stack, forty, local, kind):
     stack.upload(forty)
-    faults = [{"function": function, "kind": kind, "times": 1} for function in STAGES]
-    with stack.faults(*faults):
+    # Passes have tests of their own.
+    called = [function for function in STAGES if function != "sweep"]
+    with stack.faults(*({"function": function, "kind": kind, "times": 1} for function in called)):
         report = stack.succeed(options=OPTIONS)
     if kind != "twice":
-        assert all(any(invocation["failed"] for invocation in stack.invocations(function)) for function in STAGES)
+        assert all(any(invocation["failed"] for invocation in stack.invocations(function)) for function in called)
     assert_same(stack.result(report), local(forty, *LOCALLY))
 
 
