@@ -27,8 +27,8 @@ fn a_run_of_one_shard_takes_the_sum_of_its_calls() {
     // Two Maps, two seconds each beside their only child.
     assert!((run.seconds - calls - 4.0).abs() < 1e-9, "{} {calls}", run.seconds);
     // Plan, Reduce, Report; the Maps Extract and Project, each with a check, a choice and the pass before it; Start and
-    // two choices.
-    assert_eq!(run.usage.transitions, 3 + 2 * 4 + 3);
+    // three choices.
+    assert_eq!(run.usage.transitions, 3 + 2 * 4 + 4);
     assert_eq!((run.usage.express_requests, run.usage.requests.lists), (2, 6));
 }
 
@@ -43,6 +43,19 @@ fn extraction_by_hand() {
     let list_batch = run.usage.functions.iter().find(|used| used.function == Function::ListBatch).unwrap();
     let gb_seconds = (128.0 * shard + 64.0 * 0.2) * 1769.0 / 1024.0;
     assert!((list_batch.gb_seconds - gb_seconds).abs() < 1e-6, "{}", list_batch.gb_seconds);
+}
+
+#[test]
+fn passes_over_a_wide_layer_are_paid_and_stay_within_every_limit() {
+    let wide = Workload { features: 62_720, partitions: ENOUGH, ..workload(67_000, 64) };
+    let run = simulate(&wide).unwrap();
+    assert!(run.flags.is_empty(), "{:?}", run.flags);
+    let sweeps = run.stages.iter().filter(|stage| stage.function == Function::Sweep).map(|stage| stage.calls);
+    // One pass more than those by blocks, of 32 groups each.
+    assert_eq!(sweeps.collect::<Vec<_>>(), vec![32; 8]);
+    assert!(usd(&wide) > usd(&Workload { features: 1_280, ..wide.clone() }));
+    // 250 KB an image.
+    assert!(run.usage.stored.parts > 16_800_000_000, "{:?}", run.usage.stored);
 }
 
 #[test]
