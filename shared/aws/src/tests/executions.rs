@@ -44,6 +44,15 @@ pub(super) fn execution(status: &str, more: Value) -> Value {
     answer
 }
 
+/// What ListExecutions answers where executions with these names are going.
+pub(super) fn executions(names: &[&str]) -> Value {
+    let item = |name: &&str| {
+        let arn = EXECUTION.replace(":monday", &format!(":{name}"));
+        json!({"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": "RUNNING", "startDate": NOON})
+    };
+    json!({"executions": names.iter().map(item).collect::<Vec<_>>()})
+}
+
 /// What GetExecutionHistory answers, newest first, when these states were entered.
 pub(super) fn history(states: &[&str]) -> Value {
     let event = |(id, name): (usize, &&str)| json!({"id": id + 1, "timestamp": NOON, "type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}});
@@ -116,10 +125,7 @@ async fn an_execution_is_started_with_the_documented_input_and_a_name_of_its_own
 
 #[tokio::test]
 async fn the_newest_execution_is_meant_unless_one_is_named() {
-    let newest = json!({"executions": [{
-        "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "monday", "status": "RUNNING", "startDate": NOON,
-    }]});
-    let stack = stack(&deployed().answer("ListExecutions", newest)).await;
+    let stack = stack(&deployed().answer("ListExecutions", executions(&["monday"]))).await;
     assert_eq!(stack.execution(None).await.unwrap(), EXECUTION);
     assert_eq!(stack.execution(Some("monday")).await.unwrap(), EXECUTION);
     assert_eq!(stack.execution(Some("arn:aws:states:x")).await.unwrap(), "arn:aws:states:x");
@@ -127,7 +133,7 @@ async fn the_newest_execution_is_meant_unless_one_is_named() {
 
 #[tokio::test]
 async fn a_stack_that_never_ran_says_so() {
-    let stack = stack(&deployed().answer("ListExecutions", json!({"executions": []}))).await;
+    let stack = stack(&deployed().answer("ListExecutions", executions(&[]))).await;
     let error = stack.execution(None).await.unwrap_err();
     assert!(matches!(error, Error::NoExecutions { .. }) && error.to_string().contains("pomona start"), "{error}");
 }
