@@ -111,6 +111,11 @@ impl Answer for Outcome {
         let Self::Watched { running_minutes } = self else { return Work::default() };
         Work { running_minutes: *running_minutes, ..Work::default() }
     }
+
+    /// A clock asks all day, so that its looks would be paid for every hour of the month.
+    fn is_timed(&self) -> bool {
+        !matches!(self, Self::Watched { .. })
+    }
 }
 
 impl Trigger {
