@@ -131,6 +131,8 @@ def test_the_doctor_knows_what_is_there_and_what_is_not(idle, stack, pomona, for
     stack.configure("plan", POMONA_MAX_CONCURRENCY="10")
     printed, _ = pomona("doctor")
     assert re.search(r"^good +images +plan can read", printed, re.MULTILINE)
+    assert re.search(r"^good +output +plan can list, write", printed, re.MULTILINE)
+    assert not any(key.startswith("nodes/doctor") for key in stack.keys())
     printed, _ = idle("doctor", "--stack", "nowhere", code=1)
     assert re.search(r"^bad +stack +.*`nowhere`", printed, re.MULTILINE)
 
