@@ -56,6 +56,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Options of the runs that start by themselves that no run could honour.
+    #[error("the stack's RunOptions cannot be used: {problem}")]
+    RunOptions {
+        /// The option, where it is one of ours.
+        option: Option<String>,
+        /// What is wrong with it; it may hold the option's value.
+        problem: String,
+    },
     /// A call of a service failed.
     #[error("{call} failed: {problem}")]
     Call {
@@ -81,7 +89,9 @@ impl Error {
     /// The name that this error has for the state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Event { .. } | Self::Setting { .. } | Self::NoImageReadable { .. } => ErrorName::BadInput,
+            Self::Event { .. } | Self::Setting { .. } | Self::RunOptions { .. } | Self::NoImageReadable { .. } => {
+                ErrorName::BadInput
+            }
             Self::Call { .. } => ErrorName::Retryable,
             Self::Stage(error) => error.name(),
         }
@@ -92,6 +102,12 @@ impl Error {
         match self {
             Self::Event { subject, .. } => format!("{subject} cannot be used"),
             Self::Setting { name, .. } => format!("the function's environment variable {name} cannot be used"),
+            Self::RunOptions { option: Some(option), .. } => {
+                format!("the stack's RunOptions cannot be used: its option `{option}` has a value that it cannot have")
+            }
+            Self::RunOptions { option: None, .. } => {
+                "the stack's RunOptions cannot be used: it holds what is no option, or is no JSON".to_owned()
+            }
             // What a service says of a call that takes no image.
             Self::Call { .. } => self.to_string(),
             Self::NoImageReadable { obstacle, .. } => obstacle.outline().to_owned(),
@@ -157,6 +173,7 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
     let cases = vec![
         ("Pomona.BadInput", Error::Event { subject: "the event", problem: text() }),
         ("Pomona.BadInput", Error::setting("POMONA_MODEL", text())),
+        ("Pomona.BadInput", Error::RunOptions { option: None, problem: text() }),
         ("Pomona.BadInput", Error::NoImageReadable { obstacle: Obstacle::NoKey, problem: text() }),
         ("Pomona.Retryable", Error::call("sqs:SendMessage", std::io::Error::other("no answer"))),
         ("Pomona.BadInput", RunError::option("limit", text()).into()),

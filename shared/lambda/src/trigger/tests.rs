@@ -402,14 +402,6 @@ async fn what_is_no_batch_and_no_request_is_refused() {
     }
 }
 
-#[test]
-fn options_that_no_run_could_honour_are_refused() {
-    usable_options(r#"{"components": 0.9}"#).unwrap();
-    for options in [r#"{"componets": 2}"#, r#"{"shard_size": 0}"#, "\"many\"", "{components: 2}", ""] {
-        assert_eq!(usable_options(options).unwrap_err().name().as_str(), "Pomona.BadInput");
-    }
-}
-
 /// Something that happens so many seconds after what happened before.
 #[derive(Clone, Debug)]
 enum Happening {
