@@ -13,8 +13,8 @@ use super::*;
 
 const OUTPUT: &str = "s3://results/all";
 const INTERVAL: i64 = 3_600;
-/// The queue's visibility timeout.
-const HIDDEN: i64 = 600;
+/// The queue's visibility timeout (a static test holds it to the template's).
+const HIDDEN: i64 = 660;
 
 #[derive(Clone, Debug)]
 struct Run {
