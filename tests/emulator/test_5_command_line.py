@@ -105,7 +105,11 @@ def test_a_run_that_is_stopped_leaves_the_output_to_the_next_one(stack, pomona, 
         assert "still running" in pomona("redrive", name, code=1)[1]
         stopped = json.loads(pomona("stop", name, "--json")[0])
         assert stopped["execution"] == execution
-    assert stack.wait(execution)["status"] == "ABORTED"
+        assert stack.wait(execution)["status"] == "ABORTED"
+        other = pomona("start", *OPTIONS)[0].strip().split(":")[-1]
+        said = pomona("redrive", name, code=1)[1]
+        assert f"`{other}` is going" in said and f"pomona stop {other}" in said
+        pomona("stop", other)
     assert "stopped by somebody" in pomona("status", name)[0]
     assert "nothing to stop" in pomona("stop", name, code=1)[1]
     assert "lock.json" in stack.keys()
@@ -127,6 +131,8 @@ def test_the_doctor_knows_what_is_there_and_what_is_not(idle, stack, pomona, for
     stack.configure("plan", POMONA_MAX_CONCURRENCY="10")
     printed, _ = pomona("doctor")
     assert re.search(r"^good +images +plan can read", printed, re.MULTILINE)
+    assert re.search(r"^good +output +plan can list, write", printed, re.MULTILINE)
+    assert not any(key.startswith("nodes/doctor") for key in stack.keys())
     printed, _ = idle("doctor", "--stack", "nowhere", code=1)
     assert re.search(r"^bad +stack +.*`nowhere`", printed, re.MULTILINE)
 

@@ -80,9 +80,9 @@ pub(crate) fn stage_name(stage: Option<Stage>) -> &'static str {
 }
 
 fn items(map_run: &MapRun) -> String {
-    let MapRun { total, succeeded, running, failed, .. } = map_run;
+    let MapRun { total, succeeded, left_out, running, failed, .. } = map_run;
     let mut text = format!("{succeeded} of {total} {}", unit(map_run.stage));
-    for (count, what) in [(running, "being worked on"), (failed, "failed")] {
+    for (count, what) in [(left_out, "left out for now"), (running, "being worked on"), (failed, "failed")] {
         if *count > 0 {
             // Writing to a string cannot fail.
             let _ = write!(text, ", {count} {what}");

@@ -39,7 +39,7 @@ pub struct Stopped {
 
 impl Stack {
     /// Lets the execution with this ARN, which has failed, was stopped or took too long, go on in the state where it
-    /// ended.
+    /// ended, unless another one is going: behind its plan it does not take the output's lock again.
     ///
     /// # Errors
     /// [`Error::NotRedrivable`], and those of [`Stack::status`].
@@ -64,7 +64,10 @@ impl Stack {
             (State::Running, _) => Some(NotRedrivable::Running),
             (State::Succeeded, _) => Some(NotRedrivable::Succeeded),
             (_, Some(ended)) if ended + REDRIVABLE < Utc::now() => Some(NotRedrivable::TooOld),
-            _ => self.fail_state(&status.execution).await?.map(|state| NotRedrivable::GaveUp { state }),
+            _ => match self.fail_state(&status.execution).await? {
+                Some(state) => Some(NotRedrivable::GaveUp { state }),
+                None => self.any_going().await?.map(|other| NotRedrivable::Beside { other }),
+            },
         })
     }
 

@@ -23,6 +23,15 @@ pub enum NotRedrivable {
         /// The state that ends an execution.
         state: String,
     },
+    /// Another run is going, and the lock that would keep them apart is taken by a plan only.
+    #[error(
+        "the run `{other}` is going, and one that goes on does not take the output's lock again; wait until that one \
+         has ended (`pomona watch {other}`), or end it (`pomona stop {other}`)"
+    )]
+    Beside {
+        /// The name of the execution that is going.
+        other: String,
+    },
     /// Step Functions has a reason of its own.
     #[error("AWS says: {reason}; start a new run with `pomona start`: what is finished is not computed again")]
     Refused {

@@ -29,8 +29,8 @@ pub(crate) async fn ask(account: &Account, stack: &Stack, plan: Option<&Function
 }
 
 fn findings(diagnosis: &Diagnosis) -> Vec<Finding> {
-    let Diagnosis { version, architecture, input, states } = diagnosis;
-    vec![lambdas(version, architecture), images(*input), network(*states)]
+    let Diagnosis { version, architecture, input, output, states } = diagnosis;
+    vec![lambdas(version, architecture), images(*input), results(*output), network(*states)]
 }
 
 fn lambdas(version: &str, architecture: &str) -> Finding {
@@ -58,6 +58,27 @@ fn images(input: Reach) -> Finding {
         Reach::NeedsKey => unfit(
             "plan may list the stack's input, but not use the KMS key that it is encrypted with",
             "deploy with InputBucketKmsKeyArn, and let the key's own policy allow the stack's roles",
+        ),
+        Reach::Archived => unfit(
+            "the first image of the stack's input is archived",
+            "restore it, or leave those that are archived out of runs with `exclude`",
+        ),
+        Reach::Unreachable => unfit("plan does not reach S3", ENDPOINTS),
+    }
+}
+
+fn results(output: Reach) -> Finding {
+    let unfit = |found: &str, remedy: &str| Finding::unfit("output", found.to_owned(), remedy.to_owned());
+    match output {
+        Reach::Reached => Finding::good("output", "plan can list, write, read and delete there".to_owned()),
+        Reach::Empty => Finding::good("output", "the stack has none of its own; each run names one".to_owned()),
+        Reach::Denied | Reach::Archived => unfit(
+            "plan may not list, write, read and delete at the stack's output",
+            "see that OutputBucketName and OutputPrefix are right, and that the bucket's policy allows the stack's roles",
+        ),
+        Reach::NeedsKey => unfit(
+            "plan may not use the KMS key that the stack's output is encrypted with",
+            "deploy with OutputBucketKmsKeyArn, and let the key's own policy allow the stack's roles",
         ),
         Reach::Unreachable => unfit("plan does not reach S3", ENDPOINTS),
     }

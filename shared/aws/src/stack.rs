@@ -4,6 +4,7 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 use pomona_run::RunId;
 
 use crate::account::Account;
@@ -85,11 +86,21 @@ impl Stack {
     }
 
     async fn newest_execution(&self) -> Result<String, Error> {
-        // The list begins with the newest one.
-        let list = self.client.list_executions().state_machine_arn(&self.state_machine).max_results(1);
-        let found = list.send().await.map_err(|error| Error::of("list the stack's executions", error))?;
-        let newest = found.executions.into_iter().next();
+        let newest = self.newest(None).await?;
         newest.map(|execution| execution.execution_arn).ok_or_else(|| Error::NoExecutions { stack: self.name.clone() })
+    }
+
+    /// The name of an execution that has not ended, if there is one.
+    pub(crate) async fn any_going(&self) -> Result<Option<String>, Error> {
+        Ok(self.newest(Some(ExecutionStatus::Running)).await?.map(|execution| execution.name))
+    }
+
+    /// The newest execution, of those with this status or of all.
+    async fn newest(&self, status: Option<ExecutionStatus>) -> Result<Option<ExecutionListItem>, Error> {
+        let list = self.client.list_executions().state_machine_arn(&self.state_machine).set_status_filter(status);
+        // The list begins with the newest one; a page that a filter left empty need not be the last.
+        let newest = list.into_paginator().page_size(1).items().send().next().await;
+        newest.transpose().map_err(|error| Error::of("list the stack's executions", error))
     }
 
     /// What a failed question about an execution amounts to.

@@ -16,9 +16,12 @@ use crate::error::Error;
 use crate::stack::Stack;
 use crate::state::State;
 
-/// So many of an execution's last events are looked at for the state it is in: more than all retries of one state make,
-/// and the most that one answer holds.
+/// So many of an execution's last events are looked at for the states it was in: more than all retries of one state
+/// make, and the most that one answer holds.
 const LAST_EVENTS: i32 = 1_000;
+
+/// The states that lead back into a Map with what was left out of it (`statemachine/pipeline.asl.json`).
+const LEADING_BACK: [&str; 3] = ["ExtractLeft", "CombineLeft", "ProjectLeft"];
 
 /// An execution at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -58,8 +61,10 @@ pub struct MapRun {
     pub ended: Option<DateTime<Utc>>,
     /// All items; 0 until they were read.
     pub total: u64,
-    /// Items that are done.
+    /// Items that are done; while it is going, also those that are left out, which is counted behind it.
     pub succeeded: u64,
+    /// Items whose children ended well and without them, because no Lambda was free: the next Map Run has them.
+    pub left_out: u64,
     /// Items that are being worked on.
     pub running: u64,
     /// Items that failed, timed out or were stopped.
@@ -93,12 +98,14 @@ impl Stack {
         let found = self.describe(execution).await?;
         let name = found.name().unwrap_or_default();
         let run_id = RunId::new(time(found.start_date()), name);
-        let map_runs = self.map_runs(execution).await?;
+        let entered = self.last_states(execution).await?;
+        let mut map_runs = self.map_runs(execution).await?;
+        count_left_out(&mut map_runs, &entered);
         Ok(Status {
             state: found.status().into(),
             started: time(found.start_date()),
             ended: found.stop_date().map(time),
-            stage: self.stage(execution, &map_runs).await?,
+            stage: stage(&map_runs, &entered),
             map_runs,
             failure: failure(&found),
             results: results(found.input(), &run_id),
@@ -113,17 +120,13 @@ impl Stack {
         request.send().await.map_err(|error| self.failed("look at the execution", execution, error))
     }
 
-    async fn stage(&self, execution: &str, map_runs: &[MapRun]) -> Result<Option<Stage>, Error> {
-        if let Some(going) = map_runs.last().filter(|map_run| map_run.ended.is_none()) {
-            return Ok(going.stage);
-        }
+    /// The states that were entered last, newest first.
+    async fn last_states(&self, execution: &str) -> Result<Vec<Entered>, Error> {
         let request = self.client.get_execution_history().execution_arn(execution);
         let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
         let history =
             request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
-        let entered =
-            |event: &HistoryEvent| Some((event.id(), Stage::of_state(event.state_entered_event_details()?.name())?));
-        Ok(history.events().iter().filter_map(entered).max_by_key(|(id, _)| *id).map(|(_, stage)| stage))
+        Ok(history.events().iter().filter_map(Entered::of).collect())
     }
 
     async fn map_runs(&self, execution: &str) -> Result<Vec<MapRun>, Error> {
@@ -140,6 +143,44 @@ impl Stack {
     }
 }
 
+/// A state that an execution entered.
+struct Entered {
+    state: String,
+    at: DateTime<Utc>,
+}
+
+impl Entered {
+    fn of(event: &HistoryEvent) -> Option<Self> {
+        let state = event.state_entered_event_details()?.name().to_owned();
+        Some(Self { state, at: time(event.timestamp()) })
+    }
+}
+
+fn stage(map_runs: &[MapRun], entered: &[Entered]) -> Option<Stage> {
+    match map_runs.last() {
+        Some(going) if going.ended.is_none() => going.stage,
+        _ => entered.iter().find_map(|entered| Stage::of_state(&entered.state)),
+    }
+}
+
+/// Tells of each Map Run what was left out of it: what the next one works through, where the state between them is the
+/// one that leads back into the Map (`ExtractLeft`, and so on).
+fn count_left_out(map_runs: &mut [MapRun], entered: &[Entered]) {
+    let led_back: Vec<DateTime<Utc>> = entered
+        .iter()
+        .filter(|entered| LEADING_BACK.contains(&entered.state.as_str()))
+        .map(|entered| entered.at)
+        .collect();
+    for number in 1..map_runs.len() {
+        let (started, total) = (map_runs[number].started, map_runs[number].total);
+        let before = &mut map_runs[number - 1];
+        if led_back.iter().any(|at| (before.started..=started).contains(at)) {
+            before.left_out = total.min(before.succeeded);
+            before.succeeded -= before.left_out;
+        }
+    }
+}
+
 impl From<DescribeMapRunOutput> for MapRun {
     fn from(found: DescribeMapRunOutput) -> Self {
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
@@ -150,6 +191,7 @@ impl From<DescribeMapRunOutput> for MapRun {
             ended: found.stop_date().map(time),
             total: items.map_or(0, |items| count(items.total())),
             succeeded: items.map_or(0, |items| count(items.succeeded())),
+            left_out: 0,
             running: items.map_or(0, |items| count(items.running())),
             failed: items.map_or(0, |items| count(items.failed() + items.timed_out() + items.aborted())),
             map_run: found.map_run_arn,
@@ -191,6 +233,15 @@ pub(crate) fn time(moment: &primitives::DateTime) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_state_machine_has_the_states_that_lead_back_into_a_map() {
+        let machine: Value =
+            serde_json::from_str(include_str!("../../../statemachine/pipeline.asl.json")).expect("the definition");
+        for (state, map) in LEADING_BACK.into_iter().zip(["Extract", "Combine", "Project"]) {
+            assert_eq!(machine["States"][state]["Next"], map, "{state}");
+        }
+    }
 
     #[test]
     fn the_label_of_a_map_run_is_in_its_arn() {

@@ -41,8 +41,10 @@ pub fn name_of_store_error(error: &StoreError) -> ErrorName {
         StoreError::NotFound { .. } | StoreError::Changed { .. } | StoreError::AlreadyExists { .. } => {
             ErrorName::Inconsistent
         }
-        StoreError::Denied { .. } | StoreError::Full { .. } | StoreError::Invalid { .. } | StoreError::Other { .. } => {
-            ErrorName::BadInput
-        }
+        StoreError::Denied { .. }
+        | StoreError::Archived { .. }
+        | StoreError::Full { .. }
+        | StoreError::Invalid { .. }
+        | StoreError::Other { .. } => ErrorName::BadInput,
     }
 }

@@ -138,6 +138,7 @@ fn unreadable(item: &Item, error: &StoreError) -> Reject {
         // In a folder's listing only names that are not UTF-8 show this character.
         _ if item.id.contains(char::REPLACEMENT_CHARACTER) => "its name is not UTF-8; rename it",
         StoreError::Denied { .. } => "no permission to read it",
+        StoreError::Archived { .. } => "it is archived; restore it, or leave it out with `exclude`",
         StoreError::NotFound { .. } => BROKEN_LINK,
         StoreError::Invalid { .. } => "its name cannot be used as a key",
         _ => "the system could not read it",
@@ -149,8 +150,25 @@ fn unreadable(item: &Item, error: &StoreError) -> Reject {
 mod tests {
     use super::*;
     use pomona_store::LocalStore;
+    use pomona_store::testing::{FailingStore, Fault, Operation};
     use std::fs;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn an_archived_image_says_that_it_is_archived_and_the_others_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        ["a.jpg", "b.jpg"].into_iter().for_each(|name| fs::write(folder.path().join(name), name).unwrap());
+        let store = FailingStore::new(Arc::new(LocalStore::open(folder.path()).unwrap()));
+        let archived = Fault::Fail(|location, key| StoreError::Archived { location: location.into(), key: key.into() });
+        store.on(Operation::GetIfMatch, |key| key == "b.jpg", .., archived);
+        let files = Files::new(&store);
+        let listed = files.list(&Options::default(), &|| {}).await.unwrap();
+        let read = files.read(&listed.items.iter().collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(read[0].as_deref().unwrap(), b"a.jpg");
+        let reject = read[1].as_ref().unwrap_err();
+        assert_eq!(reject.reason, RejectReason::Unreadable);
+        assert!(reject.detail.contains("archived") && reject.detail.contains("`exclude`"), "{}", reject.detail);
+    }
 
     #[tokio::test]
     async fn each_item_is_read_or_says_why_not_whatever_stands_beside_it() {

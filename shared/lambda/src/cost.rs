@@ -150,9 +150,9 @@ async fn read_maps(
                 map.children += 1;
                 map.seconds += seconds;
                 map.slowest = map.slowest.max(seconds);
-                if stage == Stage::Extract {
+                if let Some(extracted) = extracted(&child).filter(|_| stage == Stage::Extract) {
                     new.shards += 1;
-                    new.images += computed(&child);
+                    new.images += extracted.computed;
                 }
             }
         }
@@ -167,10 +167,10 @@ fn is_of_ended_children(key: &str) -> bool {
     name.starts_with("SUCCEEDED_") || name.starts_with("FAILED_")
 }
 
-/// Images that an extraction computed; none where it failed or left its shard because of a change.
-fn computed(child: &Child) -> u64 {
-    let extracted = child.output.as_deref().and_then(|output| serde_json::from_str::<Extracted>(output).ok());
-    extracted.map_or(0, |extracted| extracted.computed)
+/// What an extraction came to; nothing where it failed, or left its shard out because of a change or because no Lambda
+/// was free: such a child ends well, and its output is the error.
+fn extracted(child: &Child) -> Option<Extracted> {
+    serde_json::from_str(child.output.as_deref()?).ok()
 }
 
 async fn read<T: DeserializeOwned>(output: &dyn Store, key: &str) -> Result<T, CostError> {
@@ -181,6 +181,33 @@ async fn read<T: DeserializeOwned>(output: &dyn Store, key: &str) -> Result<T, C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_store::testing::MemoryStore;
+    use serde_json::{Value, json};
+
+    fn child(output: Option<Value>) -> Value {
+        let output = output.map(|output| output.to_string());
+        json!({"StartDate": "2026-01-31T12:00:02.000Z", "StopDate": "2026-01-31T12:00:04.000Z", "Output": output})
+    }
+
+    /// Its child ends well, so that the others go on, and it comes again in the Map's next pass.
+    #[tokio::test]
+    async fn a_shard_that_was_left_out_was_not_extracted_though_its_child_took_its_time() {
+        let layout = RunLayout::new("20260131T120000Z-0123abcd");
+        let folder = layout.map(Stage::Extract);
+        let left_out = json!({"Error": "Lambda.TooManyRequestsException", "Cause": "Rate Exceeded."});
+        let done = |computed| child(Some(json!(Extracted { images: 9, computed, ..Extracted::default() })));
+        let first = json!([done(9), child(Some(left_out))]).to_string();
+        let objects = [
+            (format!("{folder}/a/SUCCEEDED_0.json"), first.into()),
+            (format!("{folder}/a/FAILED_0.json"), json!([child(None)]).to_string().into()),
+            (format!("{folder}/b/SUCCEEDED_0.json"), json!([done(7)]).to_string().into()),
+        ];
+        let output = MemoryStore::new("s3://out", objects.into_iter().collect());
+        let files = output.list("", &|_| true).await.unwrap();
+        let (maps, new) = read_maps(&output, &layout, &files).await.unwrap();
+        assert_eq!(new, New { shards: 2, images: 16 });
+        assert_eq!(maps, [MapSeconds { stage: Stage::Extract, children: 4, seconds: 8.0, slowest: 2.0 }]);
+    }
 
     fn read(variables: &[(&str, &str)]) -> Result<StackSettings, Error> {
         let variable =

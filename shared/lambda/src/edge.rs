@@ -13,7 +13,7 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use crate::error::Error;
-use crate::metrics::{Invocation, RunFigures, Work};
+use crate::metrics::{Invocation, RunFigures, Timed, Work};
 use crate::problems::{self, RunPlace};
 use crate::stores::Stores;
 use crate::trigger;
@@ -45,6 +45,11 @@ pub trait Answer: Serialize {
     /// The run that this invocation finished.
     fn run(&self) -> Option<&RunFigures> {
         None
+    }
+
+    /// Whether its duration and its cold start are worth a metric.
+    fn is_timed(&self) -> bool {
+        true
     }
 }
 
@@ -101,12 +106,13 @@ impl<F: Function> Edge<F> {
             function: &event.context.env_config.function_name,
             request_id: &event.context.request_id,
             run_id: run.as_ref().map(|run| &run.run_id),
-            is_cold_start,
-            duration: started.elapsed(),
+            timed: answer.is_timed().then(|| Timed { is_cold_start, duration: started.elapsed() }),
             work: answer.work(),
             run: answer.run(),
         };
-        println!("{}", invocation.line(Utc::now()));
+        if let Some(line) = invocation.line(Utc::now()) {
+            println!("{line}");
+        }
         Ok(json)
     }
 }

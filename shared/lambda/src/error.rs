@@ -2,6 +2,41 @@
 
 use pomona_run::ErrorName;
 
+/// Why none of the images that are there can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The role has no right to them.
+    NoRight,
+    /// It has no right to the key that they are encrypted with.
+    NoKey,
+    /// They lie in an archive.
+    Archive,
+}
+
+impl Obstacle {
+    fn outline(self) -> &'static str {
+        match self {
+            Self::NoRight => "no image can be read",
+            Self::NoKey => "no image can be read without its KMS key",
+            Self::Archive => "no image can be read: they are archived",
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::NoRight => {
+                "the roles of plan and list-batch need s3:GetObject there: see that the stack's InputBucketName and \
+                 InputPrefix hold the images, and that the bucket's own policy allows this account's roles"
+            }
+            Self::NoKey => {
+                "the roles of plan and list-batch need the KMS key that the images are encrypted with: name it to the \
+                 stack as InputBucketKmsKeyArn, and let the key's own policy allow this account's roles"
+            }
+            Self::Archive => "restore the images, or leave those that are archived out with `exclude`",
+        }
+    }
+}
+
 /// Why an event could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,6 +56,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// Options of the runs that start by themselves that no run could honour.
+    #[error("the stack's RunOptions cannot be used: {problem}")]
+    RunOptions {
+        /// The option, where it is one of ours.
+        option: Option<String>,
+        /// What is wrong with it; it may hold the option's value.
+        problem: String,
+    },
     /// A call of a service failed.
     #[error("{call} failed: {problem}")]
     Call {
@@ -30,19 +73,10 @@ pub enum Error {
         problem: String,
     },
     /// Of some images that were tried, spread over all, none may be read.
-    #[error(
-        "no image can be read: {problem}; {}",
-        if *needs_key {
-            "the roles of plan and list-batch need the KMS key that the images are encrypted with: name it to the \
-             stack as InputBucketKmsKeyArn, and let the key's own policy allow this account's roles"
-        } else {
-            "the roles of plan and list-batch need s3:GetObject there: see that the stack's InputBucketName and \
-             InputPrefix hold the images, and that the bucket's own policy allows this account's roles"
-        }
-    )]
+    #[error("no image can be read: {problem}; {}", obstacle.remedy())]
     NoImageReadable {
-        /// Whether it is the key that may not be used, and not the bucket.
-        needs_key: bool,
+        /// What stands in the way of the first of them.
+        obstacle: Obstacle,
         /// What S3 said of the first of them.
         problem: String,
     },
@@ -55,7 +89,9 @@ impl Error {
     /// The name that this error has for the state machine.
     pub fn name(&self) -> ErrorName {
         match self {
-            Self::Event { .. } | Self::Setting { .. } | Self::NoImageReadable { .. } => ErrorName::BadInput,
+            Self::Event { .. } | Self::Setting { .. } | Self::RunOptions { .. } | Self::NoImageReadable { .. } => {
+                ErrorName::BadInput
+            }
             Self::Call { .. } => ErrorName::Retryable,
             Self::Stage(error) => error.name(),
         }
@@ -66,10 +102,15 @@ impl Error {
         match self {
             Self::Event { subject, .. } => format!("{subject} cannot be used"),
             Self::Setting { name, .. } => format!("the function's environment variable {name} cannot be used"),
+            Self::RunOptions { option: Some(option), .. } => {
+                format!("the stack's RunOptions cannot be used: its option `{option}` has a value that it cannot have")
+            }
+            Self::RunOptions { option: None, .. } => {
+                "the stack's RunOptions cannot be used: it holds what is no option, or is no JSON".to_owned()
+            }
             // What a service says of a call that takes no image.
             Self::Call { .. } => self.to_string(),
-            Self::NoImageReadable { needs_key: true, .. } => "no image can be read without its KMS key".to_owned(),
-            Self::NoImageReadable { .. } => "no image can be read".to_owned(),
+            Self::NoImageReadable { obstacle, .. } => obstacle.outline().to_owned(),
             Self::Stage(_) => "the stage failed".to_owned(),
         }
     }
@@ -132,7 +173,8 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
     let cases = vec![
         ("Pomona.BadInput", Error::Event { subject: "the event", problem: text() }),
         ("Pomona.BadInput", Error::setting("POMONA_MODEL", text())),
-        ("Pomona.BadInput", Error::NoImageReadable { needs_key: true, problem: text() }),
+        ("Pomona.BadInput", Error::RunOptions { option: None, problem: text() }),
+        ("Pomona.BadInput", Error::NoImageReadable { obstacle: Obstacle::NoKey, problem: text() }),
         ("Pomona.Retryable", Error::call("sqs:SendMessage", std::io::Error::other("no answer"))),
         ("Pomona.BadInput", RunError::option("limit", text()).into()),
         ("Pomona.BadInput", RunError::Location(NoLocation(text())).into()),
@@ -140,6 +182,7 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
         ("Pomona.RegionNotAllowed", RunError::RegionNotAllowed { region: text(), allowed: text() }.into()),
         ("Pomona.Retryable", StoreError::Transient { location: text(), key: text(), reason: text() }.into()),
         ("Pomona.BadInput", StoreError::Denied { location: text(), key: text(), reason: text() }.into()),
+        ("Pomona.BadInput", StoreError::Archived { location: text(), key: text() }.into()),
         ("Pomona.BadInput", StoreError::Full { location: text(), key: text() }.into()),
         ("Pomona.BadInput", StoreError::Invalid { subject: text(), reason: text() }.into()),
         (

@@ -43,22 +43,45 @@ impl RunFigures {
 /// Name, unit and value of a metric.
 type Measure = (&'static str, &'static str, Value);
 
+/// How an invocation went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timed {
+    pub(crate) is_cold_start: bool,
+    pub(crate) duration: Duration,
+}
+
+impl Timed {
+    fn milliseconds(self) -> f64 {
+        self.duration.as_secs_f64() * 1e3
+    }
+
+    fn measures(self) -> [Measure; 2] {
+        [
+            ("duration", "Milliseconds", self.milliseconds().into()),
+            ("cold_start", "Count", u8::from(self.is_cold_start).into()),
+        ]
+    }
+}
+
 /// One finished invocation.
 #[derive(Debug)]
 pub(crate) struct Invocation<'a> {
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
     pub(crate) run_id: Option<&'a RunId>,
-    pub(crate) is_cold_start: bool,
-    pub(crate) duration: Duration,
+    /// How it went, where that is worth a metric: each is paid for every hour in which it is written.
+    pub(crate) timed: Option<Timed>,
     pub(crate) work: Work,
     pub(crate) run: Option<&'a RunFigures>,
 }
 
 impl Invocation<'_> {
-    /// The line that tells CloudWatch; the dimension is the function's name.
-    pub(crate) fn line(&self, now: DateTime<Utc>) -> Value {
+    /// The line that tells CloudWatch, where there is something to tell; the dimension is the function's name.
+    pub(crate) fn line(&self, now: DateTime<Utc>) -> Option<Value> {
         let measures = self.measures();
+        if measures.is_empty() {
+            return None;
+        }
         let metrics: Vec<Value> = measures.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         let mut line = Map::new();
         line.insert(
@@ -72,15 +95,11 @@ impl Invocation<'_> {
         line.insert("request_id".to_owned(), self.request_id.into());
         line.extend(self.run_id.map(|run_id| ("run_id".to_owned(), run_id.as_str().into())));
         line.extend(measures.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
-        line.into()
+        Some(line.into())
     }
 
     fn measures(&self) -> Vec<Measure> {
-        let milliseconds = self.duration.as_secs_f64() * 1e3;
-        let mut measures = vec![
-            ("duration", "Milliseconds", milliseconds.into()),
-            ("cold_start", "Count", u8::from(self.is_cold_start).into()),
-        ];
+        let mut measures: Vec<Measure> = self.timed.into_iter().flat_map(Timed::measures).collect();
         let Work { images, rejects, bytes, running_minutes } = self.work;
         let counts = [
             ("images", "Count", images),
@@ -89,8 +108,8 @@ impl Invocation<'_> {
             ("running_minutes", "None", running_minutes),
         ];
         measures.extend(counts.into_iter().filter_map(|(name, unit, count)| Some((name, unit, count?.into()))));
-        if let Some(images) = images.filter(|&images| images > 0) {
-            measures.push(("ms_per_image", "Milliseconds", (milliseconds / images as f64).into()));
+        if let (Some(timed), Some(images)) = (self.timed, images.filter(|&images| images > 0)) {
+            measures.push(("ms_per_image", "Milliseconds", (timed.milliseconds() / images as f64).into()));
         }
         measures.extend(self.run.into_iter().flat_map(RunFigures::measures));
         measures
@@ -106,6 +125,7 @@ mod tests {
     use crate::project_map::Projected;
     use crate::reduce::ReduceAnswer;
     use crate::report::Reported;
+    use crate::trigger::Outcome;
     use pomona_cost::watching::RUN_METRICS;
     use pomona_run::stage::Stage;
     use pomona_stages::extract::Extracted;
@@ -115,16 +135,14 @@ mod tests {
     }
 
     fn line_of_run(work: Work, run: Option<&RunFigures>) -> Value {
+        let timed = Timed { is_cold_start: true, duration: Duration::from_millis(500) };
+        line_of(Some(timed), work, run).unwrap()
+    }
+
+    fn line_of(timed: Option<Timed>, work: Work, run: Option<&RunFigures>) -> Option<Value> {
         let run_id = "20260131T120000Z-0123abcd".parse().unwrap();
-        let invocation = Invocation {
-            function: "pomona-list-batch",
-            request_id: "1-2",
-            run_id: Some(&run_id),
-            is_cold_start: true,
-            duration: Duration::from_millis(500),
-            work,
-            run,
-        };
+        let invocation =
+            Invocation { function: "pomona-list-batch", request_id: "1-2", run_id: Some(&run_id), timed, work, run };
         invocation.line(DateTime::from_timestamp_millis(1_700_000_000_123).unwrap())
     }
 
@@ -164,6 +182,23 @@ mod tests {
         let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
         assert_eq!(metrics.len(), 2);
         assert!(metrics.iter().all(|metric| line[metric["Name"].as_str().unwrap()].is_number()));
+    }
+
+    /// A clock asks every quarter of an hour, and a metric is paid for each hour in which it is written.
+    #[test]
+    fn a_look_for_runs_writes_no_metric_but_for_how_long_one_has_been_going() {
+        let of_a_look = |running_minutes| {
+            let watched = Outcome::Watched { running_minutes };
+            assert!(!watched.is_timed() && Outcome::Postponed.is_timed());
+            line_of(None, watched.work(), watched.run())
+        };
+        assert_eq!(of_a_look(None), None);
+        let line = of_a_look(Some(121)).unwrap();
+        let expected = json!([{"Name": "running_minutes", "Unit": "None"}]);
+        assert_eq!(
+            (&line["_aws"]["CloudWatchMetrics"][0]["Metrics"], &line["running_minutes"]),
+            (&expected, &json!(121))
+        );
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl Function for Planner {
             }
             Event::Check(request) => Ok(PlanAnswer::Checked(check(&self.stores, &request).await?)),
             Event::Diagnose(request) => {
-                let diagnosis = Box::pin(diagnose(&self.stores, self.input.as_ref(), &request)).await;
+                let diagnosis =
+                    Box::pin(diagnose(&self.stores, self.input.as_ref(), self.output.as_ref(), &request)).await;
                 Ok(PlanAnswer::Diagnosed(diagnosis))
             }
         }

@@ -10,7 +10,7 @@ use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::layout::RunLayout;
 use pomona_store::{Error as StoreError, Store};
 
-use crate::error::Error;
+use crate::error::{Error, Obstacle};
 
 /// Images that are tried, at least where there are so many: spread over all shards, and in them over their images.
 const PROBES: usize = 5;
@@ -27,42 +27,49 @@ pub(crate) async fn probe(input: &dyn Store, output: &dyn Store, plan: &Plan) ->
     let tried = spread(shards.len(), PROBES);
     let of_each = PROBES.div_ceil(tried.len().max(1));
     let probes = tried.into_iter().map(|number| probe_shard(input, output, &shards[number], of_each));
-    let mut denied = Vec::new();
+    let mut first = None;
     for probe in join_all(probes).await {
         match probe? {
-            Some(error) => denied.push(error),
+            Some(unreadable) => first = first.or(Some(unreadable)),
             None => return Ok(()),
         }
     }
-    match denied.first() {
-        Some(first) => Err(Error::NoImageReadable { needs_key: is_about_key(first), problem: first.to_string() }),
+    match first {
+        Some((obstacle, error)) => Err(Error::NoImageReadable { obstacle, problem: error.to_string() }),
         None => Ok(()),
     }
 }
 
-/// Why none of `count` images of the shard may be read; nothing where one may, or where the trouble is its own.
+/// Why none of `count` images of the shard can be read; nothing where one can, or where the trouble is its own.
 async fn probe_shard(
     input: &dyn Store,
     output: &dyn Store,
     shard: &Shard,
     count: usize,
-) -> Result<Option<StoreError>, Error> {
+) -> Result<Option<(Obstacle, StoreError)>, Error> {
     let key = RunLayout::new(shard.run_id.as_str()).listing(shard.shard);
     let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
-    let mut denied = None;
+    let mut unreadable = None;
     for number in spread(rows.len(), count) {
-        match input.get_start(&rows[number].item.id, BYTES).await {
-            Err(error @ StoreError::Denied { .. }) => denied = Some(error),
-            Err(error) if error.is_retryable() => return Err(error.into()),
-            _ => return Ok(None),
+        let Err(error) = input.get_start(&rows[number].item.id, BYTES).await else { return Ok(None) };
+        match obstacle(&error) {
+            Some(obstacle) => unreadable = Some((obstacle, error)),
+            None if error.is_retryable() => return Err(error.into()),
+            None => return Ok(None),
         }
     }
-    Ok(denied)
+    Ok(unreadable)
 }
 
-/// S3 names what KMS refused: `kms:Decrypt`, or one of its errors, `KMS.DisabledException` for instance.
-pub(crate) fn is_about_key(error: &StoreError) -> bool {
-    matches!(error, StoreError::Denied { reason, .. } if reason.to_lowercase().contains("kms"))
+/// What stands in the way, where it may do so of many images. S3 names what KMS refused: `kms:Decrypt`, or one of its
+/// errors, `KMS.DisabledException` for instance.
+pub(crate) fn obstacle(error: &StoreError) -> Option<Obstacle> {
+    match error {
+        StoreError::Denied { reason, .. } if reason.to_lowercase().contains("kms") => Some(Obstacle::NoKey),
+        StoreError::Denied { .. } => Some(Obstacle::NoRight),
+        StoreError::Archived { .. } => Some(Obstacle::Archive),
+        _ => None,
+    }
 }
 
 /// `wanted` numbers below `count`, evenly spread, the first and the last among them; all where there are fewer.
@@ -86,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kms_refuses_is_told_from_what_s3_does() {
+    fn what_kms_refuses_is_told_from_what_s3_does_and_from_what_is_archived() {
         let denied =
             |reason: &str| StoreError::Denied { location: "s3://b".into(), key: "a.jpg".into(), reason: reason.into() };
         for reason in [
@@ -94,8 +101,12 @@ mod tests {
              this ciphertext",
             "KMS.DisabledException: the key is disabled",
         ] {
-            assert!(is_about_key(&denied(reason)), "{reason}");
+            assert_eq!(obstacle(&denied(reason)), Some(Obstacle::NoKey), "{reason}");
         }
-        assert!(!is_about_key(&denied("Access Denied")));
+        assert_eq!(obstacle(&denied("Access Denied")), Some(Obstacle::NoRight));
+        let archived = StoreError::Archived { location: "s3://b".into(), key: "a.jpg".into() };
+        assert_eq!(obstacle(&archived), Some(Obstacle::Archive));
+        let gone = StoreError::NotFound { location: "s3://b".into(), key: "a.jpg".into() };
+        assert_eq!(obstacle(&gone), None);
     }
 }

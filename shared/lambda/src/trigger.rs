@@ -18,6 +18,7 @@
 mod bucket_switch;
 mod follow_up;
 mod messages;
+mod options;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,6 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_run::Options;
 use pomona_store::sdk_config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,6 +111,11 @@ impl Answer for Outcome {
         let Self::Watched { running_minutes } = self else { return Work::default() };
         Work { running_minutes: *running_minutes, ..Work::default() }
     }
+
+    /// A clock asks all day, so that its looks would be paid for every hour of the month.
+    fn is_timed(&self) -> bool {
+        !matches!(self, Self::Watched { .. })
+    }
 }
 
 impl Trigger {
@@ -176,7 +181,7 @@ impl Trigger {
     /// input before the latest upload.
     fn request(&self, now: DateTime<Utc>) -> Result<Value, Error> {
         let Dataset { input, output, options } = &self.dataset;
-        let options = usable_options(options)?;
+        let options = options::usable(options)?;
         Ok(json!({"input": input, "output": output, "options": options, "requested": now}))
     }
 }
@@ -187,7 +192,7 @@ impl Function for Trigger {
     async fn handle(&self, event: Value) -> Result<Outcome, Error> {
         if event.get("RequestType").is_some() {
             let request = parse("the request of CloudFormation", event)?;
-            let settings = usable_options(&self.dataset.options).map(drop);
+            let settings = options::usable(&self.dataset.options).map(drop);
             bucket_switch::answer(self.buckets.as_ref(), request, settings).await?;
             return Ok(Outcome::Answered);
         }
@@ -217,13 +222,4 @@ pub(crate) async fn answer_without_function(event: &Value, reason: &str) {
 
 fn needed<T: Clone>(name: &'static str, setting: &Option<T>) -> Result<T, Error> {
     setting.clone().ok_or_else(|| Error::setting(name, "it is not set"))
-}
-
-/// The options, if they are some: better refused now than by every run.
-fn usable_options(options: &str) -> Result<Value, Error> {
-    let no_json = |error| Error::setting("POMONA_RUN_OPTIONS", format!("no JSON: {error}"));
-    let options: Value = serde_json::from_str(options).map_err(no_json)?;
-    let parsed: Options = parse("the function's environment variable POMONA_RUN_OPTIONS", options.clone())?;
-    parsed.validate()?;
-    Ok(options)
 }

@@ -21,13 +21,13 @@ use pomona_lambda::project_map::ProjectMap;
 use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::sweep::Sweep;
-use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
+use pomona_lambda::{BucketLocation, Error, Function, Obstacle, StackSettings, Stores};
 use pomona_run::{Options, pace};
 use pomona_stages::compute::ComputePool;
 use pomona_stages::lock::{Holders, NoOtherHolders, UnknownHolders};
 use pomona_stages::recipe;
 use pomona_store::testing::{FailingStore, Fault, Operation};
-use pomona_store::{LocalStore, Store};
+use pomona_store::{Error as StoreError, LocalStore, Store};
 use serde_json::{Value, json};
 
 const INPUT: &str = "s3://images/fruits";
@@ -398,12 +398,12 @@ async fn another_execution_is_busy_while_the_first_one_is_going_and_not_after() 
 }
 
 #[tokio::test]
-async fn images_that_nobody_may_read_fail_the_plan_and_one_that_may_be_read_is_enough() {
+async fn images_that_nobody_can_read_fail_the_plan_and_one_that_may_be_read_is_enough() {
     let cloud = Cloud::with_images(40);
-    let plan_over = |is_denied: fn(&str) -> bool| {
+    let plan_over = |is_denied: fn(&str) -> bool, fault: Fault| {
         let input =
             FailingStore::new(LocalStore::open(cloud.input()).map(|store| Arc::new(store) as Arc<dyn Store>).unwrap());
-        input.on(Operation::Get, is_denied, .., Fault::denied());
+        input.on(Operation::Get, is_denied, .., fault);
         let input: Arc<dyn Store> = Arc::new(input);
         let output: Arc<dyn Store> = Arc::new(LocalStore::create(cloud.output()).unwrap());
         let at = |location: &str| location.parse::<BucketLocation>().unwrap();
@@ -411,11 +411,16 @@ async fn images_that_nobody_may_read_fail_the_plan_and_one_that_may_be_read_is_e
         Planner { stores, ..cloud.plan(Box::new(NoOtherHolders)) }
     };
     let request = json!({"options": {"shard_size": 1}});
-    let error = ask_for_plan(&plan_over(|_| true), "e", request.clone()).await.unwrap_err();
-    assert!(matches!(error, Error::NoImageReadable { needs_key: false, .. }), "{error}");
+    let error = ask_for_plan(&plan_over(|_| true, Fault::denied()), "e", request.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::NoImageReadable { obstacle: Obstacle::NoRight, .. }), "{error}");
     assert!(error.to_string().contains("s3:GetObject") && error.name().as_str() == "Pomona.BadInput", "{error}");
     assert!(!cloud.is_locked());
-    ask_for_plan(&plan_over(|key| key.starts_with("class 0/")), "e", request).await.unwrap();
+    let archived = Fault::Fail(|location, key| StoreError::Archived { location: location.into(), key: key.into() });
+    let error = ask_for_plan(&plan_over(|_| true, archived), "e", request.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::NoImageReadable { obstacle: Obstacle::Archive, .. }), "{error}");
+    assert!(error.to_string().contains("`exclude`") && !error.to_string().contains("s3:GetObject"), "{error}");
+    let some = plan_over(|key| key.starts_with("class 0/"), Fault::denied());
+    ask_for_plan(&some, "e", request).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ pub struct Diagnosis {
     pub architecture: String,
     /// The stack's own input, and the first image in it.
     pub input: Reach,
+    /// The stack's own output, and a small file that was written there, read and deleted.
+    pub output: Reach,
     /// Step Functions, which says whether the holder of a lock has ended.
     pub states: Reach,
 }
@@ -27,6 +29,8 @@ pub enum Reach {
     Denied,
     /// It lacks the right to use a KMS key.
     NeedsKey,
+    /// It lies in an archive.
+    Archived,
     /// Nobody answered.
     Unreachable,
 }

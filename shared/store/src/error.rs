@@ -37,6 +37,14 @@ pub enum Error {
         /// What stands in the way and how to mend it.
         reason: String,
     },
+    /// The object is there, but in an archive, where nobody can read it.
+    #[error("{key:?} in {location} is archived; restore it first")]
+    Archived {
+        /// The store.
+        location: String,
+        /// The object.
+        key: String,
+    },
     /// Throttling, a timeout or a server's fault: the same call can succeed later.
     #[error("{location} did not serve {key:?}: {reason}; try again later")]
     Transient {

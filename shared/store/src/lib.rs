@@ -116,7 +116,8 @@ pub type Keep<'a> = dyn Fn(Entry<'_>) -> bool + Send + Sync + 'a;
 
 /// A flat map from keys to bytes.
 ///
-/// Every operation can also fail with [`Error::Denied`], [`Error::Transient`] and [`Error::Other`].
+/// Every operation can also fail with [`Error::Denied`], [`Error::Transient`] and [`Error::Other`], and a reading one
+/// with [`Error::Archived`].
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// What this store was opened as, for messages.

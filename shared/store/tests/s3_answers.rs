@@ -112,7 +112,7 @@ async fn a_write_that_meets_another_is_tried_again() {
 
 #[tokio::test]
 async fn an_object_that_cannot_be_read_is_denied() {
-    for (status, code) in [(403, "AccessDenied"), (403, "InvalidObjectState"), (400, "KMS.DisabledException")] {
+    for (status, code) in [(403, "AccessDenied"), (400, "KMS.DisabledException")] {
         let (store, server) = store(vec![error(status, code)]);
         let error = store.get_if_match("k", "e").await.expect_err("denied");
         assert!(matches!(error, Error::Denied { .. }) && error.to_string().contains(code), "{error:?}");
@@ -120,6 +120,15 @@ async fn an_object_that_cannot_be_read_is_denied() {
     }
     let (store, server) = store(vec![Answer::Full(403, "", String::new())]);
     assert!(matches!(store.exists("k").await, Err(Error::Denied { .. })));
+    server.join().expect("requests");
+}
+
+#[tokio::test]
+async fn an_object_in_an_archive_is_said_to_be_there() {
+    let (store, server) = store(vec![error(403, "InvalidObjectState")]);
+    let error = store.get_start("old.jpg", 16).await.expect_err("archived");
+    assert!(matches!(&error, Error::Archived { key, .. } if key == "old.jpg"), "{error:?}");
+    assert!(error.to_string().contains("restore it"), "{error}");
     server.join().expect("requests");
 }
 

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use pomona_run::stage::Stage;
 use serde_json::{Value, json};
 
-use super::executions::{EXECUTION, deployed, execution, history, map_runs, stack};
+use super::executions::{EXECUTION, deployed, execution, executions, history, map_runs, stack};
 use super::server::Aws;
 use crate::{Error, NotRedrivable, Redriven, State};
 
@@ -19,6 +19,7 @@ fn ended(status: &str, ago: TimeDelta, history: Value) -> Aws {
         .answer("DescribeExecution", execution(status, ended))
         .answer("ListMapRuns", map_runs(&[]))
         .answer("GetExecutionHistory", history)
+        .answer("ListExecutions", executions(&[]))
         .answer("RedriveExecution", json!({"redriveDate": now()}))
 }
 
@@ -72,6 +73,25 @@ async fn what_cannot_go_on_is_refused_before_anything_is_asked_for() {
     }
 }
 
+/// Behind its plan a run does not take the output's lock again.
+#[tokio::test]
+async fn nothing_goes_on_beside_a_run_that_is_going() {
+    let failed = json!({"stopDate": now(), "error": "States.Timeout"});
+    let aws = deployed()
+        .answer("DescribeExecution", execution("FAILED", failed))
+        .answer("ListMapRuns", map_runs(&[]))
+        .answer("GetExecutionHistory", history(&["Plan", "Reduce"]))
+        .answer("ListExecutions", executions(&["tuesday"]))
+        .answer("RedriveExecution", json!({"redriveDate": now()}));
+    let error = redrive(&aws).await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("pomona watch tuesday") && message.contains("pomona stop tuesday"), "{message}");
+    let expected = NotRedrivable::Beside { other: "tuesday".to_owned() };
+    assert!(matches!(error, Error::NotRedrivable { reason, .. } if reason == expected), "{message}");
+    assert_eq!(aws.asked("ListExecutions")[0].body["statusFilter"], "RUNNING");
+    assert!(aws.asked("RedriveExecution").is_empty());
+}
+
 #[tokio::test]
 async fn a_reason_of_aws_is_told() {
     let failed = json!({"stopDate": now(), "error": "States.Timeout"});
@@ -79,6 +99,7 @@ async fn a_reason_of_aws_is_told() {
         .answer("DescribeExecution", execution("FAILED", failed))
         .answer("ListMapRuns", map_runs(&[]))
         .answer("GetExecutionHistory", history(&["Reduce"]))
+        .answer("ListExecutions", executions(&[]))
         .refuse("RedriveExecution", "ExecutionNotRedrivable");
     let error = redrive(&aws).await.unwrap_err();
     assert!(matches!(&error, Error::NotRedrivable { reason: NotRedrivable::Refused { .. }, .. }), "{error}");

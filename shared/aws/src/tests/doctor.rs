@@ -48,9 +48,10 @@ fn ready(concurrency: u64) -> Aws {
 const INVOCATION: &str = "/2015-03-31/functions/pomona-plan/invocations";
 
 /// The same, and plan answers.
-fn answering(input: &str, states: &str) -> Aws {
+fn answering(input: &str, output: &str, states: &str) -> Aws {
     let version = env!("CARGO_PKG_VERSION");
-    let answer = json!({"version": version, "architecture": "aarch64", "input": input, "states": states});
+    let answer =
+        json!({"version": version, "architecture": "aarch64", "input": input, "output": output, "states": states});
     ready(1000).answer(INVOCATION, answer)
 }
 
@@ -64,11 +65,13 @@ fn verdicts(findings: &[Finding]) -> Vec<(&str, Verdict)> {
 
 #[tokio::test]
 async fn everything_is_looked_at() {
-    let aws = answering("reached", "reached");
+    let aws = answering("reached", "reached", "reached");
     let found = findings(&aws).await;
+    let of_plan = ["lambdas", "images", "output", "network"];
     let subjects =
-        ["region", "credentials", "stack", "concurrency", "memory", "encryption", "lambdas", "images", "network"];
-    assert_eq!(verdicts(&found), subjects.map(|subject| (subject, Verdict::Good)), "{found:#?}");
+        [&["region", "credentials", "stack", "concurrency", "memory", "encryption"][..], &of_plan[..]].concat();
+    let subjects: Vec<_> = subjects.into_iter().map(|subject| (subject, Verdict::Good)).collect();
+    assert_eq!(verdicts(&found), subjects, "{found:#?}");
     let parts = ["eu-west-3", "user/ada", MACHINE, "1000 of 1000", "list-batch has 1769 MB", "images", "aarch64"];
     for (finding, part) in found.iter().zip(parts) {
         assert!(finding.found.contains(part), "{finding:?}");
@@ -90,13 +93,17 @@ async fn fewer_lambdas_than_the_stack_works_on_at_once_are_bad_and_the_right_num
 
 #[tokio::test]
 async fn what_plan_cannot_reach_or_may_not_read_is_bad_and_says_what_to_give_it() {
-    for (input, states, bad, part) in [
-        ("denied", "reached", "images", "InputBucketName"),
-        ("needs_key", "reached", "images", "InputBucketKmsKeyArn"),
-        ("unreachable", "reached", "images", "endpoints"),
-        ("empty", "unreachable", "network", "endpoints"),
+    for ([input, output, states], bad, part) in [
+        (["denied", "reached", "reached"], "images", "InputBucketName"),
+        (["needs_key", "reached", "reached"], "images", "InputBucketKmsKeyArn"),
+        (["archived", "reached", "reached"], "images", "restore it"),
+        (["unreachable", "reached", "reached"], "images", "endpoints"),
+        (["reached", "denied", "reached"], "output", "OutputBucketName"),
+        (["reached", "needs_key", "reached"], "output", "OutputBucketKmsKeyArn"),
+        (["reached", "unreachable", "reached"], "output", "endpoints"),
+        (["empty", "empty", "unreachable"], "network", "endpoints"),
     ] {
-        let found = findings(&answering(input, states)).await;
+        let found = findings(&answering(input, output, states)).await;
         let bad_ones: Vec<_> = found.iter().filter(|finding| finding.verdict == Verdict::Bad).collect();
         assert_eq!(bad_ones.len(), 1, "{found:#?}");
         assert_eq!(bad_ones[0].subject, bad);

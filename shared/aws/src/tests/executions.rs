@@ -44,6 +44,15 @@ pub(super) fn execution(status: &str, more: Value) -> Value {
     answer
 }
 
+/// What ListExecutions answers where executions with these names are going.
+pub(super) fn executions(names: &[&str]) -> Value {
+    let item = |name: &&str| {
+        let arn = EXECUTION.replace(":monday", &format!(":{name}"));
+        json!({"executionArn": arn, "stateMachineArn": MACHINE, "name": name, "status": "RUNNING", "startDate": NOON})
+    };
+    json!({"executions": names.iter().map(item).collect::<Vec<_>>()})
+}
+
 /// What GetExecutionHistory answers, newest first, when these states were entered.
 pub(super) fn history(states: &[&str]) -> Value {
     let event = |(id, name): (usize, &&str)| json!({"id": id + 1, "timestamp": NOON, "type": "TaskStateEntered", "stateEnteredEventDetails": {"name": name}});
@@ -116,10 +125,7 @@ async fn an_execution_is_started_with_the_documented_input_and_a_name_of_its_own
 
 #[tokio::test]
 async fn the_newest_execution_is_meant_unless_one_is_named() {
-    let newest = json!({"executions": [{
-        "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "monday", "status": "RUNNING", "startDate": NOON,
-    }]});
-    let stack = stack(&deployed().answer("ListExecutions", newest)).await;
+    let stack = stack(&deployed().answer("ListExecutions", executions(&["monday"]))).await;
     assert_eq!(stack.execution(None).await.unwrap(), EXECUTION);
     assert_eq!(stack.execution(Some("monday")).await.unwrap(), EXECUTION);
     assert_eq!(stack.execution(Some("arn:aws:states:x")).await.unwrap(), "arn:aws:states:x");
@@ -127,7 +133,7 @@ async fn the_newest_execution_is_meant_unless_one_is_named() {
 
 #[tokio::test]
 async fn a_stack_that_never_ran_says_so() {
-    let stack = stack(&deployed().answer("ListExecutions", json!({"executions": []}))).await;
+    let stack = stack(&deployed().answer("ListExecutions", executions(&[]))).await;
     let error = stack.execution(None).await.unwrap_err();
     assert!(matches!(error, Error::NoExecutions { .. }) && error.to_string().contains("pomona start"), "{error}");
 }
@@ -136,6 +142,7 @@ async fn a_stack_that_never_ran_says_so() {
 async fn a_running_execution_has_a_stage_and_counts() {
     let aws = deployed()
         .answer("DescribeExecution", execution("RUNNING", json!({})))
+        .answer("GetExecutionHistory", history(&["Start", "Plan", "Extract"]))
         .answer("ListMapRuns", map_runs(&["Extract"]))
         .answer("DescribeMapRun", map_run("Extract", 60.0, [70, 20, 34, 3, 1]));
     let status = status(aws).await;
@@ -151,6 +158,7 @@ async fn a_running_execution_has_a_stage_and_counts() {
         ended: None,
         total: 128,
         succeeded: 34,
+        left_out: 0,
         running: 20,
         failed: 4,
     };
@@ -161,6 +169,7 @@ async fn a_running_execution_has_a_stage_and_counts() {
 async fn map_runs_stand_in_the_order_in_which_they_began() {
     let aws = deployed()
         .answer("DescribeExecution", execution("RUNNING", json!({})))
+        .answer("GetExecutionHistory", history(&["Plan", "Extract", "Project"]))
         .answer("ListMapRuns", map_runs(&["Project", "Extract"]))
         .answer("DescribeMapRun", map_run("Project", 90.0, [1, 0, 0, 0, 0]))
         .answer("DescribeMapRun", map_run("Extract", 60.0, [0, 0, 1, 0, 0]));
@@ -168,6 +177,26 @@ async fn map_runs_stand_in_the_order_in_which_they_began() {
     let stages: Vec<_> = status.map_runs.iter().map(|map_run| map_run.stage).collect();
     assert_eq!(stages, [Some(Stage::Extract), Some(Stage::Project)]);
     assert_eq!(status.stage, Some(Stage::Project));
+}
+
+/// A child that found no Lambda ends well, so that the others go on.
+#[tokio::test]
+async fn what_a_map_run_left_out_for_the_next_one_was_not_done() {
+    for (between, counts) in [("ExtractLeft", [(8, 2), (1, 0)]), ("Replan", [(10, 0), (1, 0)])] {
+        let mut first = map_run("Extract", 60.0, [0, 0, 10, 0, 0]);
+        first["stopDate"] = json!(NOON + 70.0);
+        let entered = |(id, name, seconds): (usize, &str, f64)| json!({"id": id, "timestamp": NOON + seconds, "type": "PassStateEntered", "stateEnteredEventDetails": {"name": name}});
+        let events =
+            [(4, "Extract", 81.0), (3, between, 80.0), (2, "CheckParts", 71.0), (1, "Extract", 59.0)].map(entered);
+        let aws = deployed()
+            .answer("DescribeExecution", execution("RUNNING", json!({})))
+            .answer("GetExecutionHistory", json!({"events": events}))
+            .answer("ListMapRuns", map_runs(&["Extract", "Extract"]))
+            .answer("DescribeMapRun", first)
+            .answer("DescribeMapRun", map_run("Extract", 82.0, [1, 0, 1, 0, 0]));
+        let found: Vec<_> = status(aws).await.map_runs.iter().map(|run| (run.succeeded, run.left_out)).collect();
+        assert_eq!(found, counts, "{between}");
+    }
 }
 
 #[tokio::test]

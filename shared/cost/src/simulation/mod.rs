@@ -98,7 +98,7 @@ pub fn simulate_new(workload: &Workload, new: New) -> Result<Simulation, Error> 
     for work in work::of(workload, new) {
         stages.push(stage_run(workload, &work, &mut flags));
     }
-    let states = States::of(workload, new);
+    let states = States::of(workload, new, &stages);
     let memory_mb = [work::plan_mb(workload), work::list_batch_mb(workload), work::reduce_mb(workload)];
     flags.extend(flags_of(workload, &stages, memory_mb, states.events()));
     Ok(Simulation {
@@ -213,9 +213,7 @@ pub(crate) fn usage(workload: &Workload, new: New, stages: &[StageRun], stored: 
     // Step Functions itself reads each Map's list and writes its results and their manifest.
     let of_maps = Requests { gets: maps.len() as u64, puts: 2 * maps.len() as u64, lists: 0 };
     let requests = stages.iter().fold(of_maps, |sum, stage| sum.plus(stage.requests));
-    // The Map, its check, a choice, and the pass that leads back.
-    let again: u64 = maps.iter().map(|map| 4 * u64::from(map.passes - 1)).sum();
-    let states = States::of(workload, new).count() + again;
+    let states = States::of(workload, new, stages).count();
     let (transitions, express_requests, express_gb_seconds) = match workload.children {
         Children::Standard => (states + children, 0, 0.0),
         Children::Express => (states, children, maps.iter().map(|map| express_gb_seconds(map)).sum()),
@@ -268,9 +266,9 @@ struct States {
 }
 
 impl States {
-    fn of(workload: &Workload, new: New) -> Self {
-        // Start, IsAnyPartMissing, IsCombiningNeeded, IsFitted, AllShards, IsProjectDone; Plan, Reduce, CheckTables, Report;
-        // Project.
+    fn of(workload: &Workload, new: New, stages: &[StageRun]) -> Self {
+        // Start, IsAnyPartMissing, IsCombiningNeeded, IsFitted, AllShards, IsProjectDone; Plan, Reduce, CheckTables,
+        // Report; Project.
         let mut states = Self { passes_and_choices: 6, tasks: 4, maps: 1 };
         if new.shards > 0 {
             // AllMissing, IsExtractDone; CheckParts; Extract.
@@ -293,6 +291,11 @@ impl States {
             states.tasks += levels;
             states.maps += levels;
         }
+        // A Map that is entered again: the Map, its check, a choice, and the pass that leads back.
+        let again: u64 = stages.iter().map(|stage| u64::from(stage.passes - 1)).sum();
+        states.passes_and_choices += 2 * again;
+        states.tasks += again;
+        states.maps += again;
         states
     }
 

@@ -88,7 +88,8 @@ struct Properties {
 }
 
 /// Does what CloudFormation asks and tells it how that went; the stack waits for it. With `settings` that no run could
-/// honour nothing is switched on, and the stack is told why; a rollback of that deletes, which always succeeds.
+/// honour nothing is switched on, and the stack is told why, as far as may be told anywhere: its events keep the reason. A
+/// rollback of that deletes, which always succeeds.
 pub(super) async fn answer(
     buckets: &dyn Buckets,
     request: ResourceRequest,
@@ -101,7 +102,7 @@ pub(super) async fn answer(
             buckets.switch_on(&request.resource_properties.bucket).await
         }
     };
-    let reason = done.err().map(|error| error.to_string());
+    let reason = done.err().map(|error| error.outline());
     send(request, reason.as_deref()).await
 }
 
@@ -217,10 +218,11 @@ mod tests {
 
     #[tokio::test]
     async fn settings_that_cannot_be_used_fail_the_stack_by_name_and_let_it_roll_back() {
-        let wrong = || Err(Error::setting("POMONA_RUN_OPTIONS", "no JSON"));
+        let wrong = || Err(Error::RunOptions { option: Some("filter".to_owned()), problem: "Anna".to_owned() });
         let (_, answer) = told("Create", "photos", wrong()).await;
         assert_eq!(answer["Status"], "FAILED");
-        assert!(answer["Reason"].as_str().unwrap().contains("POMONA_RUN_OPTIONS"), "{answer}");
+        let reason = answer["Reason"].as_str().unwrap();
+        assert!(reason.contains("RunOptions") && reason.contains("`filter`") && !reason.contains("Anna"), "{answer}");
         assert_eq!(told("Delete", "photos", wrong()).await.1["Status"], "SUCCESS");
     }
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::primitives;
 use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -24,7 +25,7 @@ pub trait Runs: Send + Sync {
     /// What is known of them; it may be a little behind.
     async fn recent(&self) -> Result<Recent, Error>;
 
-    /// When the run started that has been going for longest; it may be a little behind.
+    /// When the run started, or went on, that has been going for longest; it may be a little behind.
     async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error>;
 
     /// The error that an execution ended with.
@@ -66,13 +67,9 @@ impl Runs for StateMachine {
 
     async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error> {
         let list = self.client.list_executions().state_machine_arn(&self.arn).status_filter(ExecutionStatus::Running);
-        let mut going = list.into_paginator().items().send();
-        let mut oldest = None;
-        // The list begins with the newest one.
-        while let Some(run) = going.next().await {
-            oldest = start_of(&run.map_err(|error| Error::call("states:ListExecutions", error))?);
-        }
-        Ok(oldest)
+        let going: Result<Vec<_>, _> = list.into_paginator().items().send().try_collect().await;
+        let going = going.map_err(|error| Error::call("states:ListExecutions", error))?;
+        Ok(going.iter().filter_map(going_since).min())
     }
 
     async fn error_of(&self, execution: &str) -> Result<Option<String>, Error> {
@@ -93,5 +90,37 @@ impl Runs for StateMachine {
 }
 
 fn start_of(run: &ExecutionListItem) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(run.start_date.secs(), run.start_date.subsec_nanos())
+    time(&run.start_date)
+}
+
+/// One that failed days ago and was redriven has only just begun again.
+fn going_since(run: &ExecutionListItem) -> Option<DateTime<Utc>> {
+    run.redrive_date.as_ref().map_or_else(|| start_of(run), time)
+}
+
+fn time(moment: &primitives::DateTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(moment.secs(), moment.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_redriven_has_been_going_since_then() {
+        let run = |started: i64, redriven: Option<i64>| {
+            ExecutionListItem::builder()
+                .execution_arn("arn")
+                .state_machine_arn("arn")
+                .name("monday")
+                .status(ExecutionStatus::Running)
+                .start_date(primitives::DateTime::from_secs(started))
+                .set_redrive_date(redriven.map(primitives::DateTime::from_secs))
+                .build()
+                .unwrap()
+        };
+        let since = |run| going_since(&run).unwrap().timestamp();
+        assert_eq!((since(run(5, None)), since(run(5, Some(700)))), (5, 700));
+        assert_eq!(start_of(&run(5, Some(700))).unwrap().timestamp(), 5);
+    }
 }

@@ -13,8 +13,8 @@ use super::*;
 
 const OUTPUT: &str = "s3://results/all";
 const INTERVAL: i64 = 3_600;
-/// The queue's visibility timeout.
-const HIDDEN: i64 = 600;
+/// The queue's visibility timeout (a static test holds it to the template's).
+const HIDDEN: i64 = 660;
 
 #[derive(Clone, Debug)]
 struct Run {
@@ -399,14 +399,6 @@ async fn what_is_no_batch_and_no_request_is_refused() {
     let scene = Scene::new(State::default());
     for event in [json!({}), json!({"Records": [{"body": ""}]}), json!({"RequestType": "Create"})] {
         assert_eq!(scene.trigger.handle(event).await.unwrap_err().name().as_str(), "Pomona.BadInput");
-    }
-}
-
-#[test]
-fn options_that_no_run_could_honour_are_refused() {
-    usable_options(r#"{"components": 0.9}"#).unwrap();
-    for options in [r#"{"componets": 2}"#, r#"{"shard_size": 0}"#, "\"many\"", "{components: 2}", ""] {
-        assert_eq!(usable_options(options).unwrap_err().name().as_str(), "Pomona.BadInput");
     }
 }
 

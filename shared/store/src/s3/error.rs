@@ -54,9 +54,8 @@ impl Bucket {
             ("NoSuchUpload", _) | (_, 409 | 429 | 500..) => {
                 Error::Transient { location: location.clone(), key: key.into(), reason }
             }
-            ("InvalidObjectState", _) => {
-                Error::denied(location, key, format!("{reason}; restore it from the archive first"))
-            }
+            // Of S3 Glacier, or of an archive tier.
+            ("InvalidObjectState", _) => Error::Archived { location: location.clone(), key: key.into() },
             ("AccessDenied" | "AllAccessDisabled", _) => Error::denied(location, key, reason),
             (code, _) if code.starts_with("KMS.") => Error::denied(location, key, reason),
             // An answer to HEAD has no body to tell more.
