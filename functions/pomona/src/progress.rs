@@ -61,7 +61,7 @@ impl Progress {
 impl Observer for Progress {
     fn pass_started(&self, pass: &Pass) {
         let distance = match pass.distance {
-            Some(distance) => format!(", {distance:.2e} times as far from the end as is near enough"),
+            Some(distance) => format!(", residuals up to {distance:.1e} times what is small enough"),
             None => String::new(),
         };
         self.say(&format!("{}: pass {}{distance}", pass.method, pass.pass + 1));
