@@ -39,6 +39,7 @@ mod error;
 mod lanczos;
 mod merger;
 mod moments;
+mod panels;
 mod pca;
 mod projection;
 mod random;
