@@ -133,11 +133,16 @@ fn name_of_pca_error(error: &PcaError) -> ErrorName {
         | PcaError::ComponentsOutOfRange { .. }
         | PcaError::BasisTooLarge { .. }
         | PcaError::NotWithinBasis { .. }
+        | PcaError::Regularization(_)
+        | PcaError::NoIterations
+        | PcaError::TooFewClasses { .. }
         | PcaError::Components(_) => ErrorName::BadInput,
         PcaError::Dimensions { .. }
         | PcaError::CountOverflow
         | PcaError::Encoding(_)
         | PcaError::NotFinite { .. }
+        | PcaError::ClassOutOfRange { .. }
+        | PcaError::ClassesOfOtherRows { .. }
         | PcaError::InconsistentModel(_) => ErrorName::Inconsistent,
         PcaError::NoConvergence { .. } => ErrorName::Internal,
     }

@@ -57,6 +57,15 @@ impl ColumnMoments {
     pub fn scale(&self) -> DVector<f64> {
         self.variances().map(|variance| if variance > 0.0 { variance.sqrt() } else { 1.0 })
     }
+
+    /// [`Error::NotFinite`] for the first feature that has NaN or infinity in a row.
+    pub(crate) fn check_finite(&self) -> Result<(), Error> {
+        let is_unusable = |(mean, scatter): (&f64, &f64)| !mean.is_finite() || !scatter.is_finite();
+        match self.mean.iter().zip(&self.scatter).position(is_unusable) {
+            Some(feature) => Err(Error::NotFinite { feature }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Sum for ColumnMoments {

@@ -74,7 +74,37 @@ pub enum Error {
         /// Features per row.
         dimensions: usize,
     },
-    /// A [`Pca`](crate::Pca) whose parts disagree in size.
+    /// A weight of the penalty that is none.
+    #[error("regularization {0}: must be a finite number from 0; 0 holds nothing down")]
+    Regularization(f64),
+    /// A fit that may not begin.
+    #[error("max_iterations 0: a classifier needs at least 1")]
+    NoIterations,
+    /// Rows of one class, or of none.
+    #[error("a classifier needs rows of at least 2 classes, got rows of {present} of {classes}; add labelled images")]
+    TooFewClasses {
+        /// Classes that have rows.
+        present: usize,
+        /// Classes that there are.
+        classes: usize,
+    },
+    /// A row of a class that there is not.
+    #[error("class {class}: there are {classes} classes, numbered from 0; label the rows anew")]
+    ClassOutOfRange {
+        /// The row's class.
+        class: u32,
+        /// Classes that there are.
+        classes: usize,
+    },
+    /// Another number of classes than rows.
+    #[error("{classes} classes for {rows} rows; give each row the number of its class")]
+    ClassesOfOtherRows {
+        /// Rows of features.
+        rows: usize,
+        /// Classes beside them.
+        classes: usize,
+    },
+    /// A model whose parts disagree in size.
     #[error("the model is inconsistent: {0}; fit it anew")]
     InconsistentModel(String),
 }

@@ -10,11 +10,11 @@
 //! `|C v - theta v|`, which is known without another pass: only the last block's products reach out of the basis.
 
 use nalgebra::{DMatrix, DVector};
-use ndarray::{ArrayView2, Axis, s};
 
 use crate::dense::{add_product, as_faer, as_faer_mut, orthonormal_columns, transpose_times};
 use crate::eigen::SymmetricEigen;
 use crate::encoding::{Encoding, Reader, Writer};
+use crate::panels::Panels;
 use crate::pca::{FitOptions, Pca, fix_signs};
 use crate::random::uniform_block;
 use crate::sweep::{Rows, Step, Sweep};
@@ -35,9 +35,6 @@ const BASIS_BYTES: usize = 768 << 20;
 
 /// What is shorter than this, relative to the largest variance, is rounding.
 const NEGLIGIBLE: f64 = 1e-12;
-
-/// Features that are multiplied at once, so that their values stay in the cache.
-const PANEL: usize = 512;
 
 /// The state of a fit by block Lanczos.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,11 +77,8 @@ impl Lanczos {
         if columns.count() < 2 {
             return Err(Error::TooFewRows { count: columns.count() });
         }
+        columns.check_finite()?;
         let variances = columns.variances();
-        let is_unusable = |(mean, variance): (&f64, &f64)| !mean.is_finite() || !variance.is_finite();
-        if let Some(feature) = columns.mean().iter().zip(&variances).position(is_unusable) {
-            return Err(Error::NotFinite { feature });
-        }
         let dimensions = columns.dimensions();
         let wanted = components::wanted(options.components, columns.count(), dimensions)?;
         let width = block_width(wanted, dimensions);
@@ -145,7 +139,8 @@ impl Sweep for Lanczos {
             return Err(Error::Dimensions { expected: self.dimensions(), actual: rows.features.ncols() });
         }
         let factors = self.scale.as_ref().map(|scale| scale.map(f64::recip));
-        Ok(Product(scatter_times(rows.features, &self.mean, factors.as_ref(), &self.block)))
+        let rows = Panels { rows: rows.features, mean: &self.mean, factors: factors.as_ref() };
+        Ok(Product(scatter_times(&rows, &self.block)))
     }
 
     fn step(states: &[Self], Product(sum): Product) -> Result<Step<Self, LanczosFit>, Error> {
@@ -309,51 +304,19 @@ fn relative_residuals(variances: &DVector<f64>, vectors: &DMatrix<f64>, beyond: 
     })
 }
 
-/// `X^T (X Q)` [d, b] of the rows [n, d] after `mean` was subtracted and `factors` multiplied, for `Q` [d, b].
-fn scatter_times(
-    rows: ArrayView2<'_, f32>,
-    mean: &DVector<f64>,
-    factors: Option<&DVector<f64>>,
-    block: &DMatrix<f64>,
-) -> DMatrix<f64> {
-    let (count, dimensions) = rows.dim();
-    let mut projected = DMatrix::zeros(count, block.ncols());
-    let mut product = DMatrix::zeros(dimensions, block.ncols());
-    // A row's values lie together: column `row` of [features, rows].
-    let mut panel = DMatrix::zeros(PANEL, count);
-    let panels = || (0..dimensions).step_by(PANEL).map(|first| (first, PANEL.min(dimensions - first)));
-    for (first, width) in panels() {
-        centre(rows, mean, factors, first, width, &mut panel);
-        let panel = as_faer(&panel).subrows(0, width).transpose();
-        add_product(as_faer_mut(&mut projected), 1.0, panel, as_faer(block).subrows(first, width));
-    }
-    for (first, width) in panels() {
-        centre(rows, mean, factors, first, width, &mut panel);
-        let sum = as_faer_mut(&mut product).subrows_mut(first, width);
-        add_product(sum, 1.0, as_faer(&panel).subrows(0, width), as_faer(&projected));
-    }
+/// `X^T (X Q)` [d, b] of the rows `X` [n, d], for `Q` [d, b].
+fn scatter_times(rows: &Panels<'_>, block: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut projected = DMatrix::zeros(rows.rows.nrows(), block.ncols());
+    rows.for_each(|first, panel| {
+        let block = as_faer(block).subrows(first, panel.nrows());
+        add_product(as_faer_mut(&mut projected), 1.0, panel.transpose(), block);
+    });
+    let mut product = DMatrix::zeros(rows.rows.ncols(), block.ncols());
+    rows.for_each(|first, panel| {
+        let sum = as_faer_mut(&mut product).subrows_mut(first, panel.nrows());
+        add_product(sum, 1.0, panel, as_faer(&projected));
+    });
     product
-}
-
-fn centre(
-    rows: ArrayView2<'_, f32>,
-    mean: &DVector<f64>,
-    factors: Option<&DVector<f64>>,
-    first: usize,
-    width: usize,
-    panel: &mut DMatrix<f64>,
-) {
-    let rows = rows.slice(s![.., first..first + width]);
-    let mean = &mean.as_slice()[first..first + width];
-    for (row, mut column) in rows.axis_iter(Axis(0)).zip(panel.column_iter_mut()) {
-        let column = &mut column.as_mut_slice()[..width];
-        for ((centred, &value), mean) in column.iter_mut().zip(row).zip(mean) {
-            *centred = f64::from(value) - mean;
-        }
-        if let Some(factors) = factors {
-            column.iter_mut().zip(&factors.as_slice()[first..]).for_each(|(value, factor)| *value *= factor);
-        }
-    }
 }
 
 impl Sum for Product {
