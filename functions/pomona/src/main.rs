@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use error::Error;
 use model::Fallback;
+use pomona_stages::memory;
 use tracing_subscriber::EnvFilter;
 
 /// Images in, MobileNetV2 features and principal components out.
@@ -82,6 +83,7 @@ const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    memory::give_large_blocks_back();
     let cli = Cli::parse();
     start_logging(&cli.output);
     let ending = match cli.command {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use chrono::Utc;
 use futures::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use pomona_stages::memory;
 use serde::Serialize;
 use serde_json::Value;
 use tracing::Instrument;
@@ -59,6 +60,7 @@ pub trait Answer: Serialize {
 /// # Errors
 /// Those of Lambda's runtime API.
 pub async fn serve<F: Function>(function: Result<F, Error>) -> Result<(), lambda_runtime::Error> {
+    memory::give_large_blocks_back();
     let edge = Edge::new(function);
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| edge.answer(event))).await
 }

@@ -56,7 +56,7 @@ mod history;
 pub mod left;
 pub mod local;
 pub mod lock;
-mod memory;
+pub mod memory;
 pub mod open;
 pub mod output;
 mod part;

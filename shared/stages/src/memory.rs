@@ -1,4 +1,5 @@
-//! Whether a model's features are too many for the memory that is there, asked before anything is computed.
+//! Whether a model's features are too many for the memory that is there, asked before anything is computed; and that
+//! memory which is given back is there again.
 
 use std::fs;
 
@@ -22,6 +23,23 @@ const BASIS_BYTES: u64 = 768 << 20;
 /// Bytes per feature of a fit by passes: eight blocks of 128 vectors of doubles, which are sums of shards that are not
 /// yet merged, and the state.
 const BYTES_PER_WIDE_FEATURE: u64 = 8 * 128 * 8;
+
+/// Blocks of at least so many bytes go back to the system when they are freed.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE_BLOCK: i32 = 16 << 20;
+
+/// Has the allocator give large blocks back. glibc keeps them, up to 32 MB each, for the thread that freed them, and
+/// here many threads in turn hold the features of a shard: a run over 6,724 images of 62,720 features took 2.9 GB where
+/// it holds a third of that. Called once, when a program starts; with another C library it does
+/// nothing.
+pub fn give_large_blocks_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[allow(unsafe_code)]
+    // SAFETY: `mallopt` sets a number of the allocator. One that it refuses changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BLOCK);
+    }
+}
 
 /// Refuses features whose components could not be fitted in the memory that is there.
 ///
