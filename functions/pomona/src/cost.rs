@@ -25,8 +25,12 @@ pub(crate) struct CostArgs {
     /// Their mean size in KB (1,000 bytes)
     #[arg(long, value_name = "K", required_unless_present = "like")]
     mean_kb: Option<f64>,
+    /// Features of each image; components of more than 4096 (MobileNetV2's last feature map has 62720) are fitted by
+    /// passes
+    #[arg(long, value_name = "D", default_value_t = Workload::default().features)]
+    features: u64,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "features", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
     like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
@@ -64,6 +68,7 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
     let workload = Workload {
         images: args.images,
         mean_bytes: (args.mean_kb.unwrap_or_default() * 1e3) as u64,
+        features: args.features,
         concurrency: args.concurrency,
         free_lambdas: args.free_lambdas,
         ms_per_image: args.ms_per_image,
@@ -125,6 +130,10 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
         "work        {} shards, {} at once, {} ms per image (a model; nothing was run)",
         run.shards, workload.concurrency, workload.ms_per_image
     )?;
+    if workload.is_fitted_by_passes() {
+        let (features, passes) = (workload.features, workload.passes + 1);
+        writeln!(out, "            {passes} passes over {features} features of each image, for 100 components")?;
+    }
     writeln!(out, "time        {}", duration(run.seconds))?;
 
     writeln!(out, "\nonce")?;

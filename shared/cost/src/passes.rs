@@ -77,8 +77,9 @@ pub(crate) fn of(workload: &Workload) -> Vec<Work> {
     // The plan, whether the parts' names are there, the shards, each part's header; the names, an empty state.
     let mut first = passes.step(0.0, 3 + passes.shards, 0, 0.0, 1);
     first.requests.puts += 1;
-    // The plan and the names again; the means' state; what they came to, and the first block.
-    let mut second = passes.step(passes.columns, 3 + 1, 0, passes.block, 2);
+    // The plan and the names again; the means' state; what they came to, and the first block. What is not needed any
+    // more is listed.
+    let mut second = passes.step(passes.columns, 3 + 1, 0, passes.block, 3);
     second.requests.puts += 1;
     let mut work = vec![first, passes.sweep(workload, 0.0, passes.columns, 3.0 * workload.features as f64), checked()];
     work.push(second);
@@ -88,7 +89,8 @@ pub(crate) fn of(workload: &Workload) -> Vec<Work> {
         let is_last = pass == passes.blocks;
         // The model for later runs, the run's own and its digest.
         let model = workload.features as f64 * COMPONENTS * NUMBER;
-        let mut step = passes.step(passes.block, 4, pass, if is_last { model } else { passes.block }, 2);
+        let written = if is_last { model } else { passes.block };
+        let mut step = passes.step(passes.block, 4, pass, written, 2 + u64::from(is_last));
         if is_last {
             step.requests.puts += puts_of(model);
         }
@@ -102,10 +104,9 @@ pub(crate) fn project_seconds(features: f64) -> f64 {
     2.0 * features * COMPONENTS / OPERATIONS_PER_SECOND
 }
 
-/// Bytes in sweeps/ once the fit is done.
+/// Bytes of the models in sweeps/: components with the features' means, and these with their variances.
 pub(crate) fn stored(workload: &Workload) -> f64 {
-    let passes = Passes::of(workload);
-    (passes.blocks + 1) as f64 * passes.block + passes.columns
+    workload.features as f64 * (COMPONENTS + 1.0) * NUMBER + Passes::of(workload).columns
 }
 
 /// MB that reduce holds at most: the sums that are not merged yet and two that are read ahead, or all blocks and the

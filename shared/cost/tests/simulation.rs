@@ -52,7 +52,7 @@ fn passes_over_a_wide_layer_are_paid_and_stay_within_every_limit() {
     assert!(run.flags.is_empty(), "{:?}", run.flags);
     let sweeps = run.stages.iter().filter(|stage| stage.function == Function::Sweep).map(|stage| stage.calls);
     // One pass more than those by blocks, of 32 groups each.
-    assert_eq!(sweeps.collect::<Vec<_>>(), vec![32; 8]);
+    assert_eq!(sweeps.collect::<Vec<_>>(), vec![32; 9]);
     assert!(usd(&wide) > usd(&Workload { features: 1_280, ..wide.clone() }));
     // 250 KB an image.
     assert!(run.usage.stored.parts > 16_800_000_000, "{:?}", run.usage.stored);

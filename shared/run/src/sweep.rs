@@ -1,8 +1,8 @@
 //! Fits by passes over all shards: their names, and how a pass is cut into groups of parts.
 //!
 //! A fit is named by all that determines it: the method, the options that it heeds, the parts. Its files lie below
-//! `sweeps/<fit>/`: for each pass a state, and the sums of the pass's groups for as long as they are not all there;
-//! then the model. So who comes again goes on where the one before ended, and a fit that was made is not made again.
+//! `sweeps/<fit>/`: for each pass a state, and the sums of its groups until its step is taken; in the end the model
+//! alone. So who comes again goes on where the one before ended, and a fit that was made is not made again.
 
 use std::fmt;
 

@@ -150,7 +150,7 @@ async fn fitted<S: Sweep>(
             }
             Step::Done(model) => {
                 sealed::write(output, &layout::sweep_model(&fit), &model).await?;
-                remove_sums(output, &fit, pass, fits.groups().len() as u32).await?;
+                remove_all_but_model(output, &fit).await?;
                 return Ok(Fitted::Model(model));
             }
         }
@@ -182,6 +182,15 @@ async fn step<S: Sweep>(output: &dyn Store, fit: &str, pass: u32, groups: u32) -
         .map(|pass| async move { sealed::read::<S>(output, &layout::sweep_state(fit, pass)).await });
     let states: Vec<S> = states.buffered(READ_AHEAD).try_collect().await?;
     Ok(run_aside(move || S::step(&states, sum)).await??)
+}
+
+/// Nobody looks back at the passes of a fit that is done.
+async fn remove_all_but_model(output: &dyn Store, fit: &str) -> Result<(), Error> {
+    let model = layout::sweep_model(fit);
+    for file in files_of(output, fit).await?.iter().filter(|file| **file != model) {
+        output.delete(file).await?;
+    }
+    Ok(())
 }
 
 /// What a step was taken of is needed by none that comes later.

@@ -187,28 +187,43 @@ async fn a_run_that_was_killed_goes_on_with_its_pass_and_ends_in_the_result_of_a
     }
 }
 
+/// Files of fits.
+fn of_fits(objects: &Objects) -> Vec<String> {
+    objects.keys().filter(|key| key.starts_with("sweeps/")).cloned().collect()
+}
+
+#[tokio::test]
+async fn of_a_fit_that_is_done_only_its_model_is_left() {
+    let output = empty();
+    run(&output, &support::widest_pool(2), &options()).await.unwrap();
+    let files = of_fits(&output.objects());
+    assert!(files.len() == 2 && files.iter().all(|file| file.ends_with("/model")), "{files:?}");
+}
+
 #[tokio::test]
 async fn what_is_damaged_is_made_again() {
     let (whole, pool) = (empty(), support::widest_pool(2));
     run(&whole, &pool, &options()).await.unwrap();
     let expected = result_in(&whole).await;
-    let files: Vec<String> = whole.objects().into_keys().filter(|key| key.starts_with("sweeps/")).collect();
-    assert!(files.iter().any(|key| key.ends_with("model")) && files.iter().any(|key| key.ends_with("state")));
-    for damaged in &files {
-        for model_is_there in [true, false] {
-            let mut objects = whole.objects();
-            // Without the model, states are read again.
-            objects.retain(|key, _| model_is_there || !key.ends_with("/model"));
-            let Some(bytes) = objects.get(damaged).filter(|bytes| !bytes.is_empty()) else { continue };
-            let mut flipped = bytes.to_vec();
+    // A run that was killed before its model was written, with all states and the last pass's sums.
+    let interrupted = Arc::new(empty());
+    let killed = FailingStore::new(interrupted.clone());
+    killed.on(Operation::Put, |key| key.ends_with("/model"), 2..=2, Fault::CrashBefore);
+    run(&killed, &pool, &options()).await.unwrap_err();
+    for objects in [whole.objects(), interrupted.objects()] {
+        for damaged in of_fits(&objects) {
+            let mut flipped = objects[&damaged].to_vec();
             let middle = flipped.len() / 2;
             flipped[middle] ^= 1;
+            let mut objects = objects.clone();
             objects.insert(damaged.clone(), flipped.into());
             let output = MemoryStore::new("out", objects);
             run(&output, &pool, &options()).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
             assert!(result_in(&output).await == expected, "{damaged}: another result");
         }
     }
+    let files = of_fits(&interrupted.objects());
+    assert!(["/state", "/sums/"].iter().all(|kind| files.iter().any(|file| file.contains(kind))), "{files:?}");
 }
 
 #[tokio::test]
