@@ -1,5 +1,7 @@
 //! How an execution is going.
 
+use std::cmp::Reverse;
+
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::describe_map_run::DescribeMapRunOutput;
 use aws_sdk_sfn::primitives;
@@ -21,7 +23,7 @@ use crate::state::State;
 const LAST_EVENTS: i32 = 1_000;
 
 /// The states that lead back into a Map with what was left out of it (`statemachine/pipeline.asl.json`).
-const LEADING_BACK: [&str; 3] = ["ExtractLeft", "CombineLeft", "ProjectLeft"];
+const LEADING_BACK: [&str; 4] = ["ExtractLeft", "CombineLeft", "SweepLeft", "ProjectLeft"];
 
 /// An execution at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -120,13 +122,15 @@ impl Stack {
         request.send().await.map_err(|error| self.failed("look at the execution", execution, error))
     }
 
-    /// The states that were entered last, newest first.
+    /// The states that were entered last, newest first: by their numbers, whatever order the answer has.
     async fn last_states(&self, execution: &str) -> Result<Vec<Entered>, Error> {
         let request = self.client.get_execution_history().execution_arn(execution);
         let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
         let history =
             request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
-        Ok(history.events().iter().filter_map(Entered::of).collect())
+        let mut entered: Vec<Entered> = history.events().iter().filter_map(Entered::of).collect();
+        entered.sort_by_key(|entered| Reverse(entered.id));
+        Ok(entered)
     }
 
     async fn map_runs(&self, execution: &str) -> Result<Vec<MapRun>, Error> {
@@ -145,6 +149,7 @@ impl Stack {
 
 /// A state that an execution entered.
 struct Entered {
+    id: i64,
     state: String,
     at: DateTime<Utc>,
 }
@@ -152,7 +157,7 @@ struct Entered {
 impl Entered {
     fn of(event: &HistoryEvent) -> Option<Self> {
         let state = event.state_entered_event_details()?.name().to_owned();
-        Some(Self { state, at: time(event.timestamp()) })
+        Some(Self { id: event.id(), state, at: time(event.timestamp()) })
     }
 }
 
@@ -238,7 +243,7 @@ mod tests {
     fn the_state_machine_has_the_states_that_lead_back_into_a_map() {
         let machine: Value =
             serde_json::from_str(include_str!("../../../statemachine/pipeline.asl.json")).expect("the definition");
-        for (state, map) in LEADING_BACK.into_iter().zip(["Extract", "Combine", "Project"]) {
+        for (state, map) in LEADING_BACK.into_iter().zip(["Extract", "Combine", "Sweep", "Project"]) {
             assert_eq!(machine["States"][state]["Next"], map, "{state}");
         }
     }

@@ -100,7 +100,7 @@ impl Stage {
                 unit: Some(("shard", "shards")),
                 children: Some("groups"),
                 function: Function::Sweep,
-                states: &["FirstPass", "GroupsLeft", "Sweep", "CheckSums", "IsPassDone"],
+                states: &["FirstPass", "AllGroups", "Sweep", "CheckSums", "IsPassDone", "SweepLeft"],
                 metric: "sweep_seconds",
             },
             Self::Reduce => Spec {

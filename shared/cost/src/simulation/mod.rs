@@ -277,7 +277,7 @@ impl States {
             states.maps += 1;
         }
         if workload.is_fitted_by_passes() {
-            // IsFitted once more than there are passes, FirstPass; then GroupsLeft, IsPassDone; Reduce, CheckSums; Sweep
+            // IsFitted once more than there are passes, FirstPass; then AllGroups, IsPassDone; Reduce, CheckSums; Sweep
             // for each pass, that for the means included.
             let passes = workload.passes + 1;
             states.passes_and_choices += 1 + 3 * passes;
