@@ -108,8 +108,9 @@ fn print_throttled_runs(table: &PriceTable, region: &str) -> Result<(), Error> {
 fn print_run(estimate: &Estimate) {
     let run = &estimate.simulation;
     let Workload { images, concurrency, partitions, children, .. } = run.workload;
-    let stages = Stage::ALL;
-    let stages: Vec<String> = stages.iter().map(|&stage| format!("{:.0}", run.stage_seconds(stage))).collect();
+    // No passes: these have the usual features.
+    let stages = Stage::ALL.into_iter().filter(|stage| *stage != Stage::Sweep);
+    let stages: Vec<String> = stages.map(|stage| format!("{:.0}", run.stage_seconds(stage))).collect();
     let extract = run.stages.iter().find(|stage| stage.is_map && stage.stage == Stage::Extract);
     println!(
         "| {images} | {concurrency} | {children:?} | {partitions} | {} | {} s | {:.0} s | {:.0} | {:.2} | {} |",

@@ -16,7 +16,7 @@ const COMPONENTS: f64 = 100.0;
 /// Bytes of a number.
 const NUMBER: f64 = 8.0;
 /// Measured: multiplications and additions of one core in a second, in the products of a pass.
-const OPERATIONS_PER_SECOND: f64 = 25e9;
+const OPERATIONS_PER_SECOND: f64 = 10e9;
 
 /// The passes of a workload.
 struct Passes {
