@@ -16,6 +16,7 @@
 
 mod aside;
 pub mod class_table;
+pub mod classification;
 pub mod counters;
 pub mod digests;
 pub mod error;

@@ -62,6 +62,18 @@ pub fn plot_rank(key: &str) -> u64 {
     hash.finalize().iter().take(8).fold(0, |rank, &byte| rank << 8 | u64::from(byte))
 }
 
+/// Where a key lies between 0 and 1 when images are split in two, drawn by `seed`. Another hash than the shards' and the
+/// samples', which would leave whole shards on one side.
+pub fn split_share(seed: u64, key: &str) -> f64 {
+    let mut hash = Sha256::new();
+    hash.update(b"pomona split\0");
+    hash.update(seed.to_le_bytes());
+    hash.update(key.as_bytes());
+    let top = hash.finalize().iter().take(8).fold(0_u64, |top, &byte| top << 8 | u64::from(byte));
+    // The 53 bits that a float holds exactly.
+    (top >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// A digest over fields of any length; each is preceded by its length, so that no two lists of fields collide.
 #[derive(Debug)]
 pub struct NameHasher(Sha256);

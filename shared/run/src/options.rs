@@ -7,6 +7,7 @@ use std::str::FromStr;
 use pomona_terms::{Components, Limits};
 use serde::{Deserialize, Serialize};
 
+use crate::classify::Classify;
 use crate::endings::is_unread_format;
 use crate::error::Error;
 use crate::globs::globs;
@@ -23,6 +24,8 @@ pub struct Options {
     pub center: bool,
     /// Divide by the standard deviation first (as Spark's StandardScaler).
     pub standardize: bool,
+    /// Learn to tell labels apart, and fit components and scales to what is learned from alone.
+    pub classify: Option<Classify>,
     /// File name endings that make a file an image, in any case, without the dot.
     pub extensions: Vec<String>,
     /// Only keys that match this glob; `*` does not cross a `/`, `**` does.
@@ -144,6 +147,7 @@ impl Default for Options {
             components: Components::Default,
             center: true,
             standardize: false,
+            classify: None,
             extensions: ["jpg", "jpeg", "png"].map(str::to_owned).to_vec(),
             filter: None,
             exclude: Vec::new(),
@@ -168,6 +172,7 @@ impl Options {
     /// [`Error::Option`] names the first option that no run could honour.
     pub fn validate(&self) -> Result<(), Error> {
         let refuse = |option, problem: &str| Err(Error::option(option, problem));
+        self.classify.iter().try_for_each(Classify::validate)?;
         if self.extensions.is_empty() || self.extensions.iter().any(|extension| !is_extension(extension)) {
             return refuse("extensions", "needs one or more file name endings such as jpg,png");
         }
@@ -212,7 +217,9 @@ mod tests {
 
     #[test]
     fn impossible_options_are_refused_by_name() {
+        let classify = Classify { train_share: 0.0, ..Classify::default() };
         let cases = [
+            ("train-share", Options { classify: Some(classify), ..Options::default() }),
             ("limit", Options { limit: Some(0), ..Options::default() }),
             ("classes", Options { classes: ["a", "b", "a"].map(str::to_owned).to_vec(), ..Options::default() }),
             ("max-pixels", Options { max_pixels: 0, ..Options::default() }),
