@@ -8,7 +8,9 @@ mod axis;
 mod bars;
 mod checks;
 mod classes;
+mod confusion;
 mod figures;
+mod matrix;
 mod rejects;
 mod scatter;
 mod settings;
@@ -21,12 +23,14 @@ mod variance;
 use chrono::{DateTime, Utc};
 use pomona_dataset::Rejected;
 use pomona_formats::class_table::ClassCount;
+use pomona_formats::classification::Tally;
 use pomona_formats::counters::Point;
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::Plan;
 use pomona_formats::rejects::Reasons;
 use pomona_run::stage::Timing;
 
+use crate::classification::Metrics;
 use crate::validation::Validation;
 pub use classes::CLASSES_SHOWN;
 use text::{escape, moment};
@@ -47,17 +51,31 @@ pub struct Page<'a> {
     pub classes: &'a [ClassCount],
     /// A sample of the images.
     pub points: &'a [Point],
+    /// How images were classified, where they were.
+    pub classification: Option<Classified<'a>>,
+}
+
+/// What the page shows of a classifier.
+#[derive(Clone, Copy)]
+pub struct Classified<'a> {
+    /// How well it does.
+    pub metrics: &'a Metrics,
+    /// The labels by their numbers in `tally`.
+    pub labels: &'a [String],
+    /// What it made of the images.
+    pub tally: &'a Tally,
 }
 
 impl Page<'_> {
     /// The page as HTML.
     pub fn render(&self) -> String {
-        let Self { plan, info, validation, timings, classes, points } = self;
+        let Self { plan, info, validation, timings, classes, points, classification } = self;
         let body = [
             header(self),
             section("map", map_heading(self), &scatter::section(info, classes, points)),
             section("variance", "Variance", &variance::section(info)),
             section("classes", "Classes", &classes::section(classes, info.num_classes, info.num_images_listed)),
+            classification.map(classification_section).unwrap_or_default(),
             section("rejects", "Rejects", &rejects::section(&info.rejects, info.num_images_listed)),
             section("settings", "What ran", &settings::section(plan, info.convergence.as_ref())),
             section("timings", "Time", &timings::section(timings)),
@@ -148,7 +166,13 @@ fn title(plan: &Plan) -> String {
 
 /// What a reader must know before anything else, if anything.
 fn notices(page: &Page<'_>) -> String {
-    page.info.notices().into_iter().map(|text| format!("<p class=\"notice\">{}</p>\n", escape(&text))).collect()
+    let of_classifier = page.classification.map(|of| of.metrics.notices(of.labels, of.tally)).unwrap_or_default();
+    let all = page.info.notices().into_iter().chain(of_classifier);
+    all.map(|text| format!("<p class=\"notice\">{}</p>\n", escape(&text))).collect()
+}
+
+fn classification_section(Classified { metrics, labels, tally }: Classified<'_>) -> String {
+    section("classification", "Classification", &confusion::section(metrics, labels, tally))
 }
 
 fn map_heading(page: &Page<'_>) -> &'static str {

@@ -10,6 +10,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod classification;
 pub mod html;
 pub mod inspect;
 pub mod latest;

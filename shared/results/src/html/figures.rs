@@ -19,7 +19,8 @@ pub(super) fn section(info: &ModelInfo, size: u64) -> String {
     format!("<dl class=\"figures\">\n{figures}</dl>\n")
 }
 
-fn figure(name: &str, value: &str, note: &str) -> String {
+/// A number with its name above and a note below.
+pub(super) fn figure(name: &str, value: &str, note: &str) -> String {
     format!("<div><dt>{name}</dt><dd>{value}<small>{note}</small></dd></div>\n")
 }
 

@@ -1,3 +1,5 @@
+mod classification;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use pomona_dataset::LeftOut;
 use pomona_dataset::OddLabels;
@@ -21,6 +23,7 @@ struct Run {
     timings: Vec<Timing>,
     classes: Vec<ClassCount>,
     points: Vec<Point>,
+    classification: Option<(Metrics, Vec<String>, Tally)>,
 }
 
 /// 1,234 images of which 4 are rejects, 30 classes, 3 components, and 60 points.
@@ -88,13 +91,16 @@ fn run() -> Run {
         timings: [(Stage::Plan, 1), (Stage::Extract, 1_234), (Stage::Reduce, 1)].map(timing).to_vec(),
         classes: (0..20).map(class).collect(),
         points: (0..60).map(point).collect(),
+        classification: None,
     }
 }
 
 impl Run {
     fn page(&self) -> String {
-        let Self { plan, info, validation, timings, classes, points } = self;
-        Page { plan, info, validation, timings, classes, points }.render()
+        let Self { plan, info, validation, timings, classes, points, classification } = self;
+        let classification =
+            classification.as_ref().map(|(metrics, labels, tally)| Classified { metrics, labels, tally });
+        Page { plan, info, validation, timings, classes, points, classification }.render()
     }
 }
 
