@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-FOLDERS = ("features/", "pca/", "metadata/", "classes/", "errors/")
+FOLDERS = ("features/", "pca/", "metadata/", "classes/", "classify/", "errors/")
 FILES = ("model_info/variance.csv", "model_info/pca_model.parquet")
 
 

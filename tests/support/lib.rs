@@ -138,6 +138,9 @@ pub fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
     for folder in ["features", "pca", "metadata", "classes", "errors", "model_info"] {
         collect(&run, &run.join(folder), &mut files);
     }
+    if run.join("classify").exists() {
+        collect(&run, &run.join("classify"), &mut files);
+    }
     let info = files.get_mut("model_info/model_info.json").expect("a run has its model_info");
     let mut json: Value = serde_json::from_slice(info).expect("model_info is JSON");
     json.as_object_mut().and_then(|info| info.remove("timestamp")).expect("model_info has a timestamp");

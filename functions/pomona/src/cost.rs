@@ -29,8 +29,11 @@ pub(crate) struct CostArgs {
     /// passes
     #[arg(long, value_name = "D", default_value_t = Workload::default().features)]
     features: u64,
+    /// Labels that a classifier learns to tell apart (--classify), in some 100 passes; 0 for none
+    #[arg(long, value_name = "L", default_value_t = Workload::default().labels)]
+    labels: u64,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "features", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "features", "labels", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
     like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
@@ -69,6 +72,7 @@ fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
         images: args.images,
         mean_bytes: (args.mean_kb.unwrap_or_default() * 1e3) as u64,
         features: args.features,
+        labels: args.labels,
         concurrency: args.concurrency,
         free_lambdas: args.free_lambdas,
         ms_per_image: args.ms_per_image,
@@ -131,8 +135,16 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
         run.shards, workload.concurrency, workload.ms_per_image
     )?;
     if workload.is_fitted_by_passes() {
-        let (features, passes) = (workload.features, workload.passes + 1);
-        writeln!(out, "            {passes} passes over {features} features of each image, for 100 components")?;
+        let (features, passes) = (workload.features, workload.all_passes());
+        let components = if workload.is_wide() { "100 components" } else { "50 components" };
+        let classifier = match workload.labels {
+            0 => String::new(),
+            labels => format!(" and a classifier of {labels} labels"),
+        };
+        writeln!(
+            out,
+            "            {passes} passes over {features} features of each image, for {components}{classifier}"
+        )?;
     }
     writeln!(out, "time        {}", duration(run.seconds))?;
 

@@ -69,10 +69,23 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
     if let Some(convergence) = &info.convergence {
         writeln!(out, "            {}", convergence.describe())?;
     }
+    if let Some(classification) = &info.classification {
+        writeln!(out, "classifier  {}", classification.describe())?;
+    }
     write!(out, "options     components {}, CSV of {}", options.components, csv_tables(options.csv))?;
     write!(out, ", {}", if options.center { "centred" } else { "not centred" })?;
     write!(out, "{}", if options.standardize { ", standardised" } else { "" })?;
     write!(out, "{}", options.filter.as_ref().map_or(String::new(), |filter| format!(", filter {}", visible(filter))))?;
+    if let Some(classify) = &options.classify {
+        write!(
+            out,
+            ", classifier on {} of {} % (seed {})",
+            classify.classify_on,
+            100.0 * classify.train_share,
+            classify.seed
+        )?;
+        write!(out, ", regularization {}", classify.regularization)?;
+    }
     if options.label_from != LabelFrom::default() {
         write!(out, ", labels from {}", options.label_from)?;
     }

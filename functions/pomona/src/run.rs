@@ -8,6 +8,7 @@ use clap::{Args, FromArgMatches};
 use pomona_dataset::Files;
 use pomona_pca::Components;
 use pomona_run::Location;
+use pomona_run::classify::{Classify, ClassifyOn};
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, KeepFeatures, Options};
 use pomona_stages::compute::ComputePool;
@@ -55,6 +56,8 @@ pub(crate) struct OptionArgs {
     /// Divide each feature by its standard deviation first (as Spark's StandardScaler does)
     #[arg(long)]
     standardize: bool,
+    #[command(flatten)]
+    classify: ClassifyArgs,
     /// File name endings that make a file an image, in any case
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "jpg,jpeg,png")]
     extensions: Vec<String>,
@@ -99,6 +102,37 @@ pub(crate) struct OptionArgs {
     allow_empty: bool,
 }
 
+/// How labels are learned, wherever it is done.
+#[derive(Debug, Args)]
+struct ClassifyArgs {
+    /// Learn to tell the labels apart by logistic regression, and say how well; components and scales are then those of
+    /// the images that are learned from
+    #[arg(long)]
+    classify: bool,
+    /// The share of the images to learn from; the others are the test
+    #[arg(long, value_name = "SHARE", requires = "classify", default_value_t = Classify::default().train_share)]
+    train_share: f64,
+    /// Draw another split of the images, by another number
+    #[arg(long, value_name = "N", requires = "classify", default_value_t = Classify::default().seed)]
+    seed: u64,
+    /// What to tell labels apart by: features or components; either is standardised
+    #[arg(long, value_name = "WHAT", requires = "classify", default_value_t, value_parser = classify_on())]
+    classify_on: ClassifyOn,
+    /// How much to hold the weights down, as Spark's regParam: for instance 0.01
+    #[arg(long, value_name = "LAMBDA", requires = "classify", default_value_t = Classify::default().regularization)]
+    regularization: f64,
+    /// Passes that end the fit though it has not converged, about
+    #[arg(long, value_name = "N", requires = "classify", default_value_t = Classify::default().max_iterations)]
+    max_iterations: u64,
+}
+
+impl ClassifyArgs {
+    fn into_choice(self) -> Option<Classify> {
+        let Self { classify, train_share, seed, classify_on, regularization, max_iterations } = self;
+        classify.then_some(Classify { train_share, seed, classify_on, regularization, max_iterations })
+    }
+}
+
 impl RunArgs {
     /// A run with a model and no other option.
     pub(crate) fn with_defaults(input: &Path, output: &Path, model: ModelArgs) -> Self {
@@ -128,6 +162,7 @@ impl OptionArgs {
             components: self.components.unwrap_or_default(),
             center: !self.no_center,
             standardize: self.standardize,
+            classify: self.classify.into_choice(),
             extensions: self
                 .extensions
                 .iter()
@@ -151,6 +186,10 @@ impl OptionArgs {
 
 fn csv_tables() -> impl TypedValueParser<Value = CsvTables> {
     PossibleValuesParser::new(CsvTables::ALL.map(CsvTables::as_str)).try_map(|name| name.parse::<CsvTables>())
+}
+
+fn classify_on() -> impl TypedValueParser<Value = ClassifyOn> {
+    PossibleValuesParser::new(ClassifyOn::ALL.map(ClassifyOn::as_str)).try_map(|name| name.parse::<ClassifyOn>())
 }
 
 fn keep_features() -> impl TypedValueParser<Value = KeepFeatures> {
@@ -230,7 +269,10 @@ mod tests {
         let command = OptionArgs::augment_args(clap::Command::new("options"));
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
         let flags: BTreeSet<String> = flags.map(|flag| flag.trim_start_matches("no-").replace('-', "_")).collect();
-        let written = serde_json::to_value(Options { allow_empty: true, ..Options::default() }).unwrap();
-        assert_eq!(flags, written.as_object().unwrap().keys().cloned().collect());
+        let all = Options { allow_empty: true, classify: Some(Classify::default()), ..Options::default() };
+        let written = serde_json::to_value(all).unwrap();
+        let fields = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let written = &fields(&written) | &fields(&written["classify"]);
+        assert_eq!(flags, written);
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
     if let Some(convergence) = &info.convergence {
         line("", convergence.describe());
     }
+    if let Some(classification) = &info.classification {
+        line("classifier", classification.describe());
+    }
     line("time", seconds_by_stage(timings));
     for notice in info.notices() {
         line("note", notice);

@@ -207,12 +207,14 @@ fn project(workload: &Workload) -> Work {
     // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied
     // inside S3, unless there are too many; four tables and the counters are written.
     let moved = images * (features_bytes(workload) + LISTING + TABLES);
-    let (compute, copies) = match workload.is_fitted_by_passes() {
+    let (compute, copies) = match workload.is_wide() {
         true => (passes::project_seconds(workload.features as f64), 0),
         false => (PROJECT_IMAGE, 1),
     };
+    // A classifier's model is one more file to read, and predictions are one to write.
+    let classified = u64::from(workload.is_classified());
     let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * compute;
-    let requests = Requests { gets: 7 * shards, puts: (5 + copies) * shards, lists: 0 };
+    let requests = Requests { gets: (7 + 2 * classified) * shards, puts: (5 + copies + classified) * shards, lists: 0 };
     Work::of(Stage::Project, shards, seconds, requests)
 }
 
@@ -220,11 +222,13 @@ fn project(workload: &Workload) -> Work {
 /// free.
 fn report(workload: &Workload) -> Work {
     let shards = workload.shards();
-    let lists = (8 * shards).div_ceil(PAGE);
+    let files = 8 + u64::from(workload.is_classified());
+    let lists = (files * shards).div_ceil(PAGE);
     let seconds = (shards as f64 / pace::REQUESTS as f64 + 16.0) * LATENCY
         + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + 3.0 * LATENCY;
-    let requests = Requests { gets: shards + 14, puts: 9, lists };
+    let classified = u64::from(workload.is_classified());
+    let requests = Requests { gets: shards + 14 + 2 * classified, puts: 9 + 2 * classified, lists };
     Work::of(Stage::Report, 1, seconds, requests)
 }
 
@@ -236,10 +240,8 @@ pub(crate) fn puts_of(bytes: f64) -> u64 {
 /// What a first run leaves in S3.
 pub(crate) fn stored(workload: &Workload) -> Stored {
     let (images, shards) = (workload.images as f64, workload.shards() as f64);
-    let (copied, swept) = match workload.is_fitted_by_passes() {
-        true => (0.0, passes::stored(workload)),
-        false => (FEATURES, 0.0),
-    };
+    let copied = if workload.is_wide() { 0.0 } else { FEATURES };
+    let swept = if workload.is_fitted_by_passes() { passes::stored(workload) } else { 0.0 };
     Stored {
         parts: (images * features_bytes(workload) + swept) as u64 + moments_bytes(workload),
         run: (images * (copied + LISTING + TABLES) + shards * SHARD_FILES + RUN_FILES) as u64,
@@ -253,12 +255,12 @@ pub(crate) fn moments_bytes(workload: &Workload) -> u64 {
 
 /// Bytes of the moments of one shard.
 fn part_moments(workload: &Workload) -> f64 {
-    if images_of_shard(workload) < WIDTH || workload.is_fitted_by_passes() { NO_MOMENTS } else { MOMENTS }
+    if images_of_shard(workload) < WIDTH || workload.is_wide() { NO_MOMENTS } else { MOMENTS }
 }
 
 /// Bytes of an image's features in Parquet. Those that a ReLU has not passed hold no zeros, and are not smaller there.
 pub(crate) fn features_bytes(workload: &Workload) -> f64 {
-    if workload.is_fitted_by_passes() { 4.0 * workload.features as f64 } else { FEATURES }
+    if workload.is_wide() { 4.0 * workload.features as f64 } else { FEATURES }
 }
 
 /// Listed images of each shard.

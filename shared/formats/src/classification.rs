@@ -12,8 +12,10 @@ pub const MISTAKES_KEPT: usize = 3;
 pub struct Tally {
     /// Images that the classifier learned from.
     pub training: Outcomes,
-    /// Images that it did not learn from. Those without a label are on neither side.
+    /// Images that it did not learn from.
     pub test: Outcomes,
+    /// Images without a label, which are on neither side.
+    pub unlabelled: u64,
     /// Of the test images that were taken for another label the likeliest of each pair, by pair.
     pub mistakes: Vec<Mistake>,
 }
@@ -95,6 +97,7 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.training.add(&other.training);
         self.test.add(&other.test);
+        self.unlabelled += other.unlabelled;
         self.mistakes.extend(other.mistakes);
         self.keep_likeliest_mistakes();
     }

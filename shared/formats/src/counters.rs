@@ -3,6 +3,7 @@
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
+use crate::classification::Tally;
 use crate::digests::Digests;
 use crate::listing::Row;
 use crate::losses::LossCounts;
@@ -25,10 +26,15 @@ pub struct Counters {
     pub non_finite: u64,
     /// Numbers per row of components.
     pub components: u64,
-    /// The mean of each component over the shard's rows.
+    /// Rows that the fits are of: all, or those of training images.
+    pub fitted: u64,
+    /// The mean of each component over these rows.
     pub component_means: Vec<f64>,
     /// The sum of squared differences from that mean.
     pub component_scatter: Vec<f64>,
+    /// What classifying the shard's images came to, where a classifier is fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
     /// Bytes written.
     pub bytes_written: u64,
     /// The shard's images in the report's scatter plot.

@@ -136,6 +136,7 @@ fn name_of_pca_error(error: &PcaError) -> ErrorName {
         | PcaError::Regularization(_)
         | PcaError::NoIterations
         | PcaError::TooFewClasses { .. }
+        | PcaError::TooManyWeights { .. }
         | PcaError::Components(_) => ErrorName::BadInput,
         PcaError::Dimensions { .. }
         | PcaError::CountOverflow

@@ -1,5 +1,6 @@
 //! fits.json: what a run fits by passes.
 
+use pomona_run::classify::Classify;
 use pomona_run::layout::RunLayout;
 use pomona_run::{RunId, sweep};
 use pomona_store::Store;
@@ -11,7 +12,7 @@ use crate::json;
 use crate::moments_file::Header;
 
 /// The content of fits.json: the parts that fits go over, and what they hold together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fits {
     /// Features of each image.
     pub width: usize,
@@ -19,6 +20,18 @@ pub struct Fits {
     pub counted: Header,
     /// Their names, those that only this run uses included, in the order of the shards.
     pub parts: Vec<String>,
+    /// What is learned from their labels, if anything; all fits are over the training images alone then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Learning>,
+}
+
+/// What is learned from labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learning {
+    /// What was chosen.
+    pub classify: Classify,
+    /// The labels by the numbers that a classifier has for them.
+    pub labels: Vec<String>,
 }
 
 impl Fits {

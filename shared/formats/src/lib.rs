@@ -17,6 +17,7 @@
 mod aside;
 pub mod class_table;
 pub mod classification;
+pub mod classifier_file;
 pub mod counters;
 pub mod digests;
 pub mod error;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use pomona_run::Options;
 use serde::{Deserialize, Serialize};
 
+use crate::classification::Descent;
 use crate::losses::LossCounts;
 use crate::recipe::Recipe;
 use crate::rejects::Reasons;
@@ -42,6 +43,9 @@ pub struct ModelInfo {
     /// How components were found, where there are too many features for a covariance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub convergence: Option<Convergence>,
+    /// How well labels are told apart, where a classifier was fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
     /// How features were made.
     pub recipe: Recipe,
     /// What the user chose.
@@ -66,6 +70,39 @@ impl Convergence {
     }
 }
 
+/// How well labels are told apart, in a few numbers; classify/metrics.json has them all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Classification {
+    /// Images that the classifier learned from.
+    pub training_images: u64,
+    /// The share of them that it gives their own label.
+    pub training_accuracy: Option<f64>,
+    /// Images with a label that it did not learn from.
+    pub test_images: u64,
+    /// The share of them that it gives their own label.
+    pub test_accuracy: Option<f64>,
+    /// How it was found.
+    pub descent: Descent,
+    /// What a reader must know.
+    pub notices: Vec<String>,
+}
+
+impl Classification {
+    /// In a few words.
+    pub fn describe(&self) -> String {
+        let side = |accuracy: Option<f64>, images: u64, of: &str| {
+            accuracy.map(|accuracy| format!("{:.1} % of {images} {of} images right", 100.0 * accuracy))
+        };
+        let sides = [
+            side(self.test_accuracy, self.test_images, "test"),
+            side(self.training_accuracy, self.training_images, "training"),
+        ];
+        let passes = if self.descent.passes == 1 { "pass" } else { "passes" };
+        let sides: Vec<String> = sides.into_iter().flatten().collect();
+        format!("{}, {} {passes}", sides.join(", "), self.descent.passes)
+    }
+}
+
 /// What a reader must know of images among which nothing tells one from another.
 const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
 
@@ -74,6 +111,7 @@ impl ModelInfo {
     pub fn notices(&self) -> Vec<String> {
         let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);
         let general = self.recipe.notice().into_iter().chain(no_variance).map(str::to_owned);
-        general.chain(self.losses.notices()).collect()
+        let of_classifier = self.classification.iter().flat_map(|classification| classification.notices.clone());
+        general.chain(self.losses.notices()).chain(of_classifier).collect()
     }
 }

@@ -147,38 +147,40 @@ pub async fn moments_of_features(
     moments_file::set_aside_if_damaged(output, &moments_key, moments).await
 }
 
-/// The features `[n, width]` of the part called `name`, as just this one is called.
+/// The features, `width` of each image, of the part called `name`, as just this one is called.
 ///
 /// # Errors
 /// [`Error::Damaged`] where they are not those that the part's moments vouch for; the part is set aside then.
-pub async fn read_values(output: &dyn Store, name: &str, run_id: &RunId, width: usize) -> Result<Array2<f32>, Error> {
+pub async fn read_features(output: &dyn Store, name: &str, run_id: &RunId, width: usize) -> Result<Features, Error> {
     let (name, header) = moments_file::read_header(output, Kind::Part, name, run_id).await?;
     let (moments_key, key) = (layout::part_moments(&name), layout::part_features(&name));
     let sha256 = checksums(&header, &moments_key)?.features_sha256.clone();
-    let values = values_of_file(output, key, sha256, width).await;
-    moments_file::set_aside_if_damaged(output, &moments_key, values).await
+    let features = features_of_file(output, key, sha256, width).await;
+    moments_file::set_aside_if_damaged(output, &moments_key, features).await
 }
 
-async fn values_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Array2<f32>, Error> {
+async fn features_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Features, Error> {
     let features = digests::get(output, &key).await?;
     run_aside(move || {
         digests::check(&key, &features, &sha256)?;
-        Ok(Features::decode(&key, features, width)?.values)
+        Features::decode(&key, features, width)
     })
     .await?
 }
 
 async fn moments_of_file(output: &dyn Store, key: String, sha256: String, width: usize) -> Result<Moments, Error> {
-    let values = values_of_file(output, key, sha256, width).await?;
+    let features = features_of_file(output, key, sha256, width).await?;
     // On a thread of its own: several parts are read at once, and the caller merges what it has read before.
-    run_aside(move || Moments::of(values.view())).await
+    run_aside(move || Moments::of(features.values.view())).await
 }
 
-/// A part's features: paths in order, and as many rows of numbers and losses.
+/// A part's features: paths in order, and as many labels, rows of numbers and losses.
 #[derive(Debug)]
 pub struct Features {
     /// Where each image lies.
     pub paths: Vec<String>,
+    /// Its label.
+    pub labels: Vec<String>,
     /// What each picture lost.
     pub losses: Vec<Losses>,
     /// The numbers: a row an image.
@@ -189,8 +191,9 @@ impl Features {
     /// Decodes the content of `file`, rows of `width` numbers.
     fn decode(file: &str, bytes: Bytes, width: usize) -> Result<Self, Error> {
         let table = ParquetTable::read(file, bytes)?;
-        let paths = table.text("path")?.iter().flatten().map(str::to_owned).collect();
-        Ok(Self { paths, losses: losses::of_table(&table)?, values: table.vectors("features", width)? })
+        let texts = |column| Ok::<_, Error>(table.text(column)?.iter().flatten().map(str::to_owned).collect());
+        let (paths, labels) = (texts("path")?, texts("label")?);
+        Ok(Self { paths, labels, losses: losses::of_table(&table)?, values: table.vectors("features", width)? })
     }
 
     /// Each image by itself.

@@ -44,7 +44,7 @@ pub struct Plan {
     pub shards: u64,
     /// Shards whose parts did not exist when the plan was made.
     pub missing: u64,
-    /// Merge levels, the last one (of a single group, merged by reduce) included; 0 where components are fitted by
+    /// Merge levels, the last one (of a single group, merged by reduce) included; 0 where models are fitted by
     /// passes.
     pub merge_levels: u32,
     /// The run that latest.json named when the plan was made.
@@ -60,9 +60,20 @@ impl Plan {
         match self.options.keep_features {
             KeepFeatures::Yes => true,
             KeepFeatures::No => false,
-            KeepFeatures::Auto => !self.recipe.is_fitted_by_passes(),
+            KeepFeatures::Auto => !self.recipe.is_wide(),
         }
     }
+
+    /// Whether models are fitted by passes.
+    pub fn is_fitted_by_passes(&self) -> bool {
+        is_fitted_by_passes(&self.recipe, &self.options)
+    }
+}
+
+/// Whether models are fitted by passes over the features: where there are too many of them for a covariance, or where
+/// only some images are learned from, of which parts have no moments.
+pub fn is_fitted_by_passes(recipe: &Recipe, options: &Options) -> bool {
+    recipe.is_wide() || options.classify.is_some()
 }
 
 /// The work of one shard: an entry of shards.json, and of missing.json while its part does not exist.

@@ -33,8 +33,8 @@ impl Recipe {
         Self { limits: Limits::of_pixels(max_pixels), ..self }
     }
 
-    /// Whether there are too many features for a covariance, so that components are fitted by passes.
-    pub fn is_fitted_by_passes(&self) -> bool {
+    /// Whether there are too many features for a covariance, so that components are found by several passes.
+    pub fn is_wide(&self) -> bool {
         self.feature_width > COVARIANCE_FEATURES
     }
 

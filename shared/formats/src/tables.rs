@@ -42,6 +42,11 @@ pub fn float64_field(name: &str) -> Field {
     Field::new(name, DataType::Float64, true)
 }
 
+/// A column of truth values, never null.
+pub fn bool_field(name: &str) -> Field {
+    Field::new(name, DataType::Boolean, false)
+}
+
 /// A column of lists of 32-bit floats.
 pub fn vector_field(name: &str) -> Field {
     Field::new(name, DataType::List(element(DataType::Float32)), false)

@@ -89,7 +89,7 @@ pub(crate) async fn write(
     let (maps, new) = read_maps(output, &layout, &files).await?;
     let stage_seconds = |timing: &Timing| StageSeconds { stage: timing.stage, seconds: timing.seconds() };
     let measured = Measured {
-        workload: Workload { passes: passes(&layout, &files), ..workload(&plan, stack, max_concurrency) },
+        workload: with_passes(workload(&plan, stack, max_concurrency), swept(&layout, &files)),
         new,
         stages: timings.iter().map(stage_seconds).collect(),
         maps,
@@ -107,17 +107,30 @@ fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> 
         images: plan.images,
         mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
         features: plan.recipe.feature_width as u64,
+        labels: if plan.options.classify.is_some() { plan.classes } else { 0 },
         shard_size: plan.options.shard_size,
         concurrency: max_concurrency.get(),
         ..stack.settings.clone()
     }
 }
 
-/// Passes by blocks of vectors: each left a manifest, and one pass before them was for the features' means.
-fn passes(layout: &RunLayout, files: &[Object]) -> u64 {
+/// The workload with the passes that were made. Beside those of a classifier, which are the most by far, those for
+/// components are taken to be as many as usual.
+fn with_passes(workload: Workload, swept: u64) -> Workload {
+    let least = |passes: u64| passes.max(1);
+    match workload.is_classified() {
+        false => Workload { passes: least(swept.saturating_sub(1)), ..workload },
+        true => {
+            let others = workload.all_passes() - workload.descent;
+            Workload { descent: least(swept.saturating_sub(others)), ..workload }
+        }
+    }
+}
+
+/// Passes: each left a manifest.
+fn swept(layout: &RunLayout, files: &[Object]) -> u64 {
     let folder = layout.map(Stage::Sweep);
-    let manifests = files.iter().filter(|file| file.key.starts_with(&folder) && file.key.ends_with("/manifest.json"));
-    (manifests.count() as u64).saturating_sub(1).max(1)
+    files.iter().filter(|file| file.key.starts_with(&folder) && file.key.ends_with("/manifest.json")).count() as u64
 }
 
 fn bytes_below(files: &[Object], folder: &str) -> u64 {

@@ -5,7 +5,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Error, Moments, triangle};
+use crate::{Components, Error, Moments, triangle};
 
 const WORD: usize = size_of::<f64>();
 
@@ -68,6 +68,17 @@ impl Writer {
         self.numbers(numbers);
     }
 
+    /// How many components: a kind (0 default, 1 a number, 2 a share), and the number or share.
+    pub fn components(&mut self, components: Components) {
+        let (kind, value) = match components {
+            Components::Default => (0, 0.0),
+            Components::Count(count) => (1, count as f64),
+            Components::VarianceShare(share) => (2, share),
+        };
+        self.count(kind);
+        self.numbers(&[value]);
+    }
+
     /// A matrix after its numbers of rows and columns, column by column.
     pub fn matrix(&mut self, matrix: &DMatrix<f64>) {
         self.count(matrix.nrows() as u64);
@@ -123,6 +134,15 @@ impl<'a> Reader<'a> {
     pub fn optional(&mut self) -> Result<Option<DVector<f64>>, Error> {
         let length = self.length()?;
         if length == 0 { Ok(None) } else { self.vector(length).map(Some) }
+    }
+
+    pub fn components(&mut self) -> Result<Components, Error> {
+        let (kind, value) = (self.count()?, self.number()?);
+        Ok(match kind {
+            0 => Components::Default,
+            1 => Components::Count(value as usize),
+            _ => Components::VarianceShare(value),
+        })
     }
 
     pub fn matrix(&mut self) -> Result<DMatrix<f64>, Error> {

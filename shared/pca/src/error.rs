@@ -88,6 +88,19 @@ pub enum Error {
         /// Classes that there are.
         classes: usize,
     },
+    /// More classes by features than a fit can hold.
+    #[error(
+        "a classifier of {classes} classes by {dimensions} features has more than {most} weights; classify on \
+         components, or by fewer labels"
+    )]
+    TooManyWeights {
+        /// Classes.
+        classes: usize,
+        /// Features of each row.
+        dimensions: usize,
+        /// Weights that a fit can hold.
+        most: usize,
+    },
     /// A row of a class that there is not.
     #[error("class {class}: there are {classes} classes, numbered from 0; label the rows anew")]
     ClassOutOfRange {

@@ -16,6 +16,7 @@ use crate::eigen::SymmetricEigen;
 use crate::encoding::{Encoding, Reader, Writer};
 use crate::panels::Panels;
 use crate::pca::{FitOptions, Pca, fix_signs};
+use crate::pca_fit::PcaFit;
 use crate::random::uniform_block;
 use crate::sweep::{Rows, Step, Sweep};
 use crate::{ColumnMoments, Components, Error, Sum, components};
@@ -56,17 +57,6 @@ pub struct Lanczos {
 /// What a pass adds up: the scatter of the rows times the block [d, b].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product(DMatrix<f64>);
-
-/// Components that were found by passes, and how well.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LanczosFit {
-    /// The model.
-    pub pca: Pca,
-    /// Passes over the rows, without the one for mean and variances.
-    pub passes: u64,
-    /// Of each component `[k]` the residual relative to the component's variance.
-    pub residuals: DVector<f64>,
-}
 
 impl Lanczos {
     /// The state of the first pass over rows with these column moments.
@@ -131,7 +121,7 @@ fn largest_basis(dimensions: usize) -> usize {
 
 impl Sweep for Lanczos {
     type Sum = Product;
-    type Model = LanczosFit;
+    type Model = PcaFit;
     const LOOKS_BACK: bool = true;
 
     fn partial(&self, rows: &Rows<'_>) -> Result<Product, Error> {
@@ -143,7 +133,7 @@ impl Sweep for Lanczos {
         Ok(Product(scatter_times(&rows, &self.block)))
     }
 
-    fn step(states: &[Self], Product(sum): Product) -> Result<Step<Self, LanczosFit>, Error> {
+    fn step(states: &[Self], Product(sum): Product) -> Result<Step<Self, PcaFit>, Error> {
         let (state, basis) = (&states[states.len() - 1], Basis::of(states));
         let product = sum / (state.count - 1) as f64;
         let within = basis.extend(&state.within, &product);
@@ -168,7 +158,7 @@ impl Sweep for Lanczos {
         let mut loadings = basis.complete(basis.times(&vectors), components);
         fix_signs(&mut loadings);
         let at = |i: usize| variances.get(i).copied().unwrap_or(0.0);
-        Ok(Step::Done(LanczosFit {
+        Ok(Step::Done(PcaFit {
             pca: Pca {
                 count: state.count,
                 center: state.center,
@@ -179,7 +169,7 @@ impl Sweep for Lanczos {
                 total_variance: state.total_variance,
             },
             passes: states.len() as u64,
-            residuals: residuals.resize_vertically(components, 0.0),
+            residuals: Some(residuals.resize_vertically(components, 0.0)),
         }))
     }
 
@@ -210,7 +200,7 @@ impl Lanczos {
         block: DMatrix<f64>,
         within: DMatrix<f64>,
         residual: Option<f64>,
-    ) -> Result<Step<Self, LanczosFit>, Error> {
+    ) -> Result<Step<Self, PcaFit>, Error> {
         let most = largest_basis(self.dimensions());
         if basis.size() + block.ncols() > most {
             return Err(Error::NotWithinBasis { vectors: basis.size(), most, components: self.components });
@@ -344,19 +334,13 @@ impl Encoding for Product {
     }
 }
 
-/// Rows, kind of components (0 default, 1 a number, 2 a share), their number or share, whether to centre, total
+/// Rows, components (a kind and a number), whether to centre, total
 /// variance, residual (0 if unknown), d, mean `[d]`, scale `[d]` or nothing after its length, block, covariance within.
 impl Encoding for Lanczos {
     fn to_bytes(&self) -> Vec<u8> {
         let mut words = Writer::with_capacity(16 + 2 * self.dimensions() + self.block.len() + self.within.len());
-        let (kind, value) = match self.components {
-            Components::Default => (0, 0.0),
-            Components::Count(count) => (1, count as f64),
-            Components::VarianceShare(share) => (2, share),
-        };
         words.count(self.count);
-        words.count(kind);
-        words.numbers(&[value]);
+        words.components(self.components);
         words.count(u64::from(self.center));
         words.numbers(&[self.total_variance, self.residual.unwrap_or(0.0)]);
         words.count(self.dimensions() as u64);
@@ -369,50 +353,12 @@ impl Encoding for Lanczos {
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut words = Reader::new(bytes)?;
-        let (count, kind, value) = (words.count()?, words.count()?, words.number()?);
-        let components = match kind {
-            0 => Components::Default,
-            1 => Components::Count(value as usize),
-            _ => Components::VarianceShare(value),
-        };
+        let (count, components) = (words.count()?, words.components()?);
         let (center, total_variance, residual) = (words.count()? != 0, words.number()?, words.number()?);
         let dimensions = words.length()?;
         let (mean, scale) = (words.vector(dimensions)?, words.optional()?);
         let (block, within) = (words.matrix()?, words.matrix()?);
         let residual = (residual > 0.0).then_some(residual);
         words.finish(Self { components, center, count, mean, scale, total_variance, block, within, residual })
-    }
-}
-
-/// Rows, whether to centre, total variance, passes, d, mean `[d]`, scale `[d]` or nothing after its length, loadings,
-/// k, variances `[k]`, residuals `[k]`.
-impl Encoding for LanczosFit {
-    fn to_bytes(&self) -> Vec<u8> {
-        let pca = &self.pca;
-        let mut words = Writer::with_capacity(16 + 2 * pca.mean.len() + pca.loadings.len() + 2 * pca.components());
-        words.count(pca.count);
-        words.count(u64::from(pca.center));
-        words.numbers(&[pca.total_variance]);
-        words.count(self.passes);
-        words.count(pca.mean.len() as u64);
-        words.numbers(pca.mean.as_slice());
-        words.optional(pca.scale.as_ref());
-        words.matrix(&pca.loadings);
-        words.count(pca.components() as u64);
-        words.numbers(pca.explained_variance.as_slice());
-        words.numbers(self.residuals.as_slice());
-        words.finish()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let mut words = Reader::new(bytes)?;
-        let (count, center, total_variance, passes) =
-            (words.count()?, words.count()? != 0, words.number()?, words.count()?);
-        let dimensions = words.length()?;
-        let (mean, scale, loadings) = (words.vector(dimensions)?, words.optional()?, words.matrix()?);
-        let components = words.length()?;
-        let (explained_variance, residuals) = (words.vector(components)?, words.vector(components)?);
-        let pca = Pca { count, center, mean, scale, loadings, explained_variance, total_variance };
-        words.finish(Self { pca, passes, residuals })
     }
 }

@@ -32,6 +32,7 @@
 
 mod columns;
 mod components;
+mod covariance;
 mod dense;
 mod eigen;
 mod encoding;
@@ -45,6 +46,7 @@ mod merger;
 mod moments;
 mod panels;
 mod pca;
+mod pca_fit;
 mod projection;
 mod random;
 mod rank_update;
@@ -53,12 +55,14 @@ pub mod sweep;
 mod triangle;
 
 pub use columns::{ColumnMoments, Columns};
+pub use covariance::Covariance;
 pub use encoding::Encoding;
 pub use error::Error;
-pub use lanczos::{Lanczos, LanczosFit, Product, TOLERANCE};
+pub use lanczos::{Lanczos, Product, TOLERANCE};
 pub use logistic::{Logistic, LogisticOptions, Losses};
 pub use logistic_model::{LogisticFit, LogisticModel, likeliest};
 pub use merger::{Merger, Sum};
 pub use moments::Moments;
 pub use pca::{FitOptions, Pca};
+pub use pca_fit::PcaFit;
 pub use pomona_terms::{COVARIANCE_FEATURES, Components};

@@ -36,6 +36,9 @@ use crate::{ColumnMoments, Error, Sum};
 /// The intercept of a class without rows.
 const NEVER: f64 = -1e6;
 
+/// The most weights, of all classes together: a state holds 22 numbers of each, 704 MB, for what L-BFGS looks back at.
+const MOST_WEIGHTS: usize = 4_000_000;
+
 /// What a classifier is fitted by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -78,7 +81,8 @@ impl Logistic {
     /// The state of the first pass over rows of `classes` classes that have these column moments.
     ///
     /// # Errors
-    /// [`Error::Regularization`], [`Error::NoIterations`], and [`Error::NotFinite`] for NaN or infinity in the rows.
+    /// [`Error::Regularization`], [`Error::NoIterations`], [`Error::TooManyWeights`], and [`Error::NotFinite`] for NaN or
+    /// infinity in the rows.
     pub fn start(columns: &ColumnMoments, classes: usize, options: &LogisticOptions) -> Result<Self, Error> {
         if !(options.regularization >= 0.0 && options.regularization.is_finite()) {
             return Err(Error::Regularization(options.regularization));
@@ -86,9 +90,21 @@ impl Logistic {
         if options.max_iterations == 0 {
             return Err(Error::NoIterations);
         }
+        Self::check_size(classes, columns.dimensions())?;
         columns.check_finite()?;
         let (mean, scale) = (columns.mean().clone(), columns.scale());
         Ok(Self { options: *options, classes, mean, scale, passes: 0, descent: None })
+    }
+
+    /// Whether a fit can hold the weights of so many classes and features.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWeights`].
+    pub fn check_size(classes: usize, dimensions: usize) -> Result<(), Error> {
+        match classes.saturating_mul(dimensions) {
+            weights if weights > MOST_WEIGHTS => Err(Error::TooManyWeights { classes, dimensions, most: MOST_WEIGHTS }),
+            _ => Ok(()),
+        }
     }
 
     fn dimensions(&self) -> usize {

@@ -10,10 +10,10 @@
 //! | F1 | 2 right / (predicted + support) |
 //!
 //! Where a formula divides by 0 the figure is 0 (`zero_division=0`). As there, the labels of a side are those that its
-//! images have or were predicted to have, and no others: a label of training images alone does not weigh on the means of
-//! the test images. "Macro" is the plain mean over these labels, "weighted" the mean by support. The log-loss is the mean
-//! of -ln of the probability that each image was given to have its own label, in which a probability of 0 counts as
-//! 2.2e-16 ([`pomona_formats::classification::Outcomes::count`]).
+//! images have or were predicted to have, and no others: a label of training images alone does not weigh on the means
+//! of the test images. "Macro" is the plain mean over these labels, "weighted" the mean by support. The log-loss is the
+//! mean of -ln of the probability that each image was given to have its own label, in which a probability of 0 counts
+//! as 2.2e-16 ([`pomona_formats::classification::Outcomes::count`]).
 //!
 //! Source: scikit-learn 1.9, `sklearn/metrics/_classification.py`: `precision_recall_fscore_support`,
 //! `classification_report`, `log_loss`.

@@ -1,5 +1,6 @@
 //! validation.json: every check of a finished run, each with its figures.
 
+use pomona_formats::classification::Tally;
 use pomona_formats::counters::Counters;
 use pomona_formats::losses::LossCounts;
 use pomona_formats::planned::{Plan, Shard};
@@ -20,10 +21,14 @@ pub struct Totals {
     pub listed: u64,
     /// Images that could be used.
     pub features: u64,
+    /// Rows that the fits are of.
+    pub fitted: u64,
     /// Those that could not, by reason.
     pub reasons: Reasons,
     /// What pictures lost.
     pub losses: LossCounts,
+    /// What classifying came to, where a classifier was fitted.
+    pub tally: Option<Tally>,
     non_finite: u64,
     components: Option<u64>,
     shards_of_other_width: u64,
@@ -43,6 +48,10 @@ impl Totals {
         self.shards += 1;
         self.listed += shard.listed;
         self.features += shard.features;
+        self.fitted += shard.fitted;
+        if let Some(tally) = &shard.tally {
+            self.tally.get_or_insert_default().add(tally.clone());
+        }
         self.non_finite += shard.non_finite;
         self.losses.add(shard.losses);
         rejects::add(&mut self.reasons, &shard.reasons);
@@ -50,7 +59,7 @@ impl Totals {
 
     /// Chan, Golub and LeVeque's update of mean and scatter, one component at a time.
     fn add_components(&mut self, shard: &Counters) {
-        let (before, added) = (self.features as f64, shard.features as f64);
+        let (before, added) = (self.fitted as f64, shard.fitted as f64);
         let count = (before + added).max(1.0);
         self.means.resize(shard.component_means.len(), 0.0);
         self.scatter.resize(shard.component_scatter.len(), 0.0);
@@ -65,7 +74,7 @@ impl Totals {
     }
 
     fn component_variances(&self) -> impl Iterator<Item = f64> {
-        let degrees = self.features.saturating_sub(1).max(1) as f64;
+        let degrees = self.fitted.saturating_sub(1).max(1) as f64;
         self.scatter.iter().map(move |scatter| scatter / degrees)
     }
 
@@ -117,11 +126,11 @@ impl Validation {
     pub fn of(plan: &Plan, shards: &[Shard], pca: &Pca, totals: &Totals) -> Self {
         let shares = pca.explained_variance_ratio();
         let increases = shares.as_slice().windows(2).filter(|pair| pair[1] > pair[0]).count();
-        let checks = vec![
+        let mut checks = vec![
             Check::equal("shards planned = shards projected", shards.len() as u64, totals.shards),
             Check::equal("images planned = images listed in the shards", plan.images, totals.listed),
             Check::equal("listed = features + rejects", totals.listed, totals.features + totals.rejects()),
-            Check::equal("rows that the PCA was fitted to = rows of features", pca.count, totals.features),
+            Check::equal("rows that the PCA was fitted to = rows of features to fit to", pca.count, totals.fitted),
             Check::equal("numbers per feature row", plan.recipe.feature_width as u64, pca.dimensions() as u64),
             Check::equal("numbers per component row", pca.components() as u64, totals.components.unwrap_or(0)),
             Check::equal("shards with another number of components", 0, totals.shards_of_other_width),
@@ -135,6 +144,15 @@ impl Validation {
                 largest_variance_difference(pca, totals),
             ),
         ];
+        if let Some(tally) = &totals.tally {
+            let classified = tally.training.images + tally.test.images + tally.unlabelled;
+            checks.push(Check::equal("images classified = rows of features", totals.features, classified));
+            checks.push(Check::equal(
+                "images learned from = rows that the PCA was fitted to",
+                pca.count,
+                tally.training.images,
+            ));
+        }
         Self { passed: checks.iter().all(|check| check.passed), checks }
     }
 
@@ -170,6 +188,8 @@ mod tests {
             shard,
             listed: rows.nrows() as u64 + 1,
             features: rows.nrows() as u64,
+            fitted: rows.nrows() as u64,
+            tally: None,
             reasons: [(RejectReason::Empty, 1)].into(),
             losses: LossCounts::default(),
             non_finite: 0,

@@ -26,13 +26,7 @@ pub struct Classify {
 
 impl Default for Classify {
     fn default() -> Self {
-        Self {
-            train_share: 0.8,
-            seed: 0,
-            classify_on: ClassifyOn::default(),
-            regularization: 0.0,
-            max_iterations: 100,
-        }
+        Self { train_share: 0.8, seed: 0, classify_on: ClassifyOn::default(), regularization: 0.0, max_iterations: 100 }
     }
 }
 

@@ -69,7 +69,7 @@ pub fn shard_name(shard: u32) -> String {
 /// Whether a run's file, named as in its folder, says nothing any more once the run is planned anew: what `project`
 /// writes for a shard, what is fitted by passes, and the problems that were met.
 pub fn ends_with_its_plan(name: &str) -> bool {
-    ["features/", "pca/", "metadata/", "errors/", "counters/", "problems/", "fits.json"]
+    ["features/", "pca/", "metadata/", "errors/", "counters/", "problems/", "classify/", "fits.json"]
         .iter()
         .any(|folder| name.starts_with(folder))
 }
@@ -219,6 +219,26 @@ impl RunLayout {
         self.file("model_info/pca_model.parquet")
     }
 
+    /// A classifier's weights.
+    pub fn classifier(&self) -> String {
+        self.file("classify/model.parquet")
+    }
+
+    /// What a shard's images were classified as.
+    pub fn predictions(&self, shard: u32) -> String {
+        self.shard_file("classify/predictions", shard, "parquet")
+    }
+
+    /// How well images are classified.
+    pub fn metrics(&self) -> String {
+        self.file("classify/metrics.json")
+    }
+
+    /// How many images of each label were classified as which.
+    pub fn confusion(&self) -> String {
+        self.file("classify/confusion.csv")
+    }
+
     /// Every check with its figures.
     pub fn validation(&self) -> String {
         self.file("report/validation.json")
@@ -240,8 +260,8 @@ impl RunLayout {
     }
 
     /// The folders that hold a row for each image, each with a slash at its end.
-    pub fn tables(&self) -> [String; 3] {
-        ["features/", "pca/", "metadata/"].map(|folder| self.file(folder))
+    pub fn tables(&self) -> [String; 4] {
+        ["features/", "pca/", "metadata/", "classify/predictions/"].map(|folder| self.file(folder))
     }
 
     /// Says why the tables are gone, where they were removed because newer runs had succeeded.

@@ -24,8 +24,12 @@ const MOST_GROUPS: usize = 32;
 pub enum Method {
     /// Mean and variance of each feature.
     Columns,
+    /// Principal components by the covariance.
+    Covariance,
     /// Principal components of features too many for a covariance.
     Components,
+    /// A classifier of labels.
+    Classifier,
 }
 
 impl Method {
@@ -33,7 +37,9 @@ impl Method {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Columns => "columns",
+            Self::Covariance => "covariance",
             Self::Components => "components",
+            Self::Classifier => "classifier",
         }
     }
 
@@ -41,11 +47,14 @@ impl Method {
     fn version(self) -> &'static str {
         match self {
             Self::Columns => "pomona columns 1",
-            Self::Components => "pomona components 1",
+            Self::Covariance => "pomona covariance 1",
+            Self::Components => "pomona components 2",
+            Self::Classifier => "pomona classifier 1",
         }
     }
 
-    /// The name of the fit of `parts`, in this order, with `options`, which say all that the method heeds.
+    /// The name of the fit of `parts`, in this order, with `options`, which say all that the method heeds, and which
+    /// rows it goes over.
     pub fn fit(self, options: &str, parts: &[String]) -> String {
         let mut name = NameHasher::new(self.version());
         name.field(options.as_bytes());
@@ -69,6 +78,9 @@ pub struct Group {
     pub method: Method,
     /// The fit's name.
     pub fit: String,
+    /// The fit of the components that rows are projected on before, for a fit that sees these and not the features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projected_on: Option<String>,
     /// The pass, counted from 0.
     pub pass: u32,
     /// The group, counted from 0.

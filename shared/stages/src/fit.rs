@@ -7,19 +7,24 @@
 use std::collections::HashSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_formats::fits::Fits;
+use pomona_formats::class_table::ClassCount;
+use pomona_formats::classification::Descent;
+use pomona_formats::classifier_file::Classifier;
+use pomona_formats::fits::{Fits, Learning};
 use pomona_formats::model_file::Model;
 use pomona_formats::model_info::Convergence;
 use pomona_formats::moments_file::{self, Header};
 use pomona_formats::planned::{self, Plan};
-use pomona_formats::{Error as FileError, run_aside, sealed};
+use pomona_formats::{Error as FileError, run_aside, sealed, tables};
 use pomona_pca::sweep::{Step, Sweep};
-use pomona_pca::{Columns, Lanczos, LanczosFit, Merger};
+use pomona_pca::{ColumnMoments, Columns, Covariance, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit};
+use pomona_run::classify::ClassifyOn;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::sweep::{Group, Method};
 use pomona_run::tree::Kind;
 use pomona_run::{RunId, pace};
 use pomona_store::Store;
+use serde::Serialize;
 
 use crate::damages::Damages;
 use crate::error::Error;
@@ -60,25 +65,41 @@ pub struct Pass {
 /// or sums are (they are set aside then), those of fitting and those of the store.
 pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Error> {
     let plan = planned::read_plan(output, run_id).await?;
-    if !plan.recipe.is_fitted_by_passes() {
-        return reduce::reduce(output, &plan).await.map(Advance::Done);
-    }
-    let fits = fits_of(output, &plan).await?;
-    let columns = match fitted(output, run_id, &fits, Method::Columns, "", || Ok(Columns)).await? {
-        Fitted::Missing(pass) => return Ok(Advance::Sweep(pass)),
-        Fitted::Model(columns) => columns,
+    let done = match plan.is_fitted_by_passes() {
+        false => reduce::reduce(output, &plan).await?,
+        true => match fitted(output, &plan).await {
+            Ok(reduced) => reduced,
+            Err(Halt::Pass(pass)) => return Ok(Advance::Sweep(pass)),
+            Err(Halt::Error(error)) => return Err(error),
+        },
     };
-    let options = reduce::fit_options(&plan.options);
-    let text = serde_json::to_string(&options).map_err(|error| Error::internal(error.to_string()))?;
-    let start = || Ok(Lanczos::start(&columns, &options)?);
-    let LanczosFit { pca, passes, residuals } =
-        match fitted(output, run_id, &fits, Method::Components, &text, start).await? {
-            Fitted::Missing(pass) => return Ok(Advance::Sweep(pass)),
-            Fitted::Model(fit) => fit,
-        };
-    let convergence = Some(Convergence { passes, residuals: residuals.iter().copied().collect() });
-    let reduced = reduce::write_model(output, &plan, fits.counted, Model { pca, convergence }).await?;
-    Ok(Advance::Done(reduced))
+    Ok(Advance::Done(done))
+}
+
+/// Why a fit does not go on.
+enum Halt {
+    /// Sums of this pass are missing.
+    Pass(Pass),
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// All fits of a run, by passes.
+async fn fitted(output: &dyn Store, plan: &Plan) -> Result<Reduced, Halt> {
+    let fits = fits_of(output, plan).await?;
+    let fitting = Fitting { output, run_id: &plan.run_id, fits: &fits };
+    let (components, PcaFit { pca, passes, residuals }) = fitting.components(plan).await?;
+    let convergence = residuals.map(|residuals| Convergence { passes, residuals: residuals.iter().copied().collect() });
+    let classifier = match &fits.learning {
+        Some(learning) => Some(fitting.classifier(learning, &components).await?),
+        None => None,
+    };
+    Ok(reduce::write_models(output, plan, fits.counted, Model { pca, convergence }, classifier).await?)
 }
 
 /// What the run fits; written where nobody has yet, once it is known that not too many images are unusable.
@@ -101,61 +122,136 @@ async fn fits_of(output: &dyn Store, plan: &Plan) -> Result<Fits, Error> {
     damages.finish()?;
     reduce::check_counts(plan, &counted)?;
     refusal::check(output, plan, &counted).await?;
-    let fits = Fits { width: plan.recipe.feature_width, counted, parts };
+    let learning = match plan.options.classify {
+        Some(classify) => Some(Learning { classify, labels: labels(output, plan).await? }),
+        None => None,
+    };
+    let fits = Fits { width: plan.recipe.feature_width, counted, parts, learning };
     fits.write(output, &plan.run_id).await?;
     Ok(fits)
 }
 
-/// How far a fit has come.
-enum Fitted<M> {
-    Missing(Pass),
-    Model(M),
+/// The labels of the run in the order of their ids, but for the one that says that there is none.
+async fn labels(output: &dyn Store, plan: &Plan) -> Result<Vec<String>, Error> {
+    let key = RunLayout::new(plan.run_id.as_str()).classes();
+    let classes: Vec<ClassCount> = tables::from_csv(&key, &plan.digests.read(output, &key).await?, usize::MAX)?;
+    Ok(classes.into_iter().map(|class| class.class).filter(|label| !label.is_empty()).collect())
 }
 
-/// A fit, after all steps that the sums that are there allow.
-async fn fitted<S: Sweep>(
-    output: &dyn Store,
-    run_id: &RunId,
-    fits: &Fits,
-    method: Method,
-    options: &str,
-    start: impl FnOnce() -> Result<S, Error>,
-) -> Result<Fitted<S::Model>, Error> {
-    let fit = method.fit(options, &fits.parts);
-    let there = files_of(output, &fit).await?;
-    if there.contains(&layout::sweep_model(&fit)) {
-        return Ok(Fitted::Model(sealed::read(output, &layout::sweep_model(&fit)).await?));
-    }
-    let mut pass = (0..).take_while(|&pass| there.contains(&layout::sweep_state(&fit, pass))).count() as u32;
-    let mut distance = None;
-    if pass == 0 {
-        sealed::write(output, &layout::sweep_state(&fit, 0), &start()?).await?;
-    } else {
-        pass -= 1;
-    }
-    loop {
-        let group = |group: u32| Group { run_id: run_id.clone(), method, fit: fit.clone(), pass, group };
-        let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(&fit, pass, *group));
-        let groups = (0_u32..).zip(fits.groups());
-        let missing: Vec<(u32, &[String])> = groups.filter(|(number, _)| is_missing(number)).collect();
-        if !missing.is_empty() {
-            let parts = missing.iter().map(|(_, parts)| parts.len() as u64).sum();
-            let missing = missing.into_iter().map(|(number, _)| group(number)).collect();
-            return Ok(Fitted::Missing(Pass { method, pass, distance, missing, parts }));
+/// The fits of a run.
+struct Fitting<'a> {
+    output: &'a dyn Store,
+    run_id: &'a RunId,
+    fits: &'a Fits,
+}
+
+/// What determines a fit beside its method and the parts.
+#[derive(Serialize)]
+struct Over<'a, T> {
+    options: T,
+    /// The share and the seed of the images that are learned from, where not all are.
+    training: Option<(f64, u64)>,
+    labels: &'a [String],
+    projected_on: Option<&'a str>,
+}
+
+impl Fitting<'_> {
+    /// The components, and the name of their fit.
+    async fn components(&self, plan: &Plan) -> Result<(String, PcaFit), Halt> {
+        let options = reduce::fit_options(&plan.options);
+        if plan.recipe.is_wide() {
+            let columns = self.columns(None).await?;
+            let start = || Ok(Lanczos::start(&columns, &options)?);
+            self.fit(Method::Components, &self.over(&options, &[], None), start).await
+        } else {
+            self.fit(Method::Covariance, &self.over(&options, &[], None), || Ok(Covariance(options))).await
         }
-        match step::<S>(output, &fit, pass, fits.groups().len() as u32).await? {
-            Step::Next(state) => {
-                distance = state.distance();
-                sealed::write(output, &layout::sweep_state(&fit, pass + 1), &state).await?;
-            }
-            Step::Done(model) => {
-                sealed::write(output, &layout::sweep_model(&fit), &model).await?;
-                remove_all_but_model(output, &fit).await?;
-                return Ok(Fitted::Model(model));
-            }
+    }
+
+    /// The classifier, which sees features, or what the fit called `components` makes of them.
+    async fn classifier(&self, learning: &Learning, components: &str) -> Result<Classifier, Halt> {
+        let Learning { classify, labels } = learning;
+        let projected_on = match classify.classify_on {
+            ClassifyOn::Features => None,
+            ClassifyOn::Components => Some(components),
+        };
+        let options =
+            LogisticOptions { regularization: classify.regularization, max_iterations: classify.max_iterations };
+        let columns = self.columns(projected_on).await?;
+        let start = || Ok(Logistic::start(&columns, labels.len(), &options)?);
+        let over = self.over(&options, labels, projected_on);
+        let (_, LogisticFit { model, iterations, passes, converged, objective }) =
+            self.fit(Method::Classifier, &over, start).await?;
+        let descent = Descent { iterations, passes, converged, objective };
+        Ok(Classifier { classify: *classify, labels: labels.clone(), model, descent })
+    }
+
+    /// Mean and variance of each number that a fit sees.
+    async fn columns(&self, projected_on: Option<&str>) -> Result<ColumnMoments, Halt> {
+        let (_, columns) = self.fit(Method::Columns, &self.over((), &[], projected_on), || Ok(Columns)).await?;
+        Ok(columns)
+    }
+
+    fn over<'a, T>(&self, options: T, labels: &'a [String], projected_on: Option<&'a str>) -> Over<'a, T> {
+        let training =
+            self.fits.learning.as_ref().map(|Learning { classify, .. }| (classify.train_share, classify.seed));
+        Over { options, training, labels, projected_on }
+    }
+
+    /// The model of a fit and the fit's name, after all steps that the sums that are there allow.
+    async fn fit<S: Sweep>(
+        &self,
+        method: Method,
+        over: &Over<'_, impl Serialize>,
+        start: impl FnOnce() -> Result<S, Error>,
+    ) -> Result<(String, S::Model), Halt> {
+        let Self { output, run_id, fits } = *self;
+        let options = serde_json::to_string(over).map_err(|error| Error::internal(error.to_string()))?;
+        let fit = method.fit(&options, &fits.parts);
+        let there = files_of(output, &fit).await?;
+        if there.contains(&layout::sweep_model(&fit)) {
+            let model = sealed::read(output, &layout::sweep_model(&fit)).await?;
+            return Ok((fit, model));
         }
-        remove_sums(output, &fit, pass, fits.groups().len() as u32).await?;
-        pass += 1;
+        let mut pass = (0..).take_while(|&pass| there.contains(&layout::sweep_state(&fit, pass))).count() as u32;
+        let mut distance = None;
+        if pass == 0 {
+            sealed::write(output, &layout::sweep_state(&fit, 0), &start()?).await?;
+        } else {
+            pass -= 1;
+        }
+        let groups = fits.groups().len() as u32;
+        loop {
+            let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(&fit, pass, *group));
+            let missing: Vec<(u32, &[String])> =
+                (0..).zip(fits.groups()).filter(|(number, _)| is_missing(number)).collect();
+            if !missing.is_empty() {
+                let group = |group: u32| Group {
+                    run_id: run_id.clone(),
+                    method,
+                    fit: fit.clone(),
+                    projected_on: over.projected_on.map(str::to_owned),
+                    pass,
+                    group,
+                };
+                let parts = missing.iter().map(|(_, parts)| parts.len() as u64).sum();
+                let missing = missing.into_iter().map(|(number, _)| group(number)).collect();
+                return Err(Halt::Pass(Pass { method, pass, distance, missing, parts }));
+            }
+            match step::<S>(output, &fit, pass, groups).await? {
+                Step::Next(state) => {
+                    distance = state.distance();
+                    sealed::write(output, &layout::sweep_state(&fit, pass + 1), &state).await?;
+                }
+                Step::Done(model) => {
+                    sealed::write(output, &layout::sweep_model(&fit), &model).await?;
+                    remove_all_but_model(output, &fit).await?;
+                    return Ok((fit, model));
+                }
+            }
+            remove_sums(output, &fit, pass, groups).await?;
+            pass += 1;
+        }
     }
 }
 

@@ -61,6 +61,7 @@ pub mod open;
 pub mod output;
 mod part;
 pub mod plan;
+mod predict;
 pub mod project;
 pub mod recipe;
 pub mod reduce;
@@ -68,6 +69,7 @@ mod refusal;
 pub mod report;
 pub mod retention;
 mod sample;
+mod seen;
 pub mod sweep;
 
 pub use error::Error;

@@ -1,22 +1,23 @@
 //! The first stage: list the dataset, cut it into shards, name each shard's work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_dataset::OddLabels;
-use pomona_dataset::{Listed, Source};
+use pomona_dataset::{Item, Listed, Source};
 use pomona_formats::class_table;
 use pomona_formats::digests::Digests;
 use pomona_formats::json;
 use pomona_formats::listing::{self, Row};
 use pomona_formats::part;
-use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::planned::{self, Plan, Shard, is_fitted_by_passes};
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
-use pomona_pca::{Components, Lanczos};
+use pomona_pca::{Components, Lanczos, Logistic};
 use pomona_results::latest;
 use pomona_results::latest::Latest;
+use pomona_run::classify::{Classify, ClassifyOn};
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::pace;
 use pomona_run::tree;
@@ -57,7 +58,11 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         }
         listed => listed?,
     };
-    refuse_impossible_components(request, items.len())?;
+    let fitted = match &request.options.classify {
+        Some(classify) => training_images(classify, &items, recipe.feature_width)?,
+        None => items.len(),
+    };
+    refuse_impossible_components(request, fitted)?;
 
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
@@ -74,7 +79,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let planned_runs = PlannedRuns::read(output).await?;
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
-    let merge_levels = match recipe.is_fitted_by_passes() {
+    let merge_levels = match is_fitted_by_passes(&recipe, request.options) {
         true => Vec::new(),
         false => tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect()),
     };
@@ -184,9 +189,34 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
     Ok(())
 }
 
+/// How many images are learned from. Fitting would refuse too few of them, too, but only after all the work of
+/// extraction.
+fn training_images(classify: &Classify, items: &[Item], features: usize) -> Result<usize, Error> {
+    let training: Vec<&Item> = items.iter().filter(|item| classify.is_training(&item.id, &item.label)).collect();
+    let labels: BTreeSet<&str> = training.iter().map(|item| &*item.label).collect();
+    if labels.len() < 2 {
+        let problem = format!(
+            "a classifier needs images of at least 2 labels to learn from, and of {} images {} with {} are on that \
+             side of the split; see --label-from, --train-share and --seed",
+            items.len(),
+            training.len(),
+            counted_labels(labels.len()),
+        );
+        return Err(pomona_run::Error::option("classify", problem).into());
+    }
+    if classify.classify_on == ClassifyOn::Features {
+        Logistic::check_size(labels.len(), features)?;
+    }
+    Ok(training.len())
+}
+
+fn counted_labels(count: usize) -> String {
+    if count == 1 { "1 label".to_owned() } else { format!("{count} labels") }
+}
+
 /// Reduce would refuse them too, but only after all the work of extraction.
 fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize) -> Result<(), Error> {
-    if request.recipe.is_fitted_by_passes()
+    if request.recipe.is_wide()
         && let Components::Count(wanted) = request.options.components
     {
         Lanczos::check_components(wanted, request.recipe.feature_width)?;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
 use pomona_dataset::Rejected;
 use pomona_formats::Error;
+use pomona_formats::classification::Tally;
+use pomona_formats::classifier_file;
 use pomona_formats::counters::Counters;
 use pomona_formats::counters::Point;
 use pomona_formats::digests::{self, Digests};
@@ -28,6 +30,7 @@ use pomona_run::layout::RunLayout;
 use pomona_run::options::{CsvTables, Options};
 use pomona_store::Store;
 
+use crate::predict::Predictor;
 use crate::sample::Sampling;
 
 /// Shards of features too many for a covariance that are projected at once, however many threads there are: each takes
@@ -55,6 +58,7 @@ struct Model {
     sampling: Sampling,
     provenance: Entries,
     pca: Pca,
+    predictor: Option<Predictor>,
 }
 
 impl<'a> Projection<'a> {
@@ -68,8 +72,12 @@ impl<'a> Projection<'a> {
         let sampling = Sampling::of(plan.images);
         let provenance = provenance::of_components(&plan.recipe, &plan.options);
         let pca = model_file::read(output, &layout).await?.pca;
+        let predictor = match plan.options.classify {
+            Some(_) => Some(Predictor::new(classifier_file::read(output, &layout).await?)),
+            None => None,
+        };
         let keeps_features = plan.keeps_features();
-        let model = Model { layout, options: plan.options, keeps_features, sampling, provenance, pca };
+        let model = Model { layout, options: plan.options, keeps_features, sampling, provenance, pca, predictor };
         Ok(Self { output, model: Arc::new(model) })
     }
 
@@ -125,11 +133,32 @@ impl Model {
             files.push(self.components_csv(shard, &table, &projected)?);
         }
         files.push(self.metadata_csv(shard, &table)?);
+        let mut tally = None;
+        if let Some(predictor) = &self.predictor {
+            let predictions = predictor.predict(&table.used, table.features.values.view(), projected.view())?;
+            let key = self.layout.predictions(shard);
+            let parquet = predictions.to_parquet(&key, self.provenance.clone())?;
+            files.push((key, parquet));
+            tally = Some(predictions.tally());
+        }
         files.push(self.errors_csv(shard, &table)?);
         let bytes_written = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         files.iter().for_each(|(key, bytes)| digests.add(key, bytes));
-        let counters = table.counters(shard, projected.view(), self.sampling, bytes_written, digests);
+        let fitted = self.fitted(&table, &projected);
+        let counters =
+            table.counters(shard, (projected.view(), fitted.view()), tally, self.sampling, bytes_written, digests);
         Ok((files, counters))
+    }
+
+    /// The rows of components that the fits are of.
+    fn fitted<'a>(&self, table: &ShardTable, projected: &'a Array2<f32>) -> CowArray<'a, f32, Ix2> {
+        match &self.predictor {
+            None => projected.into(),
+            Some(predictor) => {
+                let rows = table.used.iter().enumerate().filter(|(_, row)| predictor.is_training(row));
+                projected.select(Axis(0), &rows.map(|(row, _)| row).collect::<Vec<_>>()).into()
+            }
+        }
     }
 
     fn features_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {
@@ -247,13 +276,14 @@ impl ShardTable {
     fn counters(
         &self,
         shard: u32,
-        projected: ArrayView2<'_, f32>,
+        (projected, fitted): (ArrayView2<'_, f32>, ArrayView2<'_, f32>),
+        tally: Option<Tally>,
         sampling: Sampling,
         bytes_written: u64,
         files: Digests,
     ) -> Counters {
         let non_finite = |rows: ArrayView2<'_, f32>| rows.iter().filter(|value| !value.is_finite()).count() as u64;
-        let (component_means, component_scatter) = projected.columns().into_iter().map(mean_and_scatter).unzip();
+        let (component_means, component_scatter) = fitted.columns().into_iter().map(mean_and_scatter).unzip();
         Counters {
             shard,
             listed: self.listed,
@@ -262,8 +292,10 @@ impl ShardTable {
             losses: LossCounts::of(&self.features.losses),
             non_finite: non_finite(self.features.values.view()) + non_finite(projected),
             components: projected.ncols() as u64,
+            fitted: fitted.nrows() as u64,
             component_means,
             component_scatter,
+            tally,
             bytes_written,
             points: self.points(projected, sampling),
             files,

@@ -1,6 +1,7 @@
 //! Fitting by moments: merges the last group of them, checks the share of rejects, fits the PCA, writes the model.
 
 use pomona_formats::Error as FileError;
+use pomona_formats::classifier_file::{self, Classifier};
 use pomona_formats::digests::Digests;
 use pomona_formats::model_file::{self, Model};
 use pomona_formats::moments_file::Header;
@@ -49,7 +50,7 @@ pub(crate) async fn reduce(output: &dyn Store, plan: &Plan) -> Result<Reduced, E
     refusal::check(output, plan, &merged.header).await?;
 
     let pca = Pca::fit(&merged.moments, &fit_options(&plan.options))?;
-    write_model(output, plan, merged.header, Model { pca, convergence: None }).await
+    write_models(output, plan, merged.header, Model { pca, convergence: None }, None).await
 }
 
 /// What the options say of fitting.
@@ -57,19 +58,25 @@ pub(crate) fn fit_options(options: &Options) -> FitOptions {
     FitOptions { components: options.components, center: options.center, standardize: options.standardize }
 }
 
-/// Writes the model of a run whose parts count `counted`, and vouches for it.
-pub(crate) async fn write_model(
+/// Writes the models of a run whose parts count `counted`, and vouches for them.
+pub(crate) async fn write_models(
     output: &dyn Store,
     plan: &Plan,
     counted: Header,
     model: Model,
+    classifier: Option<Classifier>,
 ) -> Result<Reduced, Error> {
     let layout = RunLayout::new(plan.run_id.as_str());
-    let key = layout.pca_model();
-    let file = model_file::encode(&key, &model, provenance::of_components(&plan.recipe, &plan.options))?;
+    let provenance = provenance::of_components(&plan.recipe, &plan.options);
+    let mut files = vec![(layout.pca_model(), model_file::encode(&layout.pca_model(), &model, provenance.clone())?)];
+    if let Some(classifier) = &classifier {
+        files.push((layout.classifier(), classifier_file::encode(&layout.classifier(), classifier, provenance)?));
+    }
     let mut digests = Digests::default();
-    digests.add(&key, &file);
-    output.put(&key, file).await?;
+    for (key, file) in files {
+        digests.add(&key, &file);
+        output.put(&key, file).await?;
+    }
     digests.write_record(output, &layout.reduce_digests()).await?;
     Ok(Reduced {
         images: counted.images,

@@ -5,15 +5,18 @@ use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
+use pomona_formats::classification::Tally;
+use pomona_formats::classifier_file::{self, Classifier};
 use pomona_formats::counters::Counters;
 use pomona_formats::counters::Point;
 use pomona_formats::digests::{self, Digests};
 use pomona_formats::json;
 use pomona_formats::model_file::{self, Model};
-use pomona_formats::model_info::ModelInfo;
+use pomona_formats::model_info::{self, ModelInfo};
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::tables;
 use pomona_formats::tables::CsvTable;
+use pomona_results::classification::{self, Metrics, SideMetrics};
 use pomona_results::html::{self, Page};
 use pomona_results::latest;
 use pomona_results::validation::{Totals, Validation};
@@ -37,25 +40,72 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
     let shards = planned::read_shards(output, &plan).await?;
     let model = model_file::read(output, &layout).await?;
     let (totals, points) = add_up(output, &layout, &shards).await?;
-    let info = model_info(&plan, &model, &totals);
+    let classified = match (plan.options.classify, &totals.tally) {
+        (Some(_), Some(tally)) => Some(Classified::of(classifier_file::read(output, &layout).await?, tally)),
+        _ => None,
+    };
+    let mut info = model_info(&plan, &model, &totals);
+    info.classification = classified.as_ref().map(Classified::in_short);
 
     let validation = Validation::of(&plan, &shards, &model.pca, &totals);
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
     let classes = plan.digests.read(output, &layout.classes()).await?;
     let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
-    let page = Page { plan: &plan, info: &info, validation: &validation, timings, classes: &classes, points: &points };
+    let page = Page {
+        plan: &plan,
+        info: &info,
+        validation: &validation,
+        timings,
+        classes: &classes,
+        points: &points,
+        classification: classified.as_ref().map(Classified::on_page),
+    };
     written.put(layout.page(), page.render().into()).await?;
     if !validation.passed {
         return Err(Error::Invalid { failed: validation.failed(), file: layout.validation() });
     }
     written.put(layout.variance(), variance_csv(&layout.variance(), &info)?).await?;
+    if let Some(Classified { labels, metrics, tally }) = &classified {
+        written.put(layout.metrics(), json::encode(&layout.metrics(), metrics)?).await?;
+        written.put(layout.confusion(), classification::confusion_csv(&layout.confusion(), labels, tally)?).await?;
+    }
     written.put(layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
     written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
     written.digests.write_record(output, &layout.report_digests()).await?;
     output.put(&layout.success(), Bytes::new()).await?;
     latest::move_forward(output, run_id, plan.follows.as_ref()).await?;
     Ok(info)
+}
+
+/// How a run's classifier does.
+struct Classified<'a> {
+    labels: Vec<String>,
+    metrics: Metrics,
+    tally: &'a Tally,
+}
+
+impl<'a> Classified<'a> {
+    fn of(Classifier { classify, labels, descent, .. }: Classifier, tally: &'a Tally) -> Self {
+        Self { metrics: Metrics::of(&labels, &classify, &descent, tally), labels, tally }
+    }
+
+    fn in_short(&self) -> model_info::Classification {
+        let Metrics { training, test, descent, .. } = &self.metrics;
+        let accuracy = |side: &Option<SideMetrics>| side.as_ref().map(|side| side.accuracy);
+        model_info::Classification {
+            training_images: self.tally.training.images,
+            training_accuracy: accuracy(training),
+            test_images: self.tally.test.images,
+            test_accuracy: accuracy(test),
+            descent: *descent,
+            notices: self.metrics.notices(&self.labels, self.tally),
+        }
+    }
+
+    fn on_page(&self) -> html::Classified<'_> {
+        html::Classified { metrics: &self.metrics, labels: &self.labels, tally: self.tally }
+    }
 }
 
 /// Writes the reports and vouches for them.
@@ -112,6 +162,7 @@ fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) 
         num_classes: plan.classes,
         total_variance: pca.total_variance,
         convergence: convergence.clone(),
+        classification: None,
         recipe: plan.recipe.clone(),
         options: plan.options.clone(),
     }

@@ -7,13 +7,14 @@ use pomona_formats::Error;
 use pomona_formats::fits::Fits;
 use pomona_formats::part;
 use pomona_formats::{run_aside, sealed};
-use pomona_pca::sweep::{Rows, Sweep};
-use pomona_pca::{Columns, Lanczos, Merger};
+use pomona_pca::sweep::Sweep;
+use pomona_pca::{Columns, Covariance, Lanczos, Logistic, Merger};
 use pomona_run::sweep::{Group, Method};
 use pomona_run::{RunId, layout};
 use pomona_store::Store;
 
 use crate::damages::Damages;
+use crate::seen::View;
 
 /// Parts that are worked on at once, however many threads there are: with 62,720 features each takes some 200 MB, for
 /// its file, its rows and what it adds to the pass.
@@ -33,7 +34,9 @@ pub async fn sweep(
 ) -> Result<(), Error> {
     match group.method {
         Method::Columns => sum_of::<Columns>(output, group, threads, on_part).await,
+        Method::Covariance => sum_of::<Covariance>(output, group, threads, on_part).await,
         Method::Components => sum_of::<Lanczos>(output, group, threads, on_part).await,
+        Method::Classifier => sum_of::<Logistic>(output, group, threads, on_part).await,
     }
 }
 
@@ -52,7 +55,9 @@ async fn sum_of<S: Sweep>(
         return Ok(());
     }
     let state: Arc<S> = Arc::new(sealed::read(output, &layout::sweep_state(&group.fit, group.pass)).await?);
-    let partials = stream::iter(parts).map(|part| partial(output, &group.run_id, part, fits.width, state.clone()));
+    let view = View::of(output, &fits, group).await?;
+    let partials =
+        stream::iter(parts).map(|part| partial(output, &group.run_id, part, fits.width, view.clone(), state.clone()));
     let mut partials = partials.buffered(threads.clamp(1, PARTS_AT_ONCE));
     let (mut merger, mut damages) = (Merger::default(), Damages::default());
     while let Some(partial) = partials.next().await {
@@ -72,8 +77,9 @@ async fn partial<S: Sweep>(
     run_id: &RunId,
     part: &str,
     width: usize,
+    view: Arc<View>,
     state: Arc<S>,
 ) -> Result<S::Sum, Error> {
-    let values = part::read_values(output, part, run_id, width).await?;
-    Ok(run_aside(move || state.partial(&Rows { features: values.view(), classes: &[] })).await??)
+    let features = part::read_features(output, part, run_id, width).await?;
+    run_aside(move || Ok(state.partial(&view.see(features)?.rows())?)).await?
 }

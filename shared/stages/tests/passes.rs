@@ -16,9 +16,11 @@ use pomona_formats::tables::ParquetTable;
 use pomona_pca::{Components, TOLERANCE};
 use pomona_results::latest;
 use pomona_run::Options;
+use pomona_run::classify::{Classify, ClassifyOn};
 use pomona_run::layout::RunLayout;
 use pomona_run::options::KeepFeatures;
 use pomona_run::stage::{Stage, Timing};
+use pomona_run::sweep::Method;
 use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::fit::Pass;
@@ -159,11 +161,23 @@ async fn a_fit_that_was_made_is_not_made_again_and_another_one_makes_its_own() {
     assert!(standardized.iter().all(|pass| pass.method == first.last().unwrap().method), "{standardized:?}");
 }
 
+/// Options of a run that learns labels, by few passes.
+fn learning(classify_on: ClassifyOn) -> Options {
+    let classify = Classify { classify_on, regularization: 0.1, max_iterations: 4, ..Classify::default() };
+    Options { components: Components::Count(2), classify: Some(classify), ..options() }
+}
+
 #[tokio::test]
 async fn a_run_that_was_killed_goes_on_with_its_pass_and_ends_in_the_result_of_a_fresh_one() {
-    let (fresh, pool) = (empty(), support::widest_pool(2));
+    killed_and_gone_on_with(&support::widest_pool(2), &options()).await;
+    killed_and_gone_on_with(&support::pool(2), &learning(ClassifyOn::Features)).await;
+    killed_and_gone_on_with(&support::pool(2), &learning(ClassifyOn::Components)).await;
+}
+
+async fn killed_and_gone_on_with(pool: &ComputePool, options: &Options) {
+    let fresh = empty();
     let counted = FailingStore::new(Arc::new(fresh));
-    run(&counted, &pool, &options()).await.unwrap();
+    run(&counted, pool, options).await.unwrap();
     let is_of_fits = |key: &str| key.starts_with("sweeps/") || key.ends_with("fits.json");
     let writes = counted.calls().iter().filter(|(call, key)| *call == Operation::Put && is_of_fits(key)).count();
     let deletes = counted.calls().iter().filter(|(call, key)| *call == Operation::Delete && is_of_fits(key)).count();
@@ -176,9 +190,8 @@ async fn a_run_that_was_killed_goes_on_with_its_pass_and_ends_in_the_result_of_a
                 let output = Arc::new(empty());
                 let killed = FailingStore::new(output.clone());
                 killed.on(operation, is_of_fits, call..=call, fault);
-                run(&killed, &pool, &options()).await.unwrap_err();
-                let passes = Passes::default();
-                watch(&*output, &pool, &options(), &passes).await.unwrap();
+                run(&killed, pool, options).await.unwrap_err();
+                run(&*output, pool, options).await.unwrap();
                 assert!(result_in(&*output).await == expected, "{operation:?} {call}: another result");
                 let left = output.objects().into_keys().filter(|key| key.contains("/sums/")).count();
                 assert!(left <= 4, "{operation:?} {call}: {left} sums are left");
@@ -201,15 +214,74 @@ async fn of_a_fit_that_is_done_only_its_model_is_left() {
 }
 
 #[tokio::test]
+async fn what_is_learned_of_labels_is_the_same_whatever_the_number_of_threads() {
+    for (classify_on, wide) in [(ClassifyOn::Features, false), (ClassifyOn::Components, true)] {
+        let pool = |threads| if wide { support::widest_pool(threads) } else { support::pool(threads) };
+        let (one, three) = (empty(), empty());
+        let summary = run(&one, &pool(1), &learning(classify_on)).await.unwrap();
+        run(&three, &pool(3), &learning(classify_on)).await.unwrap();
+        let files = result_in(&one).await;
+        assert!(files == result_in(&three).await, "another number of threads, another result");
+        assert_eq!(
+            files.keys().filter(|file| file.starts_with("classify/predictions/")).count() as u64,
+            summary.plan.shards
+        );
+        let classification = summary.info.classification.expect("a classifier was fitted");
+        assert_eq!(classification.training_images + classification.test_images, IMAGES);
+        assert!(classification.training_images < IMAGES && classification.test_accuracy.is_some());
+        assert_eq!(summary.info.convergence.is_some(), wide);
+    }
+}
+
+#[tokio::test]
+async fn another_split_and_other_labels_are_another_fit_and_an_image_without_a_label_takes_no_part() {
+    let (output, pool) = (empty(), support::pool(2));
+    let passes_of = async |options: &Options| {
+        let passes = Passes::default();
+        let info = watch(&output, &pool, options, &passes).await.unwrap().info;
+        (passes.0.into_inner().unwrap(), info.classification.map(|classification| classification.training_images))
+    };
+    let options = learning(ClassifyOn::Features);
+    let (first, training) = passes_of(&options).await;
+    assert!(!first.is_empty());
+    assert_eq!(passes_of(&options).await.0, []);
+    let changed = |change: fn(&mut Classify)| {
+        let mut classify = options.classify.unwrap();
+        change(&mut classify);
+        Options { classify: Some(classify), ..options.clone() }
+    };
+    assert!(
+        passes_of(&changed(|classify| classify.seed = 1)).await.0.iter().any(|pass| pass.method == Method::Covariance)
+    );
+    // Components and scales are those of the same images.
+    let (passes, same) = passes_of(&changed(|classify| classify.regularization = 0.2)).await;
+    assert!(!passes.is_empty() && passes.iter().all(|pass| pass.method == Method::Classifier), "{passes:?}");
+    assert_eq!(same, training);
+
+    let unlabelled = Options { label_from: "none".parse().unwrap(), ..options.clone() };
+    let error = run(&output, &pool, &unlabelled).await.unwrap_err();
+    assert!(error.to_string().contains("option `classify`"), "{error}");
+}
+
+#[tokio::test]
 async fn what_is_damaged_is_made_again() {
-    let (whole, pool) = (empty(), support::widest_pool(2));
-    run(&whole, &pool, &options()).await.unwrap();
+    for (pool, options, model) in
+        [(support::widest_pool(2), options(), 2), (support::pool(2), learning(ClassifyOn::Components), 3)]
+    {
+        damaged_and_made_again(&pool, &options, model).await;
+    }
+}
+
+/// `model` is the number of the model whose fit is interrupted.
+async fn damaged_and_made_again(pool: &ComputePool, options: &Options, model: u64) {
+    let whole = empty();
+    run(&whole, pool, options).await.unwrap();
     let expected = result_in(&whole).await;
     // A run that was killed before its model was written, with all states and the last pass's sums.
     let interrupted = Arc::new(empty());
     let killed = FailingStore::new(interrupted.clone());
-    killed.on(Operation::Put, |key| key.ends_with("/model"), 2..=2, Fault::CrashBefore);
-    run(&killed, &pool, &options()).await.unwrap_err();
+    killed.on(Operation::Put, |key| key.ends_with("/model"), model..=model, Fault::CrashBefore);
+    run(&killed, pool, options).await.unwrap_err();
     for objects in [whole.objects(), interrupted.objects()] {
         for damaged in of_fits(&objects) {
             let mut flipped = objects[&damaged].to_vec();
@@ -218,7 +290,7 @@ async fn what_is_damaged_is_made_again() {
             let mut objects = objects.clone();
             objects.insert(damaged.clone(), flipped.into());
             let output = MemoryStore::new("out", objects);
-            run(&output, &pool, &options()).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
+            run(&output, pool, options).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
             assert!(result_in(&output).await == expected, "{damaged}: another result");
         }
     }

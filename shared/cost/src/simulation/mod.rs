@@ -278,8 +278,8 @@ impl States {
         }
         if workload.is_fitted_by_passes() {
             // IsFitted once more than there are passes, FirstPass; then AllGroups, IsPassDone; Reduce, CheckSums; Sweep
-            // for each pass, that for the means included.
-            let passes = workload.passes + 1;
+            // for each pass.
+            let passes = workload.all_passes();
             states.passes_and_choices += 1 + 3 * passes;
             states.tasks += 2 * passes;
             states.maps += passes;

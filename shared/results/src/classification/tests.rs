@@ -44,7 +44,7 @@ fn ten_images() -> Tally {
         mistake(2, 1, "plum/2.jpg", 1.0),
         mistake(2, 3, "plum/1.jpg", 0.9),
     ];
-    Tally { training: outcomes(&[(0, 0, 0.9), (1, 1, 0.9), (2, 2, 0.9)]), test, mistakes }
+    Tally { training: outcomes(&[(0, 0, 0.9), (1, 1, 0.9), (2, 2, 0.9)]), test, unlabelled: 0, mistakes }
 }
 
 fn metrics(labels: &[String], tally: &Tally) -> Metrics {

@@ -71,7 +71,7 @@ fn how_found(metrics: &Metrics) -> String {
         ClassifyOn::Components => "principal components",
     };
     format!(
-        "<p>A multinomial logistic regression on the {seen} tells {} apart. Training images are {} of those with a \
+        "<p>A multinomial logistic regression on the {seen} predicts one of {}. Training images are {} of those with a \
          label (seed {}); regularization {}, at most {}.</p>\n",
         counted(metrics.classes, "label", "labels"),
         percent(classify.train_share),
@@ -95,7 +95,7 @@ fn most_confused(metrics: &Metrics, labels: &[String], tally: &Tally) -> String 
         let (name, images, share) = (confused(pair, labels), count(pair.images), percent(share(pair.images, all)));
         rows += &row(&name, &[images, share]);
     }
-    let mistakes = test.images - support.values().map(|counts| counts.right).sum::<u64>();
+    let mistakes = test.images.saturating_sub(support.values().map(|counts| counts.right).sum());
     let caption = format!(
         "<p><strong>Most often confused.</strong> {} taken for another label.</p>\n",
         counted(mistakes, "test image was", "test images were")

@@ -1,8 +1,8 @@
 //! The confusion matrix: how many images of each label were predicted to have which.
 //!
-//! A unit of the picture is a cell, so it fits any width; names stand beside it as text that keeps its size and is cut
-//! where there is no room. Only cells with images are drawn. Those beyond the largest [`TITLED`] have no number to hover
-//! for, which keeps the page small: there are up to 40,000 of them, and each is one image or two.
+//! A unit of the picture is a cell, so it fits any width; names stand beside it as text that keeps its size and is
+//! cut where there is no room. Only cells with images are drawn. Those beyond the largest [`TITLED`] have no number to
+//! hover for, which keeps the page small: there are up to 40,000 cells, and most of so many are an image or two.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -99,9 +99,9 @@ impl<'a> Matrix<'a> {
 
     fn style(&self) -> &'static str {
         match self.size() {
-            0..=NAMED_ON_NARROW_SCREENS => "matrix named",
-            ..=NAMED => "matrix named many",
-            _ => "matrix",
+            size if size > NAMED => "matrix",
+            size if size > NAMED_ON_NARROW_SCREENS => "matrix named many",
+            _ => "matrix named",
         }
     }
 
@@ -132,7 +132,8 @@ impl<'a> Matrix<'a> {
             let (class, title) = (self.class(cell), self.title(cell));
             let _ = writeln!(
                 drawn,
-                "<rect class=\"{class}\" x=\"{column}\" y=\"{row}\" width=\"1\" height=\"1\"><title>{title}</title></rect>"
+                "<rect class=\"{class}\" x=\"{column}\" y=\"{row}\" width=\"1\" height=\"1\">\
+                 <title>{title}</title></rect>"
             );
         }
         drawn

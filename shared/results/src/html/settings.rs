@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use pomona_formats::model_info::Convergence;
 use pomona_formats::planned::Plan;
+use pomona_run::classify::Classify;
 use pomona_run::options::{CsvTables, Options};
 
 use super::text::{count, counted, escape, moment, percent};
@@ -27,6 +28,9 @@ pub(super) fn section(plan: &Plan, convergence: Option<&Convergence>) -> String 
     if let Some(convergence) = convergence {
         row("passes", convergence.describe());
     }
+    if let Some(classify) = &options.classify {
+        row("classifier", classifier(classify));
+    }
     row("images", selection(options));
     row("labels from", labels(options));
     row("rejects allowed", percent(options.max_reject_share));
@@ -49,6 +53,15 @@ fn centring(options: &Options) -> &'static str {
         (false, false) => "neither centred nor standardised",
         (false, true) => "standardised, not centred",
     }
+}
+
+fn classifier(classify: &Classify) -> String {
+    let Classify { train_share, seed, classify_on, regularization, max_iterations } = classify;
+    format!(
+        "on {classify_on} of {} of the images (seed {seed}), regularization {regularization}, at most {} iterations",
+        percent(*train_share),
+        count(*max_iterations)
+    )
 }
 
 fn labels(options: &Options) -> String {

@@ -69,6 +69,7 @@ fn run() -> Run {
         losses: LossCounts::default(),
         num_classes: 30,
         total_variance: 17.0,
+        classification: None,
         convergence: None,
         recipe,
         options: plan.options.clone(),

@@ -20,7 +20,7 @@ pub async fn result_in(store: &dyn Store) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for object in store.list(&root, &|_| true).await.unwrap() {
         let name = object.key[root.len()..].to_owned();
-        let is_result = ["features/", "pca/", "metadata/", "classes/", "errors/", "model_info/"]
+        let is_result = ["features/", "pca/", "metadata/", "classes/", "classify/", "errors/", "model_info/"]
             .iter()
             .any(|folder| name.starts_with(folder));
         if is_result {

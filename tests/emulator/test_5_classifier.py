@@ -1,0 +1,45 @@
+"""Labels are learned by passes: the result is that of a local run, and another input of the state machine."""
+
+import json
+
+from results import assert_same
+
+CHOICE = {"regularization": 0.05, "seed": 3, "train_share": 0.7, "max_iterations": 6}
+OPTIONS = {"components": 5, "shard_size": 5, "classify": CHOICE}
+LOCALLY = ["--components", "5", "--shard-size", "5", "--classify", "--regularization", "0.05", "--seed", "3"]
+LOCALLY += ["--train-share", "0.7", "--max-iterations", "6"]
+
+
+def test_a_classifier_is_that_of_a_local_run_and_is_not_fitted_again(stack, forty, local):
+    stack.upload(forty)
+    report = stack.succeed(options=OPTIONS)
+    expected = local(forty, *LOCALLY)
+    assert {"classify/metrics.json", "classify/confusion.csv", "classify/model.parquet"} <= set(expected)
+    assert_same(stack.result(report), expected)
+    methods = {invocation["event"]["group"]["method"] for invocation in stack.invocations("sweep")}
+    assert methods == {"covariance", "columns", "classifier"}
+    # A run with labels merges no moments.
+    assert not any(key.startswith("nodes/") for key in stack.keys(""))
+    info = json.loads(stack.read(f"{report['run']}/model_info/model_info.json"))
+    assert info["classification"]["test_images"] > 0
+
+    swept = len(stack.invocations("sweep"))
+    assert_same(stack.result(stack.succeed(options=OPTIONS)), expected)
+    assert len(stack.invocations("sweep")) == swept
+
+
+def test_a_classifier_of_components_whose_pass_fails_is_that_of_a_local_run(stack, forty, local):
+    stack.upload(forty)
+    with stack.faults(
+        {"function": "sweep", "kind": "crash", "times": 2, "match": '"classifier"'},
+        {"function": "reduce", "kind": "lost_answer", "times": 1},
+    ):
+        report = stack.succeed(options={**OPTIONS, "classify": {**CHOICE, "classify_on": "components"}})
+    assert any(invocation["failed"] for invocation in stack.invocations("sweep"))
+    assert_same(stack.result(report), local(forty, *LOCALLY, "--classify-on", "components"))
+
+
+def test_labels_that_cannot_be_learned_end_the_run_by_name(stack, forty):
+    stack.upload(forty)
+    ended = stack.run(options={**OPTIONS, "label_from": "none"})
+    assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.BadInput")
