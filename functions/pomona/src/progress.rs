@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use pomona_run::stage::{Stage, Timing};
+use pomona_run::sweep::Method;
 use pomona_stages::fit::Pass;
 use pomona_stages::local::Observer;
 
@@ -22,11 +23,13 @@ const TICK: Duration = Duration::from_millis(200);
 pub(crate) struct Progress {
     quiet: bool,
     bar: Mutex<Option<Bar>>,
+    /// The pass that was told last: of which fit, and when.
+    pass_told: Mutex<Option<(Method, Instant)>>,
 }
 
 impl Progress {
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, bar: Mutex::default() }
+        Self { quiet, bar: Mutex::default(), pass_told: Mutex::default() }
     }
 
     /// Tells something.
@@ -59,9 +62,15 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    /// A fit may have a hundred passes: the first is told, and another one from time to time.
     fn pass_started(&self, pass: &Pass) {
+        let mut told = lock(&self.pass_told);
+        if told.is_some_and(|(method, at)| method == pass.method && at.elapsed() < LINE_INTERVAL) {
+            return;
+        }
+        *told = Some((pass.method, Instant::now()));
         let distance = match pass.distance {
-            Some(distance) => format!(", residuals up to {distance:.1e} times what is small enough"),
+            Some(distance) => format!(", still {distance:.1e} times what is near enough to the end"),
             None => String::new(),
         };
         self.say(&format!("{}: pass {}{distance}", pass.method, pass.pass + 1));
@@ -71,7 +80,9 @@ impl Observer for Progress {
         if stage == Stage::Plan {
             *self.current() = Some(Bar::of_listing(self.quiet));
         } else if let Some(unit) = stage.unit(items).filter(|_| items > 0) {
-            *self.current() = Some(self.bar(stage.as_str(), unit, items));
+            let mut bar = self.bar(stage.as_str(), unit, items);
+            bar.is_one_of_many = stage == Stage::Sweep;
+            *self.current() = Some(bar);
         }
     }
 
@@ -108,6 +119,8 @@ pub(crate) struct Bar {
     unit: String,
     pace: Arc<Mutex<Pace>>,
     shown: Shown,
+    /// Others like it follow, so that its end is no news.
+    is_one_of_many: bool,
 }
 
 enum Shown {
@@ -120,7 +133,7 @@ impl Bar {
     fn new(name: &str, unit: &str, pace: Pace, quiet: bool) -> Self {
         let pace = Arc::new(Mutex::new(pace));
         let shown = Shown::new(quiet, || terminal_bar(name, unit, pace.clone()));
-        Self { name: name.to_owned(), unit: unit.to_owned(), pace, shown }
+        Self { name: name.to_owned(), unit: unit.to_owned(), pace, shown, is_one_of_many: false }
     }
 
     /// Nobody knows how many files there will be. While those of a folder are read for the first time none is counted,
@@ -134,7 +147,7 @@ impl Bar {
             }
             shown => shown,
         };
-        Self { name: "listing".to_owned(), unit: "files".to_owned(), pace, shown }
+        Self { name: "listing".to_owned(), unit: "files".to_owned(), pace, shown, is_one_of_many: false }
     }
 
     pub(crate) fn advance(&self) {
@@ -167,7 +180,8 @@ impl Bar {
 
     fn write_line_if_due(&self, pace: &Pace, last: &Mutex<Instant>) {
         let mut last = lock(last);
-        if last.elapsed() < LINE_INTERVAL && pace.done < pace.total {
+        let is_news = pace.done >= pace.total && !self.is_one_of_many;
+        if last.elapsed() < LINE_INTERVAL && !is_news {
             return;
         }
         *last = Instant::now();
