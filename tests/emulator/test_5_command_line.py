@@ -109,6 +109,8 @@ def test_a_run_that_is_stopped_leaves_the_output_to_the_next_one(stack, pomona, 
         other = pomona("start", *OPTIONS)[0].strip().split(":")[-1]
         said = pomona("redrive", name, code=1)[1]
         assert f"`{other}` is going" in said and f"pomona stop {other}" in said
+        # A Lambda works on when its execution is stopped: one that takes the lock meanwhile is a case of its own.
+        cloud.until(lambda: other in stack.read("lock.json").decode(), "the other run's lock")
         pomona("stop", other)
     assert "stopped by somebody" in pomona("status", name)[0]
     assert "nothing to stop" in pomona("stop", name, code=1)[1]
