@@ -192,7 +192,8 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
     finished = {("ListBatchRole", "parts/fragments/*")}
     folders = ("features", "pca", "metadata", "errors", "counters", "classify", "problems")
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders} | {("PlanRole", "runs/*/fits.json")}
-    old = {("ReportRole", f"runs/*/{name}") for name in ("features/*", "pca/*", "metadata/*", "classify/predictions/*", "_SUCCESS")}
+    tables = ("features/*", "pca/*", "metadata/*", "classify/predictions/*")
+    old = {("ReportRole", f"runs/*/{name}") for name in (*tables, "_SUCCESS")}
     assert (
         deleted
         == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}
