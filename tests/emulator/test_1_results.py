@@ -106,18 +106,19 @@ def test_a_run_says_what_it_cost_and_models_the_requests_that_were_made(stack, e
 def test_older_runs_beyond_those_that_are_kept_lose_their_tables_and_nothing_else(emulator, forty, local):
     stack = emulator.deploy("pomona-keeping", KeepRuns=1)
     stack.upload(forty)
-    older = stack.succeed(options=OPTIONS)
+    options = {**OPTIONS, "classify": {"max_iterations": 2}}
+    older = stack.succeed(options=options)
     whole = {key.removeprefix(f"{older['run']}/") for key in stack.keys(f"{older['run']}/")}
     [first, second, *_] = forty
     images = {**forty, first: forty[second]}
     stack.upload(images)
-    newer = stack.succeed(options=OPTIONS)
+    newer = stack.succeed(options=options)
     assert [each["answer"]["computed"] for each in stack.invocations("list-batch")] == [40, 1]
-    assert_same(stack.result(newer), local(images, *LOCALLY))
+    assert_same(stack.result(newer), local(images, *LOCALLY, "--classify", "--max-iterations", "2"))
 
     left = {key.removeprefix(f"{older['run']}/") for key in stack.keys(f"{older['run']}/")}
-    tables = {name for name in whole if name.startswith(("features/", "pca/", "metadata/"))}
-    assert len(tables) == 4 and left == whole - tables - {"_SUCCESS"} | {"_TABLES_REMOVED"}
+    tables = {name for name in whole if name.startswith(("features/", "pca/", "metadata/", "classify/predictions/"))}
+    assert len(tables) == 5 and left == whole - tables - {"_SUCCESS"} | {"_TABLES_REMOVED"}
     command = [cloud.binaries() / "pomona", "inspect", f"s3://{stack.output}/{older['run']}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=emulator.environment)
     assert done.returncode == 1 and "KeepRuns" in done.stderr and newer["run"].split("/")[1] in done.stderr

@@ -2,7 +2,9 @@
 
 import json
 
+from cloud import until
 from results import assert_same
+from test_2_faults import damage, flipped
 
 CHOICE = {"regularization": 0.05, "seed": 3, "train_share": 0.7, "max_iterations": 6}
 OPTIONS = {"components": 5, "shard_size": 5, "classify": CHOICE}
@@ -37,6 +39,18 @@ def test_a_classifier_of_components_whose_pass_fails_is_that_of_a_local_run(stac
         report = stack.succeed(options={**OPTIONS, "classify": {**CHOICE, "classify_on": "components"}})
     assert any(invocation["failed"] for invocation in stack.invocations("sweep"))
     assert_same(stack.result(report), local(forty, *LOCALLY, "--classify-on", "components"))
+
+
+def test_a_part_that_is_damaged_behind_the_fits_is_made_again_and_nothing_of_them_is_left_over(stack, forty, local):
+    stack.upload(forty)
+    with stack.faults({"function": "project-map", "kind": "hold", "times": 100}):
+        execution = stack.start(options=OPTIONS)
+        until(lambda: [key for key in stack.keys("runs/") if key.endswith("classify/model.parquet")], "classifier")
+        damage(stack, next(key for key in stack.keys("parts/") if key.endswith(".features.parquet")), flipped)
+    ended = stack.wait(execution)
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    assert len(stack.plans()) > 1
+    assert_same(stack.result(json.loads(ended["output"])), local(forty, *LOCALLY))
 
 
 def test_labels_that_cannot_be_learned_end_the_run_by_name(stack, forty):
