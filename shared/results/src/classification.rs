@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use pomona_formats::Error;
 use pomona_formats::classification::{Cell, Descent, Mistake, Outcomes, Tally};
+use pomona_formats::model_info::Classification;
 use pomona_formats::tables::CsvTable;
 use pomona_run::classify::Classify;
 use pomona_run::counted::counted;
@@ -119,8 +120,20 @@ impl Metrics {
         }
     }
 
-    /// What a reader must know before anything else, if anything.
-    pub fn notices(&self, labels: &[String], tally: &Tally) -> Vec<String> {
+    /// The same in a few numbers, with what a reader must know before anything else.
+    pub fn in_short(&self, labels: &[String], tally: &Tally) -> Classification {
+        let accuracy = |side: &Option<SideMetrics>| side.as_ref().map(|side| side.accuracy);
+        Classification {
+            training_images: tally.training.images,
+            training_accuracy: accuracy(&self.training),
+            test_images: tally.test.images,
+            test_accuracy: accuracy(&self.test),
+            descent: self.descent,
+            notices: self.notices(labels, tally),
+        }
+    }
+
+    fn notices(&self, labels: &[String], tally: &Tally) -> Vec<String> {
         [self.not_converged(), never_learned(labels, tally), self.nothing_held_back()].into_iter().flatten().collect()
     }
 

@@ -166,9 +166,7 @@ fn title(plan: &Plan) -> String {
 
 /// What a reader must know before anything else, if anything.
 fn notices(page: &Page<'_>) -> String {
-    let of_classifier = page.classification.map(|of| of.metrics.notices(of.labels, of.tally)).unwrap_or_default();
-    let all = page.info.notices().into_iter().chain(of_classifier);
-    all.map(|text| format!("<p class=\"notice\">{}</p>\n", escape(&text))).collect()
+    page.info.notices().into_iter().map(|text| format!("<p class=\"notice\">{}</p>\n", escape(&text))).collect()
 }
 
 fn classification_section(Classified { metrics, labels, tally }: Classified<'_>) -> String {

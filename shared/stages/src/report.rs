@@ -12,11 +12,11 @@ use pomona_formats::counters::Point;
 use pomona_formats::digests::{self, Digests};
 use pomona_formats::json;
 use pomona_formats::model_file::{self, Model};
-use pomona_formats::model_info::{self, ModelInfo};
+use pomona_formats::model_info::{Classification, ModelInfo};
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::tables;
 use pomona_formats::tables::CsvTable;
-use pomona_results::classification::{self, Metrics, SideMetrics};
+use pomona_results::classification::{self, Metrics};
 use pomona_results::html::{self, Page};
 use pomona_results::latest;
 use pomona_results::validation::{Totals, Validation};
@@ -90,17 +90,8 @@ impl<'a> Classified<'a> {
         Self { metrics: Metrics::of(&labels, &classify, &descent, tally), labels, tally }
     }
 
-    fn in_short(&self) -> model_info::Classification {
-        let Metrics { training, test, descent, .. } = &self.metrics;
-        let accuracy = |side: &Option<SideMetrics>| side.as_ref().map(|side| side.accuracy);
-        model_info::Classification {
-            training_images: self.tally.training.images,
-            training_accuracy: accuracy(training),
-            test_images: self.tally.test.images,
-            test_accuracy: accuracy(test),
-            descent: *descent,
-            notices: self.metrics.notices(&self.labels, self.tally),
-        }
+    fn in_short(&self) -> Classification {
+        self.metrics.in_short(&self.labels, self.tally)
     }
 
     fn on_page(&self) -> html::Classified<'_> {

@@ -8,7 +8,9 @@ const DESCENT: Descent = Descent { iterations: 37, passes: 40, converged: true, 
 /// A run whose classifier came to `tally`.
 fn classified(labels: Vec<String>, descent: Descent, tally: Tally) -> Run {
     let metrics = Metrics::of(&labels, &Classify::default(), &descent, &tally);
-    Run { classification: Some((metrics, labels, tally)), ..run() }
+    let run = run();
+    let info = ModelInfo { classification: Some(metrics.in_short(&labels, &tally)), ..run.info };
+    Run { info, classification: Some((metrics, labels, tally)), ..run }
 }
 
 fn outcomes(cells: impl IntoIterator<Item = (u32, u32, u64)>) -> Outcomes {
@@ -128,6 +130,7 @@ fn what_must_be_known_of_a_classifier_stands_at_the_head() {
         notices[0].contains("not converged after 37 iterations") && notices[1].contains("held back"),
         "{notices:?}"
     );
+    assert_eq!(notices.len(), 2, "each is said once: {notices:?}");
     let section = section_text(&document, "classification");
     assert!(section.contains("There are no test images") && section.contains("matrix of the training images"));
     assert!(!section.contains("Most often confused"), "{section}");
