@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
@@ -92,10 +93,10 @@ pub(crate) struct OptionArgs {
     #[arg(long, value_name = "SHARE", default_value_t = Options::default().max_reject_share)]
     max_reject_share: f64,
     /// Which tables to write as CSV beside Parquet: none, the components (pca), or components and features (all)
-    #[arg(long, value_name = "TABLES", default_value_t, value_parser = csv_tables())]
+    #[arg(long, value_name = "TABLES", default_value_t, value_parser = choice::<CsvTables, _>(CsvTables::ALL.map(CsvTables::as_str)))]
     csv: CsvTables,
     /// Copy the features into the run: yes, no, or auto, which is yes up to 4096 features per image
-    #[arg(long, value_name = "WHETHER", default_value_t, value_parser = keep_features())]
+    #[arg(long, value_name = "WHETHER", default_value_t, value_parser = choice::<KeepFeatures, _>(KeepFeatures::ALL.map(KeepFeatures::as_str)))]
     keep_features: KeepFeatures,
     /// The input may be empty although it had images: then no run is the newest any more
     #[arg(long)]
@@ -116,7 +117,7 @@ struct ClassifyArgs {
     #[arg(long, value_name = "N", requires = "classify", default_value_t = Classify::default().seed)]
     seed: u64,
     /// What to tell labels apart by: features or components; either is standardised
-    #[arg(long, value_name = "WHAT", requires = "classify", default_value_t, value_parser = classify_on())]
+    #[arg(long, value_name = "WHAT", requires = "classify", default_value_t, value_parser = choice::<ClassifyOn, _>(ClassifyOn::ALL.map(ClassifyOn::as_str)))]
     classify_on: ClassifyOn,
     /// How much to hold the weights down, as Spark's regParam: for instance 0.01
     #[arg(long, value_name = "LAMBDA", requires = "classify", default_value_t = Classify::default().regularization)]
@@ -184,16 +185,12 @@ impl OptionArgs {
     }
 }
 
-fn csv_tables() -> impl TypedValueParser<Value = CsvTables> {
-    PossibleValuesParser::new(CsvTables::ALL.map(CsvTables::as_str)).try_map(|name| name.parse::<CsvTables>())
-}
-
-fn classify_on() -> impl TypedValueParser<Value = ClassifyOn> {
-    PossibleValuesParser::new(ClassifyOn::ALL.map(ClassifyOn::as_str)).try_map(|name| name.parse::<ClassifyOn>())
-}
-
-fn keep_features() -> impl TypedValueParser<Value = KeepFeatures> {
-    PossibleValuesParser::new(KeepFeatures::ALL.map(KeepFeatures::as_str)).try_map(|name| name.parse::<KeepFeatures>())
+/// A choice by its name.
+fn choice<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 /// Runs the pipeline.

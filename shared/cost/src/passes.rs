@@ -114,7 +114,7 @@ fn components(workload: &Workload, passes: &Passes) -> Vec<Work> {
     }
     // The plan and the names again; the means' state; what they came to, and the first block. What is not needed any
     // more is listed.
-    let mut second = passes.step(passes.columns, 3 + 1, 0, passes.block, 3);
+    let mut second = passes.step(passes.columns, 3 + 2, 0, passes.block, 3);
     second.requests.puts += 1;
     let mut work = vec![first, passes.sweep(workload, 0.0, passes.columns, 3.0 * features), checked()];
     work.push(second);
@@ -125,8 +125,9 @@ fn components(workload: &Workload, passes: &Passes) -> Vec<Work> {
         // The model for later runs, the run's own and its digest.
         let model = features * COMPONENTS * NUMBER;
         let written = if is_last { model } else { passes.block };
-        let mut step = passes.step(passes.block, 4, pass, written, 2 + u64::from(is_last));
+        let mut step = passes.step(passes.block, 3, pass, written, 2 + u64::from(is_last));
         if is_last {
+            step.requests.gets += 1;
             step.requests.puts += puts_of(model);
         }
         work.push(step);
@@ -139,6 +140,7 @@ fn classifier(workload: &Workload, passes: &Passes) -> Vec<Work> {
     let checked = || check(Stage::Sweep, passes.groups, 1);
     let mut work = Vec::new();
     if !workload.is_wide() {
+        // Plan, names, the state, and what it came to.
         let mut scales = passes.step(passes.columns, 3 + 2, 0, passes.weights, 4);
         scales.requests.puts += 1;
         work.extend([passes.sweep(workload, 0.0, passes.columns, 3.0 * workload.features as f64), checked(), scales]);
@@ -149,11 +151,12 @@ fn classifier(workload: &Workload, passes: &Passes) -> Vec<Work> {
         let operations = 4.0 * workload.features as f64 * workload.labels as f64;
         let is_last = pass == passes.descent;
         let written = if is_last { passes.weights } else { state };
-        // Plan, names, the models that are there already, the state.
-        let mut step = passes.step(passes.weights, 3 + 2 + 1, 0, written, 3 + u64::from(is_last));
+        // Plan, names, the state.
+        let mut step = passes.step(passes.weights, 3 + 1, 0, written, 3 + u64::from(is_last));
         step.seconds += state / BYTES_PER_SECOND;
         if is_last {
-            // The run's own models and their digests.
+            // Both models are read, to become the run's own, with their digests.
+            step.requests.gets += 2;
             step.requests.puts += 2 * puts_of(passes.weights) + 1;
         }
         work.extend([passes.sweep(workload, state, passes.weights, operations), checked(), step]);

@@ -222,12 +222,11 @@ fn project(workload: &Workload) -> Work {
 /// free.
 fn report(workload: &Workload) -> Work {
     let shards = workload.shards();
-    let files = 8 + u64::from(workload.is_classified());
-    let lists = (files * shards).div_ceil(PAGE);
+    let classified = u64::from(workload.is_classified());
+    let lists = ((8 + classified) * shards).div_ceil(PAGE);
     let seconds = (shards as f64 / pace::REQUESTS as f64 + 16.0) * LATENCY
         + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + 3.0 * LATENCY;
-    let classified = u64::from(workload.is_classified());
     let requests = Requests { gets: shards + 14 + 2 * classified, puts: 9 + 2 * classified, lists };
     Work::of(Stage::Report, 1, seconds, requests)
 }

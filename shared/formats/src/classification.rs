@@ -1,6 +1,6 @@
 //! What classifying images counted: how many of each label were predicted to be which, on either side of the split.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,11 @@ pub struct Mistake {
     pub path: String,
     /// How likely the prediction was said to be.
     pub probability: f64,
+}
+
+/// The numbers that a classifier has for its labels.
+pub fn numbers(labels: &[String]) -> HashMap<String, u32> {
+    labels.iter().cloned().zip(0..).collect()
 }
 
 /// How a classifier was found.

@@ -17,7 +17,7 @@ use pomona_formats::moments_file::{self, Header};
 use pomona_formats::planned::{self, Plan};
 use pomona_formats::{Error as FileError, run_aside, sealed, tables};
 use pomona_pca::sweep::{Step, Sweep};
-use pomona_pca::{ColumnMoments, Columns, Covariance, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit};
+use pomona_pca::{Columns, Covariance, Encoding, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit};
 use pomona_run::classify::ClassifyOn;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::sweep::{Group, Method};
@@ -93,12 +93,13 @@ impl<E: Into<Error>> From<E> for Halt {
 async fn fitted(output: &dyn Store, plan: &Plan) -> Result<Reduced, Halt> {
     let fits = fits_of(output, plan).await?;
     let fitting = Fitting { output, run_id: &plan.run_id, fits: &fits };
-    let (components, PcaFit { pca, passes, residuals }) = fitting.components(plan).await?;
-    let convergence = residuals.map(|residuals| Convergence { passes, residuals: residuals.iter().copied().collect() });
+    let components = fitting.components(plan).await?;
     let classifier = match &fits.learning {
         Some(learning) => Some(fitting.classifier(learning, &components).await?),
         None => None,
     };
+    let PcaFit { pca, passes, residuals } = fitting.model(&components).await?;
+    let convergence = residuals.map(|residuals| Convergence { passes, residuals: residuals.iter().copied().collect() });
     Ok(reduce::write_models(output, plan, fits.counted, Model { pca, convergence }, classifier).await?)
 }
 
@@ -156,15 +157,15 @@ struct Over<'a, T> {
 }
 
 impl Fitting<'_> {
-    /// The components, and the name of their fit.
-    async fn components(&self, plan: &Plan) -> Result<(String, PcaFit), Halt> {
+    /// The fit of the components.
+    async fn components(&self, plan: &Plan) -> Result<String, Halt> {
         let options = reduce::fit_options(&plan.options);
         if plan.recipe.is_wide() {
             let columns = self.columns(None).await?;
-            let start = || Ok(Lanczos::start(&columns, &options)?);
+            let start = async { Ok(Lanczos::start(&self.model(&columns).await?, &options)?) };
             self.fit(Method::Components, &self.over(&options, &[], None), start).await
         } else {
-            self.fit(Method::Covariance, &self.over(&options, &[], None), || Ok(Covariance(options))).await
+            self.fit(Method::Covariance, &self.over(&options, &[], None), async { Ok(Covariance(options)) }).await
         }
     }
 
@@ -178,18 +179,22 @@ impl Fitting<'_> {
         let options =
             LogisticOptions { regularization: classify.regularization, max_iterations: classify.max_iterations };
         let columns = self.columns(projected_on).await?;
-        let start = || Ok(Logistic::start(&columns, labels.len(), &options)?);
+        let start = async { Ok(Logistic::start(&self.model(&columns).await?, labels.len(), &options)?) };
         let over = self.over(&options, labels, projected_on);
-        let (_, LogisticFit { model, iterations, passes, converged, objective }) =
-            self.fit(Method::Classifier, &over, start).await?;
+        let fit = self.fit(Method::Classifier, &over, start).await?;
+        let LogisticFit { model, iterations, passes, converged, objective } = self.model(&fit).await?;
         let descent = Descent { iterations, passes, converged, objective };
         Ok(Classifier { classify: *classify, labels: labels.clone(), model, descent })
     }
 
-    /// Mean and variance of each number that a fit sees.
-    async fn columns(&self, projected_on: Option<&str>) -> Result<ColumnMoments, Halt> {
-        let (_, columns) = self.fit(Method::Columns, &self.over((), &[], projected_on), || Ok(Columns)).await?;
-        Ok(columns)
+    /// The fit of mean and variance of each number that a fit sees.
+    async fn columns(&self, projected_on: Option<&str>) -> Result<String, Halt> {
+        self.fit(Method::Columns, &self.over((), &[], projected_on), async { Ok(Columns) }).await
+    }
+
+    /// The model of a fit that is done.
+    async fn model<M: Encoding + Send + 'static>(&self, fit: &str) -> Result<M, Error> {
+        Ok(sealed::read(self.output, &layout::sweep_model(fit)).await?)
     }
 
     fn over<'a, T>(&self, options: T, labels: &'a [String], projected_on: Option<&'a str>) -> Over<'a, T> {
@@ -198,25 +203,25 @@ impl Fitting<'_> {
         Over { options, training, labels, projected_on }
     }
 
-    /// The model of a fit and the fit's name, after all steps that the sums that are there allow.
+    /// The name of a fit that is done after all steps that the sums that are there allow. Its model is read by who needs
+    /// it: each of a hundred steps comes past all fits before its own.
     async fn fit<S: Sweep>(
         &self,
         method: Method,
         over: &Over<'_, impl Serialize>,
-        start: impl FnOnce() -> Result<S, Error>,
-    ) -> Result<(String, S::Model), Halt> {
+        start: impl Future<Output = Result<S, Error>>,
+    ) -> Result<String, Halt> {
         let Self { output, run_id, fits } = *self;
         let options = serde_json::to_string(over).map_err(|error| Error::internal(error.to_string()))?;
         let fit = method.fit(&options, &fits.parts);
         let there = files_of(output, &fit).await?;
         if there.contains(&layout::sweep_model(&fit)) {
-            let model = sealed::read(output, &layout::sweep_model(&fit)).await?;
-            return Ok((fit, model));
+            return Ok(fit);
         }
         let mut pass = (0..).take_while(|&pass| there.contains(&layout::sweep_state(&fit, pass))).count() as u32;
         let mut distance = None;
         if pass == 0 {
-            sealed::write(output, &layout::sweep_state(&fit, 0), &start()?).await?;
+            sealed::write(output, &layout::sweep_state(&fit, 0), &start.await?).await?;
         } else {
             pass -= 1;
         }
@@ -246,7 +251,7 @@ impl Fitting<'_> {
                 Step::Done(model) => {
                     sealed::write(output, &layout::sweep_model(&fit), &model).await?;
                     remove_all_but_model(output, &fit).await?;
-                    return Ok((fit, model));
+                    return Ok(fit);
                 }
             }
             remove_sums(output, &fit, pass, groups).await?;

@@ -7,7 +7,7 @@ use arrow_array::{BooleanArray, Float64Array, StringArray};
 use bytes::Bytes;
 use ndarray::{ArrayView1, ArrayView2};
 use pomona_formats::Error;
-use pomona_formats::classification::{Mistake, Tally};
+use pomona_formats::classification::{self, Mistake, Tally};
 use pomona_formats::classifier_file::Classifier;
 use pomona_formats::listing::Row;
 use pomona_formats::provenance::Entries;
@@ -43,13 +43,7 @@ struct Prediction<'a> {
 impl Predictor {
     /// Of a classifier.
     pub fn new(classifier: Classifier) -> Self {
-        let classes = (0..).zip(&classifier.labels).map(|(class, label)| (label.clone(), class)).collect();
-        Self { classifier, classes }
-    }
-
-    /// Whether an image is one that the classifier learned from.
-    pub fn is_training(&self, row: &Row) -> bool {
-        self.classifier.classify.is_training(&row.item.id, &row.item.label)
+        Self { classes: classification::numbers(&classifier.labels), classifier }
     }
 
     /// Predicts a label for each of `rows`, which have these features and components.
@@ -74,7 +68,8 @@ impl Predictor {
         let class = self.classes.get(&*row.item.label).copied();
         let own = class.map_or(0.0, |class| probabilities[class as usize]);
         let probability = probabilities[predicted as usize];
-        Prediction { row, is_training: self.is_training(row), class, own, predicted, probability }
+        let is_training = self.classifier.classify.is_training(&row.item.id, &row.item.label);
+        Prediction { row, is_training, class, own, predicted, probability }
     }
 }
 
@@ -100,6 +95,11 @@ impl Predictions<'_> {
             ],
             provenance,
         )
+    }
+
+    /// The rows of images that the classifier learned from, counted from 0.
+    pub fn training_rows(&self) -> Vec<usize> {
+        self.rows.iter().enumerate().filter(|(_, prediction)| prediction.is_training).map(|(row, _)| row).collect()
     }
 
     /// What they count.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray, Ix2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, CowArray};
 use pomona_dataset::Rejected;
 use pomona_formats::Error;
 use pomona_formats::classification::Tally;
@@ -133,32 +133,22 @@ impl Model {
             files.push(self.components_csv(shard, &table, &projected)?);
         }
         files.push(self.metadata_csv(shard, &table)?);
-        let mut tally = None;
+        // The rows that the fits are of.
+        let (mut tally, mut fitted) = (None, CowArray::from(&projected));
         if let Some(predictor) = &self.predictor {
             let predictions = predictor.predict(&table.used, table.features.values.view(), projected.view())?;
             let key = self.layout.predictions(shard);
             let parquet = predictions.to_parquet(&key, self.provenance.clone())?;
             files.push((key, parquet));
             tally = Some(predictions.tally());
+            fitted = projected.select(Axis(0), &predictions.training_rows()).into();
         }
         files.push(self.errors_csv(shard, &table)?);
         let bytes_written = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
         files.iter().for_each(|(key, bytes)| digests.add(key, bytes));
-        let fitted = self.fitted(&table, &projected);
         let counters =
             table.counters(shard, (projected.view(), fitted.view()), tally, self.sampling, bytes_written, digests);
         Ok((files, counters))
-    }
-
-    /// The rows of components that the fits are of.
-    fn fitted<'a>(&self, table: &ShardTable, projected: &'a Array2<f32>) -> CowArray<'a, f32, Ix2> {
-        match &self.predictor {
-            None => projected.into(),
-            Some(predictor) => {
-                let rows = table.used.iter().enumerate().filter(|(_, row)| predictor.is_training(row));
-                projected.select(Axis(0), &rows.map(|(row, _)| row).collect::<Vec<_>>()).into()
-            }
-        }
     }
 
     fn features_csv(&self, shard: u32, table: &ShardTable) -> Result<(String, Bytes), Error> {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 use pomona_formats::Error;
+use pomona_formats::classification;
 use pomona_formats::fits::{Fits, Learning};
 use pomona_formats::part::Features;
 use pomona_formats::sealed;
 use pomona_pca::PcaFit;
 use pomona_pca::sweep::Rows;
+use pomona_run::classify::Classify;
 use pomona_run::layout;
 use pomona_run::sweep::Group;
 use pomona_store::Store;
@@ -17,7 +19,7 @@ use pomona_store::Store;
 /// How a part is looked at.
 #[derive(Debug)]
 pub(crate) struct View {
-    learning: Option<Learner>,
+    learner: Option<Learner>,
     components: Option<PcaFit>,
 }
 
@@ -29,7 +31,7 @@ pub(crate) struct Seen {
 
 #[derive(Debug)]
 struct Learner {
-    learning: Learning,
+    classify: Classify,
     classes: HashMap<String, u32>,
 }
 
@@ -43,7 +45,7 @@ impl View {
             Some(fit) => Some(sealed::read(output, &layout::sweep_model(fit)).await?),
             None => None,
         };
-        Ok(Arc::new(Self { learning: fits.learning.as_ref().map(Learner::new), components }))
+        Ok(Arc::new(Self { learner: fits.learning.as_ref().map(Learner::new), components }))
     }
 
     /// The rows that the fit sees.
@@ -51,7 +53,7 @@ impl View {
     /// # Errors
     /// [`Error::Inconsistent`] for a label that was not planned, and those of projecting.
     pub fn see(&self, features: Features) -> Result<Seen, Error> {
-        let Seen { values, classes } = match &self.learning {
+        let Seen { values, classes } = match &self.learner {
             None => Seen { values: features.values, classes: Vec::new() },
             Some(learner) => learner.training_rows(&features)?,
         };
@@ -72,14 +74,13 @@ impl Seen {
 
 impl Learner {
     fn new(learning: &Learning) -> Self {
-        let classes = (0..).zip(&learning.labels).map(|(class, label)| (label.clone(), class)).collect();
-        Self { learning: learning.clone(), classes }
+        Self { classify: learning.classify, classes: classification::numbers(&learning.labels) }
     }
 
     fn training_rows(&self, features: &Features) -> Result<Seen, Error> {
         let (mut rows, mut classes) = (Vec::new(), Vec::new());
         for (row, (path, label)) in features.paths.iter().zip(&features.labels).enumerate() {
-            if self.learning.classify.is_training(path, label) {
+            if self.classify.is_training(path, label) {
                 rows.push(row);
                 classes.push(self.class(path, label)?);
             }
