@@ -82,7 +82,11 @@ fn what_is_asked_for_is_taken() {
     let summary = succeed(pomona_run(&input, &output).args(arguments).arg("--classes").arg(&classes));
     // Twelve pictures, one hidden, one of a system's, a draft, and a PNG that is called WebP.
     assert!(summary.contains("images     16 in 4 classes") && summary.contains("rejects    none"), "{summary}");
-    assert!(summary.contains("2 labels are not in --classes, and numbered behind them: __MACOSX, draft"), "{summary}");
+    assert!(
+        summary
+            .contains("2 labels are not among the classes that were given, and numbered behind them: __MACOSX, draft"),
+        "{summary}"
+    );
     let counted = read_all(&latest_run(&output).join("classes"));
     assert!(counted.contains("0,none of these,0\n1,fruit,14\n"), "{counted}");
 

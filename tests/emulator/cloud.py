@@ -238,6 +238,26 @@ class Stack:
         assert problem["error"] == ended["error"]
         return problem["message"]
 
+    def redrive(self, execution):
+        """Lets an execution that failed go on in the state that failed, with that state's input.
+
+        That is what RedriveExecution does, which the emulator lacks: so it goes on in a state machine that begins there.
+        """
+        entered = [event for event in self.history(execution) if "stateEnteredEventDetails" in event][-1]
+        failed = entered["stateEnteredEventDetails"]
+        machine = self.sfn.describe_state_machine(stateMachineArn=self.outputs["StateMachineArn"])
+        definition = json.loads(machine["definition"])
+        began = entered["timestamp"].strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        variables = {f"{stage}_started": began for stage in ("plan", "extract", "combine", "sweep", "reduce", "project")}
+        assign = {"replans": 0, "level": 1, **variables}
+        definition["States"]["Start"] = {"Type": "Pass", "Assign": assign, "Next": failed["name"]}
+        rest = self.sfn.create_state_machine(
+            name=f"{self.name}-{failed['name']}", definition=json.dumps(definition), roleArn=machine["roleArn"]
+        )["stateMachineArn"]
+        return self.wait(
+            self.sfn.start_execution(stateMachineArn=rest, input=failed["input"])["executionArn"]
+        )
+
     def history(self, execution):
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)
         return [event for page in pages for event in page["events"]]

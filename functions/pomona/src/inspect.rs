@@ -60,12 +60,7 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
         writeln!(out, "labels      {notice}")?;
     }
     writeln!(out, "features    {} x {}", info.num_images_processed, info.original_dimensions)?;
-    writeln!(
-        out,
-        "components  {}, which explain {:.1} % of the variance",
-        info.pca_components,
-        100.0 * info.total_variance_explained
-    )?;
+    writeln!(out, "components  {}", info.describe_components())?;
     if let Some(convergence) = &info.convergence {
         writeln!(out, "            {}", convergence.describe())?;
     }

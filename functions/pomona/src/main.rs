@@ -1,5 +1,6 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
 
+mod apply;
 mod classes;
 mod console;
 mod cost;
@@ -46,6 +47,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Demo(demo::DemoArgs),
+    Apply(apply::ApplyArgs),
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
     Cost(cost::CostArgs),
@@ -89,6 +91,7 @@ async fn main() -> ExitCode {
     let ending = match cli.command {
         Command::Run(args) => run::run(args, Fallback::None, cli.output.quiet).await,
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
+        Command::Apply(args) => apply::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
         Command::Cost(args) => cost::run(args).await,

@@ -37,15 +37,16 @@ pub(crate) struct ModelArgs {
 #[derive(Debug, Args)]
 pub(crate) struct UsageArgs {
     /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default:
-    /// tf, or that of the run that is searched]
+    /// tf, or that of the run that is searched or applied]
     #[arg(long, value_name = "HOW")]
     preprocess: Option<Preprocess>,
     /// Where in the network features are taken from: pooled (its output), Conv_1 (MobileNetV2's last convolution before
-    /// ReLU6, 62,720 numbers) or any node by its name [default: pooled, or that of the run that is searched]
+    /// ReLU6, 62,720 numbers) or any node by its name [default: pooled, or that of the run that is searched or
+    /// applied]
     #[arg(long, alias = "output", value_name = "NAME")]
     layer: Option<Layer>,
     /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is
-    /// searched]
+    /// searched or applied]
     #[arg(long, value_name = "ENGINE")]
     engine: Option<Engine>,
 }

@@ -23,6 +23,13 @@ pub(crate) struct ResultsArgs {
 impl ResultsArgs {
     /// Opens the results, and finds the run that is meant.
     pub(crate) async fn open(&self) -> Result<(Arc<dyn Store>, RunId), Error> {
+        let (store, named) = self.locate().await?;
+        let run_id = inspect::find_run(store.as_ref(), named.as_ref()).await?;
+        Ok((store, run_id))
+    }
+
+    /// Opens the results, and says which run is named, if one is.
+    pub(crate) async fn locate(&self) -> Result<(Arc<dyn Store>, Option<RunId>), Error> {
         let (output, run) = match split_run(&self.results) {
             Some((output, run)) => (output, Some(run)),
             None => (self.results.as_str(), None),
@@ -33,9 +40,7 @@ impl ResultsArgs {
             return Err(Error::TwoRuns { path: self.results.clone(), run: asked.clone() });
         }
         let output = output.parse::<Location>().map_err(pomona_run::Error::from)?;
-        let store = open::open(&output).await?;
-        let run_id = inspect::find_run(store.as_ref(), run.or(self.run.clone()).as_ref()).await?;
-        Ok((store, run_id))
+        Ok((open::open(&output).await?, run.or(self.run.clone())))
     }
 }
 

@@ -14,10 +14,13 @@ use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, KeepFeatures, Options};
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
+use pomona_stages::models::Models;
 use pomona_stages::open;
 use pomona_stages::output::Output;
 use pomona_stages::retention::KeepRuns;
+use pomona_store::Store;
 use pomona_vision::extractor::Extractor;
+use pomona_vision::model::Model;
 
 use crate::classes::{self, Classes};
 use crate::model::{Fallback, ModelArgs};
@@ -36,6 +39,13 @@ pub(crate) struct RunArgs {
     options: OptionArgs,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    means: MeansArgs,
+}
+
+/// What a run on this machine may use and leaves behind.
+#[derive(Debug, Default, Args)]
+pub(crate) struct MeansArgs {
     /// Threads that compute [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -59,6 +69,17 @@ pub(crate) struct OptionArgs {
     standardize: bool,
     #[command(flatten)]
     classify: ClassifyArgs,
+    /// A file of labels, one a line, or an earlier run's classes.csv: they have the class ids 0, 1 ... in this order,
+    /// further ones come behind
+    #[arg(long, value_name = "FILE", value_parser = classes::read)]
+    classes: Option<Classes>,
+    #[command(flatten)]
+    images: ImageArgs,
+}
+
+/// Which images a run takes and which tables it writes, whether it fits models or takes them.
+#[derive(Debug, Args)]
+pub(crate) struct ImageArgs {
     /// File name endings that make a file an image, in any case
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "jpg,jpeg,png")]
     extensions: Vec<String>,
@@ -75,10 +96,6 @@ pub(crate) struct OptionArgs {
     /// one of this level (2 is the one below the topmost), or none
     #[arg(long, value_name = "FOLDER", default_value_t = LabelFrom::default())]
     label_from: LabelFrom,
-    /// A file of labels, one a line, or an earlier run's classes.csv: they have the class ids 0, 1 ... in this order,
-    /// further ones come behind
-    #[arg(long, value_name = "FILE", value_parser = classes::read)]
-    classes: Option<Classes>,
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images
     /// come
     #[arg(long, value_name = "N")]
@@ -142,8 +159,7 @@ impl RunArgs {
             output: Location::Folder(output.to_owned()),
             options: OptionArgs::default(),
             model,
-            threads: None,
-            keep_runs: KeepRuns::default(),
+            means: MeansArgs::default(),
         }
     }
 }
@@ -159,11 +175,22 @@ impl Default for OptionArgs {
 
 impl OptionArgs {
     pub(crate) fn into_options(self) -> Options {
+        let Self { components, no_center, standardize, classify, classes, images } = self;
         Options {
-            components: self.components.unwrap_or_default(),
-            center: !self.no_center,
-            standardize: self.standardize,
-            classify: self.classify.into_choice(),
+            components: components.unwrap_or_default(),
+            center: !no_center,
+            standardize,
+            classify: classify.into_choice(),
+            classes: classes.map(Classes::into_labels).unwrap_or_default(),
+            ..images.into_options()
+        }
+    }
+}
+
+impl ImageArgs {
+    /// With the usual models.
+    pub(crate) fn into_options(self) -> Options {
+        Options {
             extensions: self
                 .extensions
                 .iter()
@@ -173,7 +200,6 @@ impl OptionArgs {
             exclude: self.exclude,
             include_hidden: self.include_hidden,
             label_from: self.label_from,
-            classes: self.classes.map(Classes::into_labels).unwrap_or_default(),
             limit: self.limit,
             max_pixels: self.max_pixels,
             shard_size: self.shard_size,
@@ -181,6 +207,7 @@ impl OptionArgs {
             csv: self.csv,
             keep_features: self.keep_features,
             allow_empty: self.allow_empty,
+            ..Options::default()
         }
     }
 }
@@ -197,32 +224,61 @@ where
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let options = args.options.into_options();
     options.validate()?;
-    let place = args.input.into_absolute();
-    let input = open::open(&place).await?;
+    let from = args.input.into_absolute();
+    let input = open::open(&from).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load(fallback, &progress)?;
+    let wanted = Wanted { from, input: input.as_ref(), to: args.output, options, models: None, model };
+    make(wanted, args.means, &progress, quiet).await
+}
+
+/// A run that is to be made here.
+pub(crate) struct Wanted<'a> {
+    /// Where its images are.
+    pub(crate) from: Location,
+    /// The images.
+    pub(crate) input: &'a dyn Store,
+    /// Where its results go.
+    pub(crate) to: Location,
+    /// What was chosen.
+    pub(crate) options: Options,
+    /// Models to take instead of fitting new ones.
+    pub(crate) models: Option<&'a Models<'a>>,
+    /// The network that makes features.
+    pub(crate) model: Model,
+}
+
+/// Makes a run and tells of it.
+pub(crate) async fn make(
+    wanted: Wanted<'_>,
+    means: MeansArgs,
+    progress: &Progress,
+    quiet: bool,
+) -> Result<Ending, Error> {
+    let Wanted { from, input, to, options, models, model } = wanted;
     if let Some(notice) = model.notice() {
         progress.say(notice);
     }
-    let threads = args.threads.map_or_else(available_threads, NonZeroUsize::get);
+    let threads = means.threads.map_or_else(available_threads, NonZeroUsize::get);
     let pool = ComputePool::new(Extractor::new(model), threads)?;
-    let output = Output::open(&args.output, &place).await?;
+    let output = Output::open(&to, &from).await?;
 
     let holder = format!("process {}", std::process::id());
     let job = Job {
-        input: &Files::new(input.as_ref()),
+        input: &Files::new(input),
         output: output.store(),
         options: &options,
+        models,
         pool: &pool,
         holder: &holder,
-        keep_runs: args.keep_runs,
+        keep_runs: means.keep_runs,
     };
-    let Some(finished) = local::run(&job, output.holders(), &progress, interrupt()).await? else {
+    let Some(finished) = local::run(&job, output.holders(), progress, interrupt()).await? else {
         progress.say("stopped; the same command goes on from here");
         return Ok(Ending::Interrupted);
     };
     if !quiet {
-        show_summary(&finished, &args.output.to_string());
+        show_summary(&finished, &to.to_string());
     }
     Ok(Ending::Done)
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 use pomona_aws::RunRequest;
-use pomona_run::BucketLocation;
+use pomona_run::{BucketLocation, RunId};
 
 use crate::run::OptionArgs;
 use crate::stack::{self, StackArgs};
@@ -19,6 +19,9 @@ pub(crate) struct StartArgs {
     output: Option<BucketLocation>,
     #[command(flatten)]
     options: OptionArgs,
+    /// Take the models of an earlier run at the same output instead of fitting new ones
+    #[arg(long, value_name = "RUN-ID")]
+    model: Option<RunId>,
     /// Shards that are worked on at once [default: the stack's own]
     #[arg(long, value_name = "N")]
     max_concurrency: Option<NonZeroU32>,
@@ -32,6 +35,7 @@ pub(crate) async fn run(args: StartArgs, quiet: bool) -> Result<Ending, Error> {
         input: args.input,
         output: args.output,
         options: args.options.into_options(),
+        model: args.model,
         max_concurrency: args.max_concurrency,
     };
     request.validate()?;

@@ -26,14 +26,7 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
         line("labels", notice);
     }
     line("features", format!("{} x {}", info.num_images_processed, info.original_dimensions));
-    line(
-        "components",
-        format!(
-            "{}, which explain {:.1} % of the variance",
-            info.pca_components,
-            100.0 * info.total_variance_explained
-        ),
-    );
+    line("components", info.describe_components());
     if let Some(convergence) = &info.convergence {
         line("", convergence.describe());
     }

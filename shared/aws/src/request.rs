@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pomona_run::{BucketLocation, Error, Location, Options};
+use pomona_run::{BucketLocation, Error, Location, Options, RunId};
 use serde::Serialize;
 
 /// The longest input of an execution (quota of Step Functions: 256 KiB, with the name that EventBridge may add).
@@ -19,6 +19,9 @@ pub struct RunRequest {
     pub output: Option<BucketLocation>,
     /// What the user chose.
     pub options: Options,
+    /// An earlier run at the same output whose models are taken, instead of fitting the run's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<RunId>,
     /// Shards that are worked on at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<NonZeroU32>,
@@ -28,9 +31,13 @@ impl RunRequest {
     /// Checks what can be checked before anything is started.
     ///
     /// # Errors
-    /// Those of [`Options::validate`], and [`Error::OutputInsideInput`].
+    /// Those of [`Options::validate`] and, where models are taken, [`Options::refuse_fitting`];
+    /// [`Error::OutputInsideInput`].
     pub fn validate(&self) -> Result<(), Error> {
         self.options.validate()?;
+        if self.model.is_some() {
+            self.options.refuse_fitting()?;
+        }
         let bytes = serde_json::to_vec(self).map_or(0, |written| written.len());
         if bytes > MOST_BYTES {
             let problem =
@@ -60,11 +67,12 @@ mod tests {
             input: Some("s3://in/images".parse().unwrap()),
             output: Some("s3://out".parse().unwrap()),
             options: Options { limit: Some(3), filter: Some("a/*".into()), standardize: true, ..Options::default() },
+            model: Some("20260131T120000Z-0123abcd".parse().unwrap()),
             max_concurrency: NonZeroU32::new(5),
         };
         let read = as_the_plan_reads_it(&request);
         assert_eq!((read.input, read.output, read.options), (request.input, request.output, request.options));
-        assert_eq!(read.max_concurrency, request.max_concurrency);
+        assert_eq!((read.model, read.max_concurrency), (request.model, request.max_concurrency));
     }
 
     #[test]
@@ -84,6 +92,9 @@ mod tests {
         assert!(matches!(inside.validate(), Err(Error::OutputInsideInput { .. })));
         let options = Options { shard_size: 0, ..Options::default() };
         assert!(matches!(RunRequest { options, ..RunRequest::default() }.validate(), Err(Error::Option { .. })));
+        let model = Some("20260131T120000Z-0123abcd".parse().unwrap());
+        let options = Options { standardize: true, ..Options::default() };
+        assert!(matches!(RunRequest { model, options, ..RunRequest::default() }.validate(), Err(Error::Option { .. })));
         let classes = (0..60_000).map(|number| number.to_string()).collect();
         let long = RunRequest { options: Options { classes, ..Options::default() }, ..RunRequest::default() };
         assert!(long.validate().unwrap_err().to_string().starts_with("option `classes`: with them the request has"));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use pomona_terms::Reject;
 
+const SHA256_BYTES: usize = 32;
+
 /// One image of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -18,10 +20,21 @@ pub struct Item {
 }
 
 impl Item {
+    /// Whether this and `other` are the same picture, as far as their listings tell. Versions in a folder are digests.
+    /// Those in S3 differ for equal bytes too, by upload and by encryption; then an equal size has to do.
+    pub fn may_be(&self, other: &Self) -> bool {
+        let are_digests = [self, other].iter().all(|item| item.version.as_deref().is_some_and(is_digest));
+        self.id == other.id && self.size == other.size && (!are_digests || self.version == other.version)
+    }
+
     /// What its outcome depends on.
     pub fn content(&self) -> Content {
         Content { id: self.id.clone(), version: self.version.clone(), size: self.size }
     }
+}
+
+fn is_digest(version: &str) -> bool {
+    version.len() == 2 * SHA256_BYTES && version.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// What makes an image the same image, whatever label it has.
@@ -44,4 +57,28 @@ pub struct Rejected {
     pub label: String,
     /// Why.
     pub reject: Reject,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_listings_name_the_same_picture_where_digests_or_else_sizes_agree() {
+        let item = |id: &str, size, version: &str| Item {
+            id: id.to_owned(),
+            size,
+            version: Some(version.to_owned()),
+            label: "".into(),
+        };
+        let (digest, other) = ("0f".repeat(32), "1f".repeat(32));
+        let in_folder = item("a/1.jpg", 7, &digest);
+        assert!(in_folder.may_be(&in_folder));
+        assert!(!in_folder.may_be(&item("a/1.jpg", 7, &other)));
+        let in_s3 = item("a/1.jpg", 7, "\"9b2cf535f27731c974343645a3985328\"");
+        assert!(in_folder.may_be(&in_s3) && in_s3.may_be(&item("a/1.jpg", 7, "\"another upload-2\"")));
+        for other in [item("a/1.jpg", 8, &digest), item("a/2.jpg", 7, &digest)] {
+            assert!(!in_folder.may_be(&other) && !in_s3.may_be(&other));
+        }
+    }
 }

@@ -66,7 +66,8 @@ impl OddLabels {
         let used: Vec<&str> = classes.iter().filter(|class| class.count > 0).map(|class| class.name.as_str()).collect();
         let is_split = |label: &&&str| SPLITS.contains(&label.to_lowercase().as_str());
         let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
-        let added = used.iter().filter(|label| !known.is_empty() && !known.contains(**label));
+        let is_added = |label: &&&str| !known.is_empty() && !label.is_empty() && !known.contains(**label);
+        let added = used.iter().filter(is_added);
         Self {
             unlabelled,
             splits: Names::of(used.iter().filter(is_split).map(|label| (*label).to_owned())),
@@ -101,7 +102,7 @@ impl OddLabels {
             "labels are",
             "written in several ways that look the same (composed and decomposed Unicode), and so several classes",
         );
-        say(&self.added, "label is", "labels are", "not in --classes, and numbered behind them");
+        say(&self.added, "label is", "labels are", "not among the classes that were given, and numbered behind them");
         notices
     }
 }
@@ -207,7 +208,7 @@ mod tests {
             notices,
             [
                 "1 image lies too high for the level that --label-from names: the label is empty",
-                "4 labels are not in --classes, and numbered behind them: a, c, d, ..."
+                "4 labels are not among the classes that were given, and numbered behind them: a, c, d, ..."
             ]
         );
     }

@@ -16,6 +16,10 @@ pub struct Tally {
     pub test: Outcomes,
     /// Images without a label, which are on neither side.
     pub unlabelled: u64,
+    /// Images of labels that the classifier does not tell apart, which are on neither side: only where the classifier is
+    /// another run's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unknown: u64,
     /// Of the test images that were taken for another label the likeliest of each pair, by pair.
     pub mistakes: Vec<Mistake>,
 }
@@ -53,6 +57,10 @@ pub struct Mistake {
     pub path: String,
     /// How likely the prediction was said to be.
     pub probability: f64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The numbers that a classifier has for its labels.
@@ -103,6 +111,7 @@ impl Tally {
         self.training.add(&other.training);
         self.test.add(&other.test);
         self.unlabelled += other.unlabelled;
+        self.unknown += other.unknown;
         self.mistakes.extend(other.mistakes);
         self.keep_likeliest_mistakes();
     }

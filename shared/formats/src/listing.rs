@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow_array::{Int32Array, Int64Array, StringArray};
+use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
 use pomona_dataset::{Class, Item};
 use pomona_run::names;
 
 use crate::error::Error;
 use crate::tables::{self, ParquetTable};
+
+/// The column of a listing that says which images are known, where not all are.
+const KNOWN: &str = "is_known";
 
 /// One image of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +23,15 @@ pub struct Row {
     pub class_id: i32,
     /// Its index in the whole listing.
     pub image_id: i64,
+    /// Whether the run whose models are taken may have learned from this very image, because it listed it; always so
+    /// where a run fits its own.
+    pub is_known: bool,
 }
 
 /// Numbers the items, which are sorted by id and carry labels of `classes` only.
 pub fn number(items: Vec<Item>, classes: &[Class]) -> Vec<Row> {
     let class_ids: HashMap<&str, i32> = classes.iter().map(|class| class.name.as_str()).zip(0..).collect();
-    let row = |(item, image_id): (Item, i64)| Row { class_id: class_ids[&*item.label], item, image_id };
+    let row = |(item, image_id): (Item, i64)| Row { class_id: class_ids[&*item.label], item, image_id, is_known: true };
     items.into_iter().zip(0..).map(row).collect()
 }
 
@@ -38,9 +44,9 @@ pub fn into_shards(rows: Vec<Row>, bits: u32) -> BTreeMap<u32, Vec<Row>> {
     shards
 }
 
-/// A shard's rows as the content of `file`.
+/// A shard's rows as the content of `file`. Which of them are known is written down where not all are.
 pub fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
-    let fields = vec![
+    let mut fields = vec![
         tables::text_field("key"),
         tables::int64_field("size"),
         tables::text_field("etag"),
@@ -48,19 +54,19 @@ pub fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
         tables::int32_field("class_id"),
         tables::int64_field("image_id"),
     ];
-    tables::to_parquet(
-        file,
-        fields,
-        vec![
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.item.id))),
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.item.size as i64))),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| version_cell(row.item.version.as_deref())))),
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &*row.item.label))),
-            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.class_id))),
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.image_id))),
-        ],
-        [],
-    )
+    let mut columns: Vec<Arc<dyn Array>> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.item.id))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.item.size as i64))),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| version_cell(row.item.version.as_deref())))),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &*row.item.label))),
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.class_id))),
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.image_id))),
+    ];
+    if rows.iter().any(|row| !row.is_known) {
+        fields.push(tables::bool_field(KNOWN));
+        columns.push(Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.is_known)))));
+    }
+    tables::to_parquet(file, fields, columns, [])
 }
 
 /// A shard's rows from the content of `file`.
@@ -68,6 +74,7 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Vec<Row>, Error> {
     let table = ParquetTable::read(file, bytes)?;
     let (keys, sizes, etags) = (table.text("key")?, table.int64("size")?, table.text("etag")?);
     let (labels, class_ids, image_ids) = (table.text("label")?, table.int32("class_id")?, table.int64("image_id")?);
+    let known = table.bool_if_any(KNOWN)?;
     let row = |index| Row {
         item: Item {
             id: keys.value(index).to_owned(),
@@ -77,6 +84,7 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Vec<Row>, Error> {
         },
         class_id: class_ids.value(index),
         image_id: image_ids.value(index),
+        is_known: known.is_none_or(|known| known.value(index)),
     };
     Ok((0..table.rows()).map(row).collect())
 }
@@ -133,10 +141,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_survive_parquet(ids in prop::collection::btree_set(".{1,20}", 0..20), was_opened in any::<bool>()) {
+        fn rows_survive_parquet(
+            ids in prop::collection::btree_set(".{1,20}", 0..20),
+            was_opened in any::<bool>(),
+            known in prop::collection::vec(any::<bool>(), 20),
+        ) {
             let items = items(ids.iter().map(String::as_str), was_opened.then_some("\"é,"));
             let classes = pomona_dataset::number(&items, &[]);
-            let rows = number(items, &classes);
+            let mut rows = number(items, &classes);
+            rows.iter_mut().zip(known).for_each(|(row, is_known)| row.is_known = is_known);
             let bytes = encode("listing", &rows).unwrap();
             prop_assert_eq!(decode("listing", bytes).unwrap(), rows);
         }

@@ -1,7 +1,7 @@
 //! model_info.json: a finished run in numbers.
 
 use chrono::{DateTime, Utc};
-use pomona_run::Options;
+use pomona_run::{Options, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::classification::Descent;
@@ -40,6 +40,10 @@ pub struct ModelInfo {
     pub num_classes: u64,
     /// The variance of all features together.
     pub total_variance: f64,
+    /// The run whose models were taken; all figures of the components are of that run's images then. None where the
+    /// run's own images were fitted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models_of: Option<RunId>,
     /// How components were found, where there are too many features for a covariance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub convergence: Option<Convergence>,
@@ -107,6 +111,13 @@ impl Classification {
 const NO_VARIANCE: &str = "the features of all images are the same: nothing tells one from another";
 
 impl ModelInfo {
+    /// The components in a few words.
+    pub fn describe_components(&self) -> String {
+        let of = self.models_of.as_ref().map_or_else(String::new, |run_id| format!(" of the images of run {run_id}"));
+        let share = 100.0 * self.total_variance_explained;
+        format!("{}, which explain {share:.1} % of the variance{of}", self.pca_components)
+    }
+
     /// What a reader must know before anything else, if anything.
     pub fn notices(&self) -> Vec<String> {
         let no_variance = (self.total_variance <= 0.0).then_some(NO_VARIANCE);

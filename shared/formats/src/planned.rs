@@ -44,14 +44,27 @@ pub struct Plan {
     pub shards: u64,
     /// Shards whose parts did not exist when the plan was made.
     pub missing: u64,
-    /// Merge levels, the last one (of a single group, merged by reduce) included; 0 where models are fitted by
-    /// passes.
+    /// Merge levels, the last one (of a single group, merged by reduce) included; 0 where models are fitted by passes
+    /// or taken.
     pub merge_levels: u32,
+    /// The run whose models this one takes; none where it fits its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models_of: Option<ModelsOf>,
     /// The run that latest.json named when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<RunId>,
     /// The other files of the plan, but for the listings.
     pub digests: Digests,
+}
+
+/// A run whose models another one takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelsOf {
+    /// Where its results are; none where that is the same output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<String>,
+    /// The run.
+    pub run_id: RunId,
 }
 
 impl Plan {

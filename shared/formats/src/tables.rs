@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -184,6 +185,14 @@ impl ParquetTable {
     /// As [`ParquetTable::text`].
     pub fn int64(&self, column: &str) -> Result<&Int64Array, Error> {
         self.typed(column)
+    }
+
+    /// A column of truth values, in a table that need not have it.
+    ///
+    /// # Errors
+    /// [`Error::Table`] where there is one of that name and another type.
+    pub fn bool_if_any(&self, column: &str) -> Result<Option<&BooleanArray>, Error> {
+        self.batch.column_by_name(column).map(|_| self.typed(column)).transpose()
     }
 
     /// A column of 64-bit floats.

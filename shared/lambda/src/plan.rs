@@ -11,6 +11,7 @@ use pomona_run::diagnosis::Diagnosis;
 use pomona_run::layout::RunLayout;
 use pomona_run::{Location, Options, RunId};
 use pomona_stages::lock::{self, Holders};
+use pomona_stages::models::Models;
 use pomona_stages::{expiry, plan, recipe};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,9 @@ pub struct ExecutionInput {
     /// What the user chose.
     #[serde(default)]
     pub options: Options,
+    /// An earlier run at the same output whose models are taken, instead of fitting the run's own.
+    #[serde(default)]
+    pub model: Option<RunId>,
     /// Shards that are worked on at once; the stack's own number where nobody says.
     #[serde(default)]
     pub max_concurrency: Option<NonZeroU32>,
@@ -191,22 +195,15 @@ impl Planner {
     }
 
     async fn plan(&self, execution: &Execution, request: ExecutionInput) -> Result<ExecutionState, Error> {
-        let input = location("input", request.input, self.input.as_ref())?;
-        let output = location("output", request.output, self.output.as_ref())?;
+        let input = location("input", request.input.clone(), self.input.as_ref())?;
+        let output = location("output", request.output.clone(), self.output.as_ref())?;
         request.options.validate()?;
         Location::from(input.clone()).refuse_inside(&output.clone().into())?;
         let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
 
         let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        let wanted = plan::PlanRequest {
-            run_id: &run_id,
-            started: execution.started,
-            options: &request.options,
-            recipe: &self.recipe,
-            on_file: &|| {},
-        };
-        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &wanted).await {
+        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &run_id, execution.started, &request).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
@@ -219,9 +216,23 @@ impl Planner {
         &self,
         from: &dyn Store,
         to: &dyn Store,
-        wanted: &plan::PlanRequest<'_>,
+        run_id: &RunId,
+        started: DateTime<Utc>,
+        request: &ExecutionInput,
     ) -> Result<planned::Plan, Error> {
-        let plan = plan::plan(&Files::new(from), to, wanted).await?;
+        let models = match &request.model {
+            Some(fitted) => Some(Models::find(to, Some(fitted)).await?),
+            None => None,
+        };
+        let wanted = plan::PlanRequest {
+            run_id,
+            started,
+            options: &request.options,
+            recipe: &self.recipe,
+            models: models.as_ref(),
+            on_file: &|| {},
+        };
+        let plan = plan::plan(&Files::new(from), to, &wanted).await?;
         probe(from, to, &plan).await?;
         if let Some(age) = self.refresh_age {
             expiry::refresh(to, &plan.run_id, age).await?;

@@ -122,6 +122,15 @@ impl Metrics {
 
     /// The same in a few numbers, with what a reader must know before anything else.
     pub fn in_short(&self, labels: &[String], tally: &Tally) -> Classification {
+        self.with_notices(tally, [self.not_converged(), never_learned(labels, tally), self.nothing_held_back()])
+    }
+
+    /// As [`Metrics::in_short`], of a classifier that another run fitted.
+    pub fn of_another_run_in_short(&self, tally: &Tally) -> Classification {
+        self.with_notices(tally, [self.not_converged(), unknown_labels(tally), self.nothing_tried()])
+    }
+
+    fn with_notices(&self, tally: &Tally, notices: [Option<String>; 3]) -> Classification {
         let accuracy = |side: &Option<SideMetrics>| side.as_ref().map(|side| side.accuracy);
         Classification {
             training_images: tally.training.images,
@@ -129,12 +138,8 @@ impl Metrics {
             test_images: tally.test.images,
             test_accuracy: accuracy(&self.test),
             descent: self.descent,
-            notices: self.notices(labels, tally),
+            notices: notices.into_iter().flatten().collect(),
         }
-    }
-
-    fn notices(&self, labels: &[String], tally: &Tally) -> Vec<String> {
-        [self.not_converged(), never_learned(labels, tally), self.nothing_held_back()].into_iter().flatten().collect()
     }
 
     fn not_converged(&self) -> Option<String> {
@@ -149,6 +154,17 @@ impl Metrics {
                             known";
         self.test.is_none().then(|| NONE.to_owned())
     }
+
+    fn nothing_tried(&self) -> Option<String> {
+        const NONE: &str = "no image has a label that the classifier knows and was not learned from: how well such \
+                            images are classified is not known";
+        self.test.is_none().then(|| NONE.to_owned())
+    }
+}
+
+fn unknown_labels(tally: &Tally) -> Option<String> {
+    let images = counted(tally.unknown, "image has a label", "images have labels")?;
+    Some(format!("{images} that the classifier does not know; they are predicted, and count in no figure"))
 }
 
 /// A classifier gives such a label no chance at all. Images without a label are not learned from, so nothing is missing

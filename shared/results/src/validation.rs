@@ -130,28 +130,19 @@ impl Validation {
             Check::equal("shards planned = shards projected", shards.len() as u64, totals.shards),
             Check::equal("images planned = images listed in the shards", plan.images, totals.listed),
             Check::equal("listed = features + rejects", totals.listed, totals.features + totals.rejects()),
-            Check::equal("rows that the PCA was fitted to = rows of features to fit to", pca.count, totals.fitted),
             Check::equal("numbers per feature row", plan.recipe.feature_width as u64, pca.dimensions() as u64),
             Check::equal("numbers per component row", pca.components() as u64, totals.components.unwrap_or(0)),
             Check::equal("shards with another number of components", 0, totals.shards_of_other_width),
             Check::equal("NaN or infinite numbers", 0, totals.non_finite),
             Check::equal("components that explain more than the one before", 0, increases as u64),
             Check::at_most("variance explained by all components", 1.0 + 1e-9, shares.sum()),
-            Check::at_most(
-                "largest difference between a component's variance in the table and in the model, relative to the \
-                 total",
-                VARIANCE_TOLERANCE,
-                largest_variance_difference(pca, totals),
-            ),
         ];
-        if let Some(tally) = &totals.tally {
-            let classified = tally.training.images + tally.test.images + tally.unlabelled;
+        if let Some(Tally { training, test, unlabelled, unknown, .. }) = &totals.tally {
+            let classified = training.images + test.images + unlabelled + unknown;
             checks.push(Check::equal("images classified = rows of features", totals.features, classified));
-            checks.push(Check::equal(
-                "images learned from = rows that the PCA was fitted to",
-                pca.count,
-                tally.training.images,
-            ));
+        }
+        if plan.models_of.is_none() {
+            checks.extend(of_fits(pca, totals));
         }
         Self { passed: checks.iter().all(|check| check.passed), checks }
     }
@@ -164,6 +155,26 @@ impl Validation {
             .collect::<Vec<_>>()
             .join("; ")
     }
+}
+
+/// Whether models are those of the run's own images.
+fn of_fits(pca: &Pca, totals: &Totals) -> Vec<Check> {
+    let mut checks = vec![
+        Check::equal("rows that the PCA was fitted to = rows of features to fit to", pca.count, totals.fitted),
+        Check::at_most(
+            "largest difference between a component's variance in the table and in the model, relative to the total",
+            VARIANCE_TOLERANCE,
+            largest_variance_difference(pca, totals),
+        ),
+    ];
+    if let Some(tally) = &totals.tally {
+        checks.push(Check::equal(
+            "images learned from = rows that the PCA was fitted to",
+            pca.count,
+            tally.training.images,
+        ));
+    }
+    checks
 }
 
 fn largest_variance_difference(pca: &Pca, totals: &Totals) -> f64 {

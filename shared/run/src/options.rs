@@ -200,6 +200,35 @@ impl Options {
         self.filter.as_ref().map(|glob| globs("filter", [glob])).transpose()?;
         globs("exclude", &self.exclude).map(drop)
     }
+
+    /// Refuses choices that are not this run's to make, because it takes the models of another run.
+    ///
+    /// # Errors
+    /// [`Error::Option`] names the first of them.
+    pub fn refuse_fitting(&self) -> Result<(), Error> {
+        let usual = Self::default();
+        let choices = [
+            ("components", self.components != usual.components),
+            ("center", self.center != usual.center),
+            ("standardize", self.standardize != usual.standardize),
+            ("classify", self.classify != usual.classify),
+            ("classes", self.classes != usual.classes),
+        ];
+        match choices.into_iter().find(|(_, is_made)| *is_made) {
+            Some((name, _)) => Err(Error::option(name, "the run whose models are taken has chosen that; leave it out")),
+            None => Ok(()),
+        }
+    }
+
+    /// The same choice of images and tables, with models as `fitted` has chosen them.
+    ///
+    /// # Errors
+    /// As [`Options::refuse_fitting`].
+    pub fn with_models_of(&self, fitted: &Self) -> Result<Self, Error> {
+        self.refuse_fitting()?;
+        let Self { components, center, standardize, classify, .. } = *fitted;
+        Ok(Self { components, center, standardize, classify, ..self.clone() })
+    }
 }
 
 fn first_twice(names: &[String]) -> Option<&String> {
@@ -237,6 +266,26 @@ mod tests {
             assert!(error.to_string().starts_with(&format!("option `{name}`")), "{error}");
         }
         Options::default().validate().unwrap();
+    }
+
+    #[test]
+    fn a_run_that_takes_models_chooses_images_and_tables_and_nothing_of_the_models() {
+        let fitted = Options { components: Components::Count(3), standardize: true, ..Options::default() };
+        let fitted = Options { classify: Some(Classify::default()), limit: Some(7), ..fitted };
+        let own = Options { label_from: LabelFrom::None, csv: CsvTables::None, ..Options::default() };
+        let taken = own.with_models_of(&fitted).unwrap();
+        assert_eq!(taken, Options { label_from: LabelFrom::None, csv: CsvTables::None, limit: None, ..fitted.clone() });
+        let choices = [
+            ("components", Options { components: Components::Count(3), ..Options::default() }),
+            ("center", Options { center: false, ..Options::default() }),
+            ("standardize", Options { standardize: true, ..Options::default() }),
+            ("classify", Options { classify: Some(Classify::default()), ..Options::default() }),
+            ("classes", Options { classes: vec!["pear".to_owned()], ..Options::default() }),
+        ];
+        for (name, options) in choices {
+            let error = options.with_models_of(&fitted).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("option `{name}`")), "{error}");
+        }
     }
 
     #[test]

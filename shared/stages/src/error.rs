@@ -116,6 +116,31 @@ pub enum Error {
         /// How many images it listed.
         images: u64,
     },
+    /// The models of a run that are to be taken cannot be.
+    #[error("the models of run {run_id} at `{location}` cannot be taken: {problem}")]
+    Models {
+        /// The run's output.
+        location: String,
+        /// The run.
+        run_id: RunId,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// The models to be taken are of features made in another way.
+    #[error(
+        "the models of run {run_id} are of features that were made in another way: by the {what} {theirs}, and here it is \
+         {own}; give the model file and options (or the version of pomona) of that run, or let it be run again with these"
+    )]
+    OtherRecipe {
+        /// The run.
+        run_id: RunId,
+        /// What differs.
+        what: &'static str,
+        /// What it was there.
+        theirs: String,
+        /// What it is here.
+        own: String,
+    },
     /// Checks of the finished tables failed.
     #[error("the run's results failed their checks: {failed}; see `{file}`")]
     Invalid {
@@ -143,7 +168,11 @@ impl Error {
         match self {
             Self::Dataset(error) => error.name(),
             Self::File(error) => error.name(),
-            Self::OneImage { .. } | Self::TooWide { .. } | Self::Recipe { .. } => ErrorName::BadInput,
+            Self::OneImage { .. }
+            | Self::TooWide { .. }
+            | Self::Models { .. }
+            | Self::OtherRecipe { .. }
+            | Self::Recipe { .. } => ErrorName::BadInput,
             Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,

@@ -13,23 +13,20 @@ use pomona_formats::classifier_file::Classifier;
 use pomona_formats::fits::{Fits, Learning};
 use pomona_formats::model_file::Model;
 use pomona_formats::model_info::Convergence;
-use pomona_formats::moments_file::{self, Header};
 use pomona_formats::planned::{self, Plan};
-use pomona_formats::{Error as FileError, run_aside, sealed, tables};
+use pomona_formats::{run_aside, sealed, tables};
 use pomona_pca::sweep::{Step, Sweep};
 use pomona_pca::{Columns, Covariance, Encoding, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit};
+use pomona_run::RunId;
 use pomona_run::classify::ClassifyOn;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::sweep::{Group, Method};
-use pomona_run::tree::Kind;
-use pomona_run::{RunId, pace};
 use pomona_store::Store;
 use serde::Serialize;
 
 use crate::damages::Damages;
 use crate::error::Error;
 use crate::reduce::{self, Reduced};
-use crate::refusal;
 
 /// Sums that are read while others are merged.
 const READ_AHEAD: usize = 2;
@@ -61,19 +58,21 @@ pub struct Pass {
 /// Takes the fits of a run whose parts and nodes exist as far as the sums that are there allow.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`FileError::Damaged`] where parts, states
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`pomona_formats::Error::Damaged`] where parts, states
 /// or sums are (they are set aside then), those of fitting and those of the store.
 pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Error> {
     let plan = planned::read_plan(output, run_id).await?;
-    let done = match plan.is_fitted_by_passes() {
-        false => reduce::reduce(output, &plan).await?,
-        true => match fitted(output, &plan).await {
-            Ok(reduced) => reduced,
-            Err(Halt::Pass(pass)) => return Ok(Advance::Sweep(pass)),
-            Err(Halt::Error(error)) => return Err(error),
-        },
-    };
-    Ok(Advance::Done(done))
+    if plan.models_of.is_some() {
+        return Ok(Advance::Done(reduce::with_taken_models(output, &plan).await?));
+    }
+    if !plan.is_fitted_by_passes() {
+        return Ok(Advance::Done(reduce::reduce(output, &plan).await?));
+    }
+    match fitted(output, &plan).await {
+        Ok(reduced) => Ok(Advance::Done(reduced)),
+        Err(Halt::Pass(pass)) => Ok(Advance::Sweep(pass)),
+        Err(Halt::Error(error)) => Err(error),
+    }
 }
 
 /// Why a fit does not go on.
@@ -108,21 +107,7 @@ async fn fits_of(output: &dyn Store, plan: &Plan) -> Result<Fits, Error> {
     if output.exists(&RunLayout::new(plan.run_id.as_str()).fits()).await? {
         return Ok(Fits::read(output, &plan.run_id).await?);
     }
-    let shards = planned::read_shards(output, plan).await?;
-    let headers = stream::iter(&shards)
-        .map(|shard| moments_file::read_header(output, Kind::Part, &shard.part, &plan.run_id))
-        .buffered(pace::REQUESTS);
-    let headers: Vec<Result<(String, Header), FileError>> = headers.collect().await;
-    let (mut parts, mut counted, mut damages) = (Vec::new(), Header::default(), Damages::default());
-    for header in headers {
-        if let Some((name, header)) = damages.keep(header)? {
-            counted.add(&header);
-            parts.push(name);
-        }
-    }
-    damages.finish()?;
-    reduce::check_counts(plan, &counted)?;
-    refusal::check(output, plan, &counted).await?;
+    let (parts, counted) = reduce::count_parts(output, plan).await?;
     let learning = match plan.options.classify {
         Some(classify) => Some(Learning { classify, labels: labels(output, plan).await? }),
         None => None,

@@ -32,6 +32,7 @@
 //!         input: &input,
 //!         output: output.store(),
 //!         options: &options,
+//!         models: None,
 //!         pool: &pool,
 //!         holder: "an example",
 //!         keep_runs: KeepRuns::default(),
@@ -57,6 +58,7 @@ pub mod left;
 pub mod local;
 pub mod lock;
 pub mod memory;
+pub mod models;
 pub mod open;
 pub mod output;
 mod part;

@@ -24,6 +24,7 @@ use crate::fit::{self, Advance, Pass};
 use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::memory;
+use crate::models::Models;
 use crate::plan::{self, PlanRequest};
 use crate::project::{self, Projection};
 use crate::recipe;
@@ -60,6 +61,8 @@ pub struct Job<'a> {
     pub output: &'a dyn Store,
     /// What the user chose.
     pub options: &'a Options,
+    /// The models of an earlier run, to take them instead of fitting the run's own.
+    pub models: Option<&'a Models<'a>>,
     /// The threads that compute.
     pub pool: &'a ComputePool,
     /// Who runs it, for lock.json.
@@ -110,7 +113,9 @@ pub async fn run(
     observer: &dyn Observer,
     stopped: impl Future<Output = ()>,
 ) -> Result<Option<Summary>, Error> {
-    memory::check(job.pool.extractor().model().width())?;
+    if job.models.is_none() {
+        memory::check(job.pool.extractor().model().width())?;
+    }
     let run_id = RunId::now();
     lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
     let mut stopped = pin!(stopped);
@@ -208,8 +213,14 @@ async fn planned_stages(
 async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
     let recipe = recipe::of(job.pool.extractor().model());
     let on_file = || clock.observer.file_listed();
-    let request =
-        PlanRequest { run_id, started: clock.started, options: job.options, recipe: &recipe, on_file: &on_file };
+    let request = PlanRequest {
+        run_id,
+        started: clock.started,
+        options: job.options,
+        recipe: &recipe,
+        models: job.models,
+        on_file: &on_file,
+    };
     clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
 }
 

@@ -26,6 +26,7 @@ use pomona_store::{Entry, Store};
 
 use crate::error::Error;
 use crate::history::{History, PlannedRuns, of_earlier_run};
+use crate::models::Models;
 
 /// What to plan.
 pub struct PlanRequest<'a> {
@@ -37,6 +38,8 @@ pub struct PlanRequest<'a> {
     pub options: &'a Options,
     /// How features are made, but for what the options say of it.
     pub recipe: &'a Recipe,
+    /// Models to take instead of fitting the run's own.
+    pub models: Option<&'a Models<'a>>,
     /// Is called for every file that the listing comes across.
     pub on_file: &'a (dyn Fn() + Send + Sync),
 }
@@ -45,11 +48,17 @@ pub struct PlanRequest<'a> {
 /// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], and those of the stores.
+/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], where models are taken [`Error::Models`] and
+/// [`Error::OtherRecipe`], and those of the stores.
 pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
-    let request = &PlanRequest { recipe: &recipe, ..*request };
+    let options = match request.models {
+        Some(models) => &models.options(request.options)?,
+        None => request.options,
+    };
+    let request = &PlanRequest { recipe: &recipe, options, ..*request };
+    request.models.iter().try_for_each(|models| models.check_recipe(&recipe))?;
     place(input.location())?.refuse_inside(&place(output.location())?)?;
     let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
         Err(error @ Error::NoImages { .. }) => {
@@ -58,12 +67,9 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         }
         listed => listed?,
     };
-    let fitted = match &request.options.classify {
-        Some(classify) => training_images(classify, &items, recipe.feature_width)?,
-        None => items.len(),
-    };
-    refuse_impossible_components(request, fitted)?;
-
+    if request.models.is_none() {
+        refuse_impossible_fits(request, &items)?;
+    }
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
@@ -74,12 +80,16 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
-    let shards =
-        write_listing(output, request, listing::into_shards(listing::number(items, &classes), shard_bits)).await?;
+    let mut rows = listing::number(items, &classes);
+    if let Some(models) = request.models {
+        models.mark_known(&mut rows).await?;
+        models.copy_into(output, &layout).await?;
+    }
+    let shards = write_listing(output, request, listing::into_shards(rows, shard_bits)).await?;
     let planned_runs = PlannedRuns::read(output).await?;
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
-    let merge_levels = match is_fitted_by_passes(&recipe, request.options) {
+    let merge_levels = match request.models.is_some() || is_fitted_by_passes(&recipe, request.options) {
         true => Vec::new(),
         false => tree::levels(request.run_id, shards.iter().map(|shard| shard.part.clone()).collect()),
     };
@@ -111,6 +121,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         shards: shards.len() as u64,
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
+        models_of: request.models.map(|models| models.named_at(output)),
         follows: newest.clone(),
         digests,
     };
@@ -187,6 +198,15 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
         output.delete(&leftover.key).await?;
     }
     Ok(())
+}
+
+/// Refuses models that these images could not be fitted to.
+fn refuse_impossible_fits(request: &PlanRequest<'_>, items: &[Item]) -> Result<(), Error> {
+    let fitted = match &request.options.classify {
+        Some(classify) => training_images(classify, items, request.recipe.feature_width)?,
+        None => items.len(),
+    };
+    refuse_impossible_components(request, fitted)
 }
 
 /// How many images are learned from. Fitting would refuse too few of them, too, but only after all the work of

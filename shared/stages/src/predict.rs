@@ -31,7 +31,7 @@ pub(crate) struct Predictions<'a> {
 struct Prediction<'a> {
     row: &'a Row,
     is_training: bool,
-    /// The number of the image's own label, unless it has none.
+    /// The number of the image's own label, unless it has none, or one that the classifier does not know.
     class: Option<u32>,
     /// The probability of that.
     own: f64,
@@ -68,8 +68,15 @@ impl Predictor {
         let class = self.classes.get(&*row.item.label).copied();
         let own = class.map_or(0.0, |class| probabilities[class as usize]);
         let probability = probabilities[predicted as usize];
-        let is_training = self.classifier.classify.is_training(&row.item.id, &row.item.label);
+        let is_training = row.is_known && self.classifier.classify.is_training(&row.item.id, &row.item.label);
         Prediction { row, is_training, class, own, predicted, probability }
+    }
+}
+
+impl Prediction<'_> {
+    /// What counts images of no class.
+    fn without_class<'a>(&self, tally: &'a mut Tally) -> &'a mut u64 {
+        if self.row.item.label.is_empty() { &mut tally.unlabelled } else { &mut tally.unknown }
     }
 }
 
@@ -107,7 +114,7 @@ impl Predictions<'_> {
         let mut tally = Tally::default();
         for prediction in &self.rows {
             let Some(label) = prediction.class else {
-                tally.unlabelled += 1;
+                *prediction.without_class(&mut tally) += 1;
                 continue;
             };
             let side = if prediction.is_training { &mut tally.training } else { &mut tally.test };

@@ -23,8 +23,8 @@ const NAMED: usize = 3;
 /// Rejects that the page names.
 const SHOWN: usize = 100;
 
-/// The fewest images that principal components can be made of.
-const FEWEST: u64 = 2;
+/// The fewest images that principal components can be fitted to.
+const FEWEST_TO_FIT: u64 = 2;
 
 /// Refuses to go on where more images are unusable than the run allows, or too few are usable. Which ones and why
 /// stands in errors/ and on the run's page by then.
@@ -35,7 +35,8 @@ pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> R
     let usable = merged.images - merged.rejects();
     let allowed = plan.options.max_reject_share;
     let is_within_share = merged.rejects() as f64 <= allowed * merged.images as f64;
-    if is_within_share && usable >= FEWEST {
+    let fewest = if plan.models_of.is_some() { 1 } else { FEWEST_TO_FIT };
+    if is_within_share && usable >= fewest {
         return Ok(());
     }
     let layout = RunLayout::new(plan.run_id.as_str());

@@ -45,7 +45,7 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
         _ => None,
     };
     let mut info = model_info(&plan, &model, &totals);
-    info.classification = classified.as_ref().map(Classified::in_short);
+    info.classification = classified.as_ref().map(|classified| classified.in_short(&plan));
 
     let validation = Validation::of(&plan, &shards, &model.pca, &totals);
     let mut written = Written::new(output);
@@ -90,8 +90,11 @@ impl<'a> Classified<'a> {
         Self { metrics: Metrics::of(&labels, &classify, &descent, tally), labels, tally }
     }
 
-    fn in_short(&self) -> Classification {
-        self.metrics.in_short(&self.labels, self.tally)
+    fn in_short(&self, plan: &Plan) -> Classification {
+        match plan.models_of {
+            None => self.metrics.in_short(&self.labels, self.tally),
+            Some(_) => self.metrics.of_another_run_in_short(self.tally),
+        }
     }
 
     fn on_page(&self) -> html::Classified<'_> {
@@ -152,6 +155,7 @@ fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) 
         losses: totals.losses,
         num_classes: plan.classes,
         total_variance: pca.total_variance,
+        models_of: plan.models_of.as_ref().map(|models| models.run_id.clone()),
         convergence: convergence.clone(),
         classification: None,
         recipe: plan.recipe.clone(),

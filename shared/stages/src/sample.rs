@@ -46,7 +46,8 @@ mod tests {
 
     fn row(image: i64) -> Row {
         let id = format!("class {}/{image}.jpg", image % 3);
-        Row { item: Item { id, size: 1, version: None, label: "".into() }, class_id: 0, image_id: image }
+        let item = Item { id, size: 1, version: None, label: "".into() };
+        Row { item, class_id: 0, image_id: image, is_known: true }
     }
 
     fn sample(images: u64, shard_bits: u32) -> Vec<Point> {

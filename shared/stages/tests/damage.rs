@@ -81,6 +81,7 @@ impl World {
             input: &Files::new(&input),
             output,
             options: &self.options,
+            models: None,
             pool: &self.pool,
             holder: "a test",
             keep_runs: KeepRuns::default(),

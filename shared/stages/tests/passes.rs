@@ -58,7 +58,7 @@ async fn watch(
 ) -> Result<Summary, Error> {
     let input = MemoryStore::new("in", images(IMAGES));
     let keep_runs = KeepRuns::default();
-    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test", keep_runs };
+    let job = Job { input: &Files::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, observer, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
 }
@@ -319,6 +319,7 @@ async fn too_many_unusable_images_end_the_run_before_its_first_pass() {
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &pool,
         holder: "a test",
         keep_runs,

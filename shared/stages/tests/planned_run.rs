@@ -37,8 +37,14 @@ async fn plan(input: &Path, output: &dyn Store) -> Plan {
 
 async fn plan_as(run_id: &RunId, input: &Path, output: &dyn Store) -> Plan {
     let recipe = recipe::of(support::pool(1).extractor().model());
-    let request =
-        PlanRequest { run_id, started: Utc::now(), options: &one_image_each(), recipe: &recipe, on_file: &|| {} };
+    let request = PlanRequest {
+        run_id,
+        started: Utc::now(),
+        options: &one_image_each(),
+        recipe: &recipe,
+        models: None,
+        on_file: &|| {},
+    };
     plan::plan(&Files::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
 }
 

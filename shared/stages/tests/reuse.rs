@@ -57,6 +57,7 @@ impl Dataset {
             input: &Files::new(&input),
             output: &output,
             options: &options,
+            models: None,
             pool: &self.pool,
             holder: "a test",
             keep_runs: KeepRuns::default(),
@@ -136,6 +137,7 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &dataset.pool,
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -183,7 +185,10 @@ async fn other_labels_and_classes_take_no_new_features() {
     let metadata = table("metadata/00000.csv");
     assert!(metadata.contains("left/class 0/0.png,left,2,") && metadata.contains("right/class 1/1.png,right,1,"));
     let notices = summary.plan.odd_labels.notices();
-    assert!(notices.len() == 1 && notices[0].starts_with("1 label is not in --classes"), "{notices:?}");
+    assert!(
+        notices.len() == 1 && notices[0].starts_with("1 label is not among the classes that were given"),
+        "{notices:?}"
+    );
 
     let none = dataset.run(&Options { label_from: LabelFrom::None, ..Options::default() }).await;
     assert_eq!((none.extracted.computed, none.info.num_classes), (0, 1));

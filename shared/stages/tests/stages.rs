@@ -73,6 +73,7 @@ async fn a_shards_images_are_read_once_those_of_the_one_before_are_handed_out() 
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &support::pool(1),
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -141,6 +142,7 @@ async fn an_image_that_cannot_be_read_is_a_reject_of_this_run_only() {
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &pool,
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -165,6 +167,7 @@ async fn an_image_that_changes_under_the_run_is_planned_anew() {
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &pool,
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -219,6 +222,7 @@ async fn an_observer_learns_of_each_listed_file_and_of_what_was_computed_apart_f
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &pool,
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -260,6 +264,7 @@ async fn impossible_requests_fail_before_any_image_is_read() {
             input: &Files::new(&input),
             output: &output,
             options: &options,
+            models: None,
             pool: &pool,
             holder: "a test",
             keep_runs: KeepRuns::default(),
@@ -290,6 +295,7 @@ async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
         input: &Files::new(&input),
         output: &output,
         options: &options,
+        models: None,
         pool: &pool,
         holder: "a test",
         keep_runs: KeepRuns::default(),
@@ -352,7 +358,7 @@ async fn run_but_the_report(
     let plan = plan::plan(
         &Files::new(input),
         output,
-        &PlanRequest { run_id, started, options: &options, recipe: &recipe, on_file: &|| {} },
+        &PlanRequest { run_id, started, options: &options, recipe: &recipe, models: None, on_file: &|| {} },
     )
     .await
     .unwrap();
@@ -471,6 +477,7 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
         started: chrono::Utc::now(),
         options: &options,
         recipe: &recipe,
+        models: None,
         on_file: &|| {},
     };
     let plan = plan::plan(&images, &output, &request).await.unwrap();

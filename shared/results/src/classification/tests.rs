@@ -44,7 +44,7 @@ fn ten_images() -> Tally {
         mistake(2, 1, "plum/2.jpg", 1.0),
         mistake(2, 3, "plum/1.jpg", 0.9),
     ];
-    Tally { training: outcomes(&[(0, 0, 0.9), (1, 1, 0.9), (2, 2, 0.9)]), test, unlabelled: 0, mistakes }
+    Tally { training: outcomes(&[(0, 0, 0.9), (1, 1, 0.9), (2, 2, 0.9)]), test, mistakes, ..Tally::default() }
 }
 
 fn metrics(labels: &[String], tally: &Tally) -> Metrics {
@@ -119,7 +119,7 @@ fn metrics_are_read_as_they_were_written() {
 #[test]
 fn a_usual_classifier_earns_no_notice() {
     let labels = labels(&["apple", "pear", "plum", ""]);
-    assert_eq!(metrics(&labels, &ten_images()).notices(&labels, &ten_images()), [""; 0]);
+    assert_eq!(metrics(&labels, &ten_images()).in_short(&labels, &ten_images()).notices, [""; 0]);
 }
 
 #[test]
@@ -128,12 +128,23 @@ fn what_a_reader_must_know_is_said() {
     let labels = labels(&names);
     let tally = Tally { test: Outcomes::default(), mistakes: Vec::new(), ..ten_images() };
     let descent = Descent { iterations: 100, converged: false, ..DESCENT };
-    let notices = Metrics::of(&labels, &Classify::default(), &descent, &tally).notices(&labels, &tally);
+    let notices = Metrics::of(&labels, &Classify::default(), &descent, &tally).in_short(&labels, &tally).notices;
     let [not_converged, never_learned, nothing_held_back] = notices.as_slice() else { panic!("{notices:?}") };
     assert!(not_converged.starts_with("the classifier had not converged after 100 iterations: "), "{not_converged}");
     assert!(not_converged.contains("--max-iterations") && not_converged.contains("--regularization"));
     assert_eq!(never_learned, "4 labels have no training image and can never be predicted: a␁, b, c, ...");
     assert!(nothing_held_back.contains("held back"), "{nothing_held_back}");
+}
+
+#[test]
+fn of_a_classifier_that_another_run_fitted_it_is_said_what_could_not_be_tried() {
+    let labels = labels(&["apple", "pear", "plum"]);
+    let of_others = |tally: &Tally| metrics(&labels, tally).of_another_run_in_short(tally).notices;
+    assert_eq!(of_others(&ten_images()), [""; 0]);
+    let [unknown] = of_others(&Tally { unknown: 3, ..ten_images() }).try_into().unwrap();
+    assert!(unknown.starts_with("3 images have labels that the classifier does not know"), "{unknown}");
+    let [unknown, untried] = of_others(&Tally { unknown: 1, ..Tally::default() }).try_into().unwrap();
+    assert!(unknown.starts_with("1 image has a label") && untried.ends_with("is not known"), "{unknown} {untried}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ pub(super) fn section(info: &ModelInfo, size: u64) -> String {
     figures += &figure("rejects", &count(rejects), &of_all(rejects));
     figures += &figure("classes", &count(info.num_classes), label_source(info.options.label_from));
     figures += &figure("features", &count(info.original_dimensions), "per image");
-    let explained = format!("explain {}", percent(info.total_variance_explained));
+    let where_fitted = if info.models_of.is_some() { " where they were fitted" } else { "" };
+    let explained = format!("explain {}{where_fitted}", percent(info.total_variance_explained));
     figures += &figure("components", &count(info.pca_components), &explained);
     format!("<dl class=\"figures\">\n{figures}</dl>\n")
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use pomona_formats::model_info::Convergence;
-use pomona_formats::planned::Plan;
+use pomona_formats::planned::{ModelsOf, Plan};
 use pomona_run::classify::Classify;
 use pomona_run::options::{CsvTables, Options};
 
@@ -23,6 +23,9 @@ pub(super) fn section(plan: &Plan, convergence: Option<&Convergence>) -> String 
     row("model", format!("<code>{}</code>", escape(&recipe.model_digest)));
     row("numerics", format!("<code>{}</code>", escape(&recipe.numerics)));
     row("pixels", format!("<code>{}</code>", escape(&recipe.pixels)));
+    if let Some(models) = &plan.models_of {
+        row("models of run", format!("<code>{}</code>{}", escape(models.run_id.as_str()), place(models)));
+    }
     row("components", escape(&options.components.to_string()));
     row("PCA", centring(options).to_owned());
     if let Some(convergence) = convergence {
@@ -44,6 +47,10 @@ pub(super) fn section(plan: &Plan, convergence: Option<&Convergence>) -> String 
     row("features", if plan.keeps_features() { "kept in the run" } else { "in parts only" }.to_owned());
     row("shards", format!("{} (shard size {})", count(plan.shards), count(options.shard_size)));
     format!("<dl class=\"settings\">\n{rows}</dl>\n")
+}
+
+fn place(ModelsOf { results, .. }: &ModelsOf) -> String {
+    results.as_ref().map_or_else(String::new, |results| format!(" at <code>{}</code>", escape(results)))
 }
 
 fn centring(options: &Options) -> &'static str {

@@ -52,6 +52,7 @@ fn run() -> Run {
         shards: 2,
         missing: 2,
         merge_levels: 1,
+        models_of: None,
         follows: None,
         digests: Digests::default(),
     };
@@ -69,6 +70,7 @@ fn run() -> Run {
         losses: LossCounts::default(),
         num_classes: 30,
         total_variance: 17.0,
+        models_of: None,
         classification: None,
         convergence: None,
         recipe,

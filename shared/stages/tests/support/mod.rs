@@ -136,7 +136,7 @@ pub async fn run_and_keep(
     keep_runs: KeepRuns,
 ) -> Result<Summary, Error> {
     let input = LocalStore::open(input).unwrap();
-    let job = Job { input: &Files::new(&input), output, options, pool, holder: "a test", keep_runs };
+    let job = Job { input: &Files::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
 }

@@ -29,10 +29,10 @@ fn fruits() -> (Vec<String>, Tally) {
     let labels = ["apple", "pear", "plum"].map(str::to_owned).to_vec();
     let mistake = |path: &str, probability| Mistake { label: 0, predicted: 1, path: path.to_owned(), probability };
     let tally = Tally {
-        unlabelled: 0,
         training: outcomes([(0, 0, 160), (1, 1, 80), (2, 2, 4)]),
         test: outcomes([(0, 0, 28), (0, 1, 12), (1, 1, 20), (2, 2, 1)]),
         mistakes: vec![mistake("apple/7.jpg", 0.982), mistake("apple/3.jpg", 0.71)],
+        ..Tally::default()
     };
     (labels, tally)
 }

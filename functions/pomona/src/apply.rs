@@ -1,0 +1,45 @@
+//! `pomona apply`: the models of an earlier run on other images.
+
+use clap::Args;
+use pomona_formats::recipe::Recipe;
+use pomona_run::Location;
+use pomona_stages::models::Models;
+use pomona_stages::open;
+
+use crate::model::ModelArgs;
+use crate::progress::Progress;
+use crate::results::ResultsArgs;
+use crate::run::{self, ImageArgs, MeansArgs, Wanted};
+use crate::{Ending, Error};
+
+/// Use the models of an earlier run on other images: features, components and predicted labels, and nothing is fitted
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    results: ResultsArgs,
+    /// The folder (or s3://bucket/prefix) with the images
+    input: Location,
+    /// The folder (or s3://bucket/prefix) for the new results; may be that of the earlier ones
+    output: Location,
+    #[command(flatten)]
+    images: ImageArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    means: MeansArgs,
+}
+
+/// Runs `pomona apply`.
+pub(crate) async fn run(args: ApplyArgs, quiet: bool) -> Result<Ending, Error> {
+    let options = args.images.into_options();
+    options.validate()?;
+    let (results, run_id) = args.results.locate().await?;
+    let models = Models::find(results.as_ref(), run_id.as_ref()).await?;
+    let from = args.input.into_absolute();
+    let input = open::open(&from).await?;
+    let progress = Progress::new(quiet);
+    let Recipe { weights, numerics, .. } = models.recipe();
+    let model = args.model.load_for(*weights, numerics, &progress)?;
+    let wanted = Wanted { from, input: input.as_ref(), to: args.output, options, models: Some(&models), model };
+    run::make(wanted, args.means, &progress, quiet).await
+}
