@@ -52,6 +52,9 @@ fn a_runs_own_images_give_its_own_bytes() {
     // The folder of the run, and the same output; nothing is computed again.
     let said = succeed(apply(&latest_run(&results), &input, &results).args(options));
     assert!(said.contains("nothing: all features were there already"), "{said}");
+    // However the place is written: the newest run has taken its models from the same output.
+    succeed(apply(&folder.path().join("./results"), &input, &results).args(options));
+    succeed(apply(&results, &input, &results).args(options));
 }
 
 #[test]

@@ -203,7 +203,7 @@ impl Planner {
 
         let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        match self.plan_and_refresh(from.as_ref(), to.as_ref(), &run_id, execution.started, &request).await {
+        match self.plan_and_refresh(from.as_ref(), to.as_ref(), execution, &request).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
@@ -216,8 +216,7 @@ impl Planner {
         &self,
         from: &dyn Store,
         to: &dyn Store,
-        run_id: &RunId,
-        started: DateTime<Utc>,
+        execution: &Execution,
         request: &ExecutionInput,
     ) -> Result<planned::Plan, Error> {
         let models = match &request.model {
@@ -225,8 +224,8 @@ impl Planner {
             None => None,
         };
         let wanted = plan::PlanRequest {
-            run_id,
-            started,
+            run_id: &execution.run_id(),
+            started: execution.started,
             options: &request.options,
             recipe: &self.recipe,
             models: models.as_ref(),

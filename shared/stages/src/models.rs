@@ -10,7 +10,7 @@ use pomona_formats::recipe::Recipe;
 use pomona_formats::tables;
 use pomona_results::inspect;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Options, RunId, pace};
+use pomona_run::{Location, Options, RunId, pace};
 use pomona_store::Store;
 
 use crate::error::Error;
@@ -37,21 +37,14 @@ impl<'a> Models<'a> {
             Err(FileError::TablesRemoved { run_id, .. }) => run_id,
             found => found?,
         };
-        let unusable = |run_id: &RunId, problem| Error::Models {
-            location: results.location().to_owned(),
-            run_id: run_id.clone(),
-            problem,
-        };
         loop {
             let plan = usable(results, &run_id, planned::read_plan(results, &run_id).await)?;
             run_id = match &plan.models_of {
                 None => return Self::of(results, plan).await,
                 Some(ModelsOf { results: None, run_id }) => run_id.clone(),
                 Some(ModelsOf { results: Some(elsewhere), run_id: fitted }) => {
-                    return Err(unusable(
-                        &run_id,
-                        format!("it took those of run {fitted} at `{elsewhere}`; name these"),
-                    ));
+                    let problem = format!("it took those of run {fitted} at `{elsewhere}`; name these");
+                    return Err(not_to_be_taken(results, &run_id, problem));
                 }
             };
         }
@@ -80,8 +73,7 @@ impl<'a> Models<'a> {
 
     /// Which run's models a run at `output` takes.
     pub(crate) fn named_at(&self, output: &dyn Store) -> ModelsOf {
-        let results = self.results.location();
-        let results = (results != output.location()).then(|| results.to_owned());
+        let results = (!are_same(self.results, output)).then(|| self.results.location().to_owned());
         ModelsOf { results, run_id: self.plan.run_id.clone() }
     }
 
@@ -155,11 +147,20 @@ impl<'a> Models<'a> {
 /// What was read of the models' run. Planning anew would not mend what is damaged there.
 fn usable<T>(results: &dyn Store, run_id: &RunId, read: Result<T, FileError>) -> Result<T, Error> {
     read.map_err(|error| match error {
-        FileError::Damaged { file, damage } => Error::Models {
-            location: results.location().to_owned(),
-            run_id: run_id.clone(),
-            problem: format!("`{file}` is damaged: {damage}; name another run, or run again over its images"),
-        },
+        FileError::Damaged { file, damage } => {
+            let problem = format!("`{file}` is damaged: {damage}; name another run, or run again over its images");
+            not_to_be_taken(results, run_id, problem)
+        }
         other => other.into(),
     })
+}
+
+fn not_to_be_taken(results: &dyn Store, run_id: &RunId, problem: String) -> Error {
+    Error::Models { location: results.location().to_owned(), run_id: run_id.clone(), problem }
+}
+
+/// Whether two stores are one place, however it is written.
+fn are_same(one: &dyn Store, other: &dyn Store) -> bool {
+    let place = |store: &dyn Store| store.location().parse::<Location>();
+    matches!((place(one), place(other)), (Ok(one), Ok(other)) if one.is_same(&other))
 }

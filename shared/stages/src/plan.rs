@@ -82,8 +82,10 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
 
     let mut rows = listing::number(items, &classes);
     if let Some(models) = request.models {
-        models.mark_known(&mut rows).await?;
         models.copy_into(output, &layout).await?;
+        if request.options.classify.is_some() {
+            models.mark_known(&mut rows).await?;
+        }
     }
     let shards = write_listing(output, request, listing::into_shards(rows, shard_bits)).await?;
     let planned_runs = PlannedRuns::read(output).await?;
