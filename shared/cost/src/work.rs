@@ -95,7 +95,9 @@ pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
         work.extend([extract(workload, new), check(Stage::Extract, new.shards, 1)]);
     }
     let merges = workload.merges();
-    if workload.is_fitted_by_passes() {
+    if workload.takes_models {
+        work.push(count_parts(workload));
+    } else if workload.is_fitted_by_passes() {
         work.extend(passes::of(workload));
     }
     let parts = std::iter::once((workload.shards(), Child::part(workload)));
@@ -130,7 +132,18 @@ fn plan(workload: &Workload, new: New) -> Work {
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.
     let requests = Requests { gets: looked_up + levels + 5 + probes, puts: written + 1, lists };
-    Work::of(Stage::Plan, 1, seconds, requests)
+    Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
+}
+
+/// What a plan reads of the run whose models it takes, and writes of them. For a classifier these are that run's
+/// shards and listings, too: as many as the run's own, as nobody knows better.
+fn taken_models(workload: &Workload) -> Requests {
+    match (workload.takes_models, workload.is_classified()) {
+        (false, _) => Requests::default(),
+        // Whether it succeeded and has its tables; its plan, its classes; digests, components.
+        (true, false) => Requests { gets: 6, puts: 2, lists: 0 },
+        (true, true) => Requests { gets: 6 + 2 + workload.shards(), puts: 3, lists: 0 },
+    }
 }
 
 fn extract(workload: &Workload, new: New) -> Work {
@@ -194,6 +207,13 @@ fn reduce(children: u64, child: &Child) -> Work {
     let seconds = merge_seconds(children as f64, child) + 3.0 * LATENCY + PCA;
     let requests = Requests { gets: children * child.gets + 2, puts: 2, lists: 0 };
     Work::of(Stage::Reduce, 1, seconds, requests)
+}
+
+/// Reduce of a run that takes its models: each part's header, the plan and the shards; the components and their digest.
+fn count_parts(workload: &Workload) -> Work {
+    let shards = workload.shards();
+    let seconds = (shards as f64 / pace::REQUESTS as f64 + 4.0) * LATENCY;
+    Work::of(Stage::Reduce, 1, seconds, Requests { gets: shards + 4, puts: 0, lists: 0 })
 }
 
 /// Children are read ahead, and merged on the one vCPU as they arrive.

@@ -55,6 +55,9 @@ pub struct Workload {
     /// of 0.001; it ends after 100 iterations at the latest unless it is told otherwise.
     #[serde(default = "usual_descent")]
     pub descent: u64,
+    /// Whether nothing is fitted, because the models are another run's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_models: bool,
     /// Milliseconds of one vCPU that an image takes, from its bytes to its features.
     pub ms_per_image: f64,
     /// MB of memory of list-batch.
@@ -120,6 +123,7 @@ impl Default for Workload {
             passes: usual_passes(),
             labels: 0,
             descent: usual_descent(),
+            takes_models: false,
             // 8.7 ms for the engine and 0.15 ms for a small JPEG on one busy core (BENCHMARKS.md), rounded up: Lambda
             // was not measured.
             ms_per_image: 10.0,
@@ -193,31 +197,30 @@ impl Workload {
         self.features > COVARIANCE_FEATURES as u64
     }
 
-    /// Whether a classifier is fitted.
+    /// Whether labels are predicted.
     pub fn is_classified(&self) -> bool {
         self.labels > 0
     }
 
     /// Whether models are fitted by passes.
     pub fn is_fitted_by_passes(&self) -> bool {
-        self.is_wide() || self.is_classified()
+        !self.takes_models && (self.is_wide() || self.is_classified())
     }
 
     /// All passes over the features: for components, for means and variances, for a classifier.
     pub fn all_passes(&self) -> u64 {
-        let components = match (self.is_wide(), self.is_classified()) {
-            (true, _) => self.passes + 1,
-            // By the covariance, of the training images; and for the scales.
-            (false, true) => 2,
-            (false, false) => 0,
-        };
+        if !self.is_fitted_by_passes() {
+            return 0;
+        }
+        // By the covariance, of the training images; and for the scales.
+        let components = if self.is_wide() { self.passes + 1 } else { 2 };
         components + if self.is_classified() { self.descent } else { 0 }
     }
 
-    /// Groups of each merge level; the last one, of a single group, is reduce's. None where models are fitted by
-    /// passes.
+    /// Groups of each merge level; the last one, of a single group, is reduce's. None where models are fitted by passes
+    /// or taken.
     pub fn merges(&self) -> Vec<u64> {
-        if self.is_fitted_by_passes() {
+        if self.takes_models || self.is_fitted_by_passes() {
             return Vec::new();
         }
         let mut levels = vec![self.shards().div_ceil(GROUP_SIZE as u64)];

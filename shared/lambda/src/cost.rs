@@ -108,6 +108,7 @@ fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> 
         mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
         features: plan.recipe.feature_width as u64,
         labels: if plan.options.classify.is_some() { plan.classes } else { 0 },
+        takes_models: plan.models_of.is_some(),
         shard_size: plan.options.shard_size,
         concurrency: max_concurrency.get(),
         ..stack.settings.clone()
@@ -117,6 +118,9 @@ fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> 
 /// The workload with the passes that were made. Beside those of a classifier, which are the most by far, those for
 /// components are taken to be as many as usual.
 fn with_passes(workload: Workload, swept: u64) -> Workload {
+    if workload.takes_models {
+        return workload;
+    }
     let least = |passes: u64| passes.max(1);
     match workload.is_classified() {
         false => Workload { passes: least(swept.saturating_sub(1)), ..workload },
