@@ -254,9 +254,20 @@ class Stack:
         rest = self.sfn.create_state_machine(
             name=f"{self.name}-{failed['name']}", definition=json.dumps(definition), roleArn=machine["roleArn"]
         )["stateMachineArn"]
-        return self.wait(
-            self.sfn.start_execution(stateMachineArn=rest, input=failed["input"])["executionArn"]
-        )
+        return self.wait(self.sfn.start_execution(stateMachineArn=rest, input=failed["input"])["executionArn"])
+
+    def succeed_by_redrive(self, match, **request):
+        """A run of which a sweep whose event holds `match` fails until it is redriven: its report, and what was swept then."""
+        defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: in a pass; please report it"}
+        with self.faults({"function": "sweep", "kind": "error", "answer": defect, "times": 100, "match": match}):
+            ended = self.run(**request)
+        assert ended["status"] == "FAILED"
+        before = len(self.invocations("sweep"))
+        redriven = self.redrive(ended["executionArn"])
+        assert redriven["status"] == "SUCCEEDED", f"{redriven.get('error')}: {redriven.get('cause')}"
+        assert len(self.plans()) == 1, "a redrive plans nothing"
+        swept = [invocation["event"]["group"] for invocation in self.invocations("sweep")[before:]]
+        return json.loads(redriven["output"]), swept
 
     def history(self, execution):
         pages = self.sfn.get_paginator("get_execution_history").paginate(executionArn=execution)

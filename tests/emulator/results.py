@@ -17,6 +17,12 @@ def of(files):
     return {**result, "model_info/model_info.json": info}
 
 
+def in_folder(output):
+    """The result of the newest run of a folder."""
+    run = output / json.loads((output / "latest.json").read_text())["folder"]
+    return of({str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()})
+
+
 def assert_same(cloud, local):
     assert {"classes/classes.csv", *FILES} <= set(local) and any(name.startswith("pca/parquet/") for name in local)
     assert sorted(cloud) == sorted(local)
@@ -34,5 +40,4 @@ def local_run(program, model, images, folder, *options):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    run = folder / "out" / json.loads((folder / "out/latest.json").read_text())["folder"]
-    return of({str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()})
+    return in_folder(folder / "out")

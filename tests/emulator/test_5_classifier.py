@@ -8,8 +8,6 @@ from test_2_faults import damage, flipped
 
 CHOICE = {"regularization": 0.05, "seed": 3, "train_share": 0.7, "max_iterations": 6}
 OPTIONS = {"components": 5, "shard_size": 5, "classify": CHOICE}
-# Fits of components and scales have one pass each.
-LATE_PASS = '"pass": 3'
 LOCALLY = ["--components", "5", "--shard-size", "5", "--classify", "--regularization", "0.05", "--seed", "3"]
 LOCALLY += ["--train-share", "0.7", "--max-iterations", "6"]
 
@@ -45,17 +43,10 @@ def test_a_classifier_of_components_whose_pass_fails_is_that_of_a_local_run(stac
 
 def test_a_redrive_goes_on_within_the_passes_of_a_classifier(stack, forty, local):
     stack.upload(forty)
-    defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: a step; please report it"}
-    with stack.faults({"function": "sweep", "kind": "error", "answer": defect, "times": 100, "match": LATE_PASS}):
-        ended = stack.run(options=OPTIONS)
-    assert ended["status"] == "FAILED"
-    before = len(stack.invocations("sweep"))
-    redriven = stack.redrive(ended["executionArn"])
-    assert redriven["status"] == "SUCCEEDED", f"{redriven.get('error')}: {redriven.get('cause')}"
-    assert len(stack.plans()) == 1
-    swept = [invocation["event"]["group"] for invocation in stack.invocations("sweep")[before:]]
+    # Fits of components and scales have one pass each.
+    report, swept = stack.succeed_by_redrive('"pass": 3', options=OPTIONS)
     assert {group["method"] for group in swept} == {"classifier"}
-    assert_same(stack.result(json.loads(redriven["output"])), local(forty, *LOCALLY))
+    assert_same(stack.result(report), local(forty, *LOCALLY))
 
 
 def test_a_part_that_is_damaged_behind_the_fits_is_made_again_and_nothing_of_them_is_left_over(stack, forty, local):

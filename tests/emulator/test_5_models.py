@@ -3,7 +3,7 @@
 import json
 
 import cloud
-from results import assert_same, local_run, of
+from results import assert_same, in_folder, local_run
 from test_5_command_line import Pomona
 
 OPTIONS = {"shard_size": 5}
@@ -36,12 +36,11 @@ def test_models_of_an_earlier_run_are_taken_and_nothing_is_fitted(emulator, stac
     for place, results in [("here", tmp_path / "out"), ("from s3", f"s3://{stack.output}/runs/{fitted}")]:
         output = tmp_path / place
         pomona("apply", results, f"s3://{stack.input}", output, "--model", model, *LOCALLY)
-        run = output / json.loads((output / "latest.json").read_text())["folder"]
-        files = {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-        assert_same(taken, without_run(of(files)))
+        assert_same(taken, without_run(in_folder(output)))
 
     # From S3 to S3, of the newest run, which took the models itself.
-    pomona("apply", f"s3://{stack.output}", f"s3://{stack.input}", f"s3://{stack.output}/applied", "--model", model, *LOCALLY)
+    places = [f"s3://{place}" for place in (stack.output, stack.input, f"{stack.output}/applied")]
+    pomona("apply", *places, "--model", model, *LOCALLY)
     folder = "applied/" + json.loads(stack.read("applied/latest.json"))["folder"]
     assert_same(without_run(stack.result({"run": folder})), taken)
 

@@ -80,16 +80,9 @@ def test_a_group_that_fails_in_the_third_pass_fails_the_run_and_the_next_one_goe
 
 
 def test_a_redrive_goes_on_with_the_pass_that_failed_and_plans_nothing(wide, forty, local):
-    defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: the third pass; please report it"}
-    with wide.faults({"function": "sweep", "kind": "error", "answer": defect, "times": 100, "match": '"pass": 2'}):
-        ended = wide.run(options=OPTIONS)
-    assert ended["status"] == "FAILED"
-    before = len(wide.invocations("sweep"))
-    redriven = wide.redrive(ended["executionArn"])
-    assert redriven["status"] == "SUCCEEDED", f"{redriven.get('error')}: {redriven.get('cause')}"
-    assert len(wide.plans()) == 1
-    assert all(invocation["event"]["group"]["pass"] >= 2 for invocation in wide.invocations("sweep")[before:])
-    assert_same(wide.result(json.loads(redriven["output"])), local(forty, *LOCALLY))
+    report, swept = wide.succeed_by_redrive('"pass": 2', options=OPTIONS)
+    assert all(group["pass"] >= 2 for group in swept)
+    assert_same(wide.result(report), local(forty, *LOCALLY))
 
 
 def test_groups_that_no_lambda_is_free_for_are_left_out_and_made_when_one_is(wide, forty, local):

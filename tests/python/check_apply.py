@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from classifier_file import check_predictions, classifier, probabilities
+
 fitted, applied = map(Path, sys.argv[1:])
 features = pq.read_table(applied / "features/parquet").to_pandas()
 components = pq.read_table(applied / "pca/parquet").to_pandas()
@@ -27,16 +29,9 @@ assert difference < 1e-6, difference
 
 path = fitted / "classify/model.parquet"
 classify = json.loads(pq.read_metadata(path).metadata[b"classify"])
-model = pq.read_table(path).to_pandas()
-of = {vector: np.stack(model[model.vector == vector]["values"].to_list()) for vector in ("mean", "scale", "weights")}
-names = model[model.vector == "weights"].label.to_numpy()
-intercepts = model[model.vector == "weights"].intercept.to_numpy(dtype=np.float64)
+model = classifier(path)
 seen = projected if classify["classify_on"] == "components" else rows
-scores = (seen - of["mean"]) / of["scale"] @ of["weights"].T + intercepts
-probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
-probabilities /= probabilities.sum(axis=1, keepdims=True)
-assert (names[probabilities.argmax(axis=1)] == predictions.predicted).all()
-assert np.abs(probabilities.max(axis=1) - predictions.probability).max() < 1e-9
+check_predictions(model, probabilities(model, seen), predictions)
 
 # Of images that the earlier run did not list, none was learned from; of the others, those that it learned from.
 learned = pq.read_table(fitted / "classify/predictions").to_pandas().set_index("path").is_training

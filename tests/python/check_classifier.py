@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
 from sklearn.preprocessing import StandardScaler
 
+from classifier_file import check_predictions, classifier, probabilities
 from results import latest_run, table
 
 run = latest_run(sys.argv[1])
@@ -39,15 +40,10 @@ assert np.abs(variance / (singular**2 / (is_training.sum() - 1)) - 1).max() < 1e
 assert np.abs(projected[is_training].mean(axis=0)).max() < 1e-4
 
 # What numpy makes of the model's file.
-model = pq.read_table(run / "classify/model.parquet").to_pandas()
-of = {vector: np.stack(model[model.vector == vector]["values"].to_list()) for vector in ("mean", "scale", "weights")}
-names = model[model.vector == "weights"].label.to_numpy()
-intercepts = model[model.vector == "weights"].intercept.to_numpy(dtype=np.float64)
-scores = (seen - of["mean"]) / of["scale"] @ of["weights"].T + intercepts
-probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
-probabilities /= probabilities.sum(axis=1, keepdims=True)
-assert (names[probabilities.argmax(axis=1)] == predictions.predicted).all()
-assert np.abs(probabilities.max(axis=1) - predictions.probability).max() < 1e-9
+model = classifier(run / "classify/model.parquet")
+names = model.names
+likelihoods = probabilities(model, seen)
+check_predictions(model, likelihoods, predictions)
 
 # scikit-learn standardises by n in the denominator, which only the penalty could tell from n - 1.
 scaler = StandardScaler().fit(seen[is_training])
@@ -57,7 +53,7 @@ strength = (2 if len(known) == 2 else 1) / (is_training.sum() * classify["regula
 peer = LogisticRegression(C=strength, tol=1e-9, max_iter=20_000)
 peer.fit(scaler.transform(seen[is_training]), labels[is_training])
 expected = pd.DataFrame(peer.predict_proba(scaler.transform(seen)), columns=peer.classes_)
-difference = np.abs(expected[known].to_numpy() - pd.DataFrame(probabilities, columns=names)[known].to_numpy()).max()
+difference = np.abs(expected[known].to_numpy() - pd.DataFrame(likelihoods, columns=names)[known].to_numpy()).max()
 # The fit ends by Spark's rule, when the objective falls by less than a millionth of what it was at the start. What is
 # left then moves probabilities more the more features there are.
 assert difference < (1e-4 if classify["classify_on"] == "components" else 5e-3), difference
@@ -71,7 +67,7 @@ def objective(weights, intercepts):
 
 if len(known) > 2:
     order = np.searchsorted(names[np.argsort(names)], known)
-    ours = objective(of["weights"][np.argsort(names)][order], intercepts[np.argsort(names)][order])
+    ours = objective(model.weights[np.argsort(names)][order], model.intercepts[np.argsort(names)][order])
     lowest = objective(peer.coef_, peer.intercept_)
     assert 0 <= ours - lowest + 1e-12 < 1e-6 * np.log(len(known)), (ours, lowest)
 
@@ -95,7 +91,7 @@ for side, of_side in (("training", is_training), ("test", is_test)):
         assert each["support"] == by_peer["support"], each
         assert abs(each["f1"] - by_peer["f1-score"]) < 1e-12, each
     order = np.argsort(names)
-    loss = log_loss(truth, probabilities[of_side][:, order], labels=names[order])
+    loss = log_loss(truth, likelihoods[of_side][:, order], labels=names[order])
     assert abs(found["log_loss"] - loss) < 1e-9, (side, found["log_loss"], loss)
     cells = confusion[confusion.is_training == (side == "training")]
     matrix = pd.DataFrame(0, index=names, columns=names)

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pomona_dataset::Files;
 use pomona_formats::classifier_file;
 use pomona_formats::model_file;
 use pomona_formats::tables::ParquetTable;
@@ -22,10 +21,8 @@ use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId};
 use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
-use pomona_stages::local::{self, Job, Summary};
-use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::local::Summary;
 use pomona_stages::models::Models;
-use pomona_stages::retention::KeepRuns;
 use pomona_store::Store;
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use result::result_in;
@@ -56,21 +53,10 @@ fn fitting(classify_on: Option<ClassifyOn>) -> Options {
 async fn run(
     input: Objects,
     output: &dyn Store,
-    (options, models): (&Options, Option<&Models<'_>>),
+    chosen: (&Options, Option<&Models<'_>>),
     pool: &ComputePool,
 ) -> Result<Summary, Error> {
-    let input = MemoryStore::new("in", input);
-    let job = Job {
-        input: &Files::new(&input),
-        output,
-        options,
-        models,
-        pool,
-        holder: "a test",
-        keep_runs: KeepRuns::default(),
-    };
-    let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await?;
-    Ok(finished.expect("nobody stopped the run"))
+    support::run_objects(input, output, chosen, pool, &support::Silent).await
 }
 
 async fn fit(output: &dyn Store, options: &Options, pool: &ComputePool) -> Summary {
@@ -168,10 +154,10 @@ async fn new_images_are_projected_and_predicted_and_none_of_them_was_learned_fro
         predictions.iter().map(|(path, _, predicted, _)| (path.clone(), predicted.clone())).collect();
     assert_eq!(predicted, by_hand);
 
-    let of_fitted = |path: &str| predictions_contain(&predictions, path);
-    assert!(!of_fitted("class 0/0.png"), "another picture was learned from");
+    let is_training = |path: &str| predictions.iter().find(|row| row.0 == path).unwrap().3;
+    assert!(!is_training("class 0/0.png"), "another picture was learned from");
     let was_learned = fitted.plan.options.classify.unwrap().is_training("class 1/1.png", "class 1");
-    assert_eq!(of_fitted("class 1/1.png"), was_learned);
+    assert_eq!(is_training("class 1/1.png"), was_learned);
     assert_eq!(predictions.iter().filter(|row| row.3).count(), usize::from(was_learned));
 
     let classification = applied.info.classification.expect("a run that predicts labels says how well");
@@ -184,10 +170,6 @@ async fn new_images_are_projected_and_predicted_and_none_of_them_was_learned_fro
     assert_eq!(applied.plan.options.classes, ["class 0", "class 1", "class 2"]);
     let page = output.get(&layout.page()).await.unwrap().bytes;
     assert!(String::from_utf8_lossy(&page).contains(fitted.plan.run_id.as_str()));
-}
-
-fn predictions_contain(predictions: &[(String, String, String, bool)], path: &str) -> bool {
-    predictions.iter().find(|row| row.0 == path).unwrap().3
 }
 
 #[tokio::test]
@@ -266,7 +248,7 @@ async fn damage_to_the_run_whose_models_are_taken_is_named_and_not_taken_for_the
         layout.classifier(),
     ];
     for file in files {
-        for damaged in [Some(flipped(&whole[&file])), Some(Bytes::new()), None] {
+        for damaged in [Some(support::flipped(&whole[&file])), Some(Bytes::new()), None] {
             let mut objects = whole.clone();
             match damaged {
                 Some(bytes) => drop(objects.insert(file.clone(), bytes)),
@@ -277,13 +259,6 @@ async fn damage_to_the_run_whose_models_are_taken_is_named_and_not_taken_for_the
             assert!(matches!(&error, Error::Models { problem, .. } if problem.contains(&file)), "{file}: {error}");
         }
     }
-}
-
-fn flipped(bytes: &Bytes) -> Bytes {
-    let mut bytes = bytes.to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    bytes.into()
 }
 
 #[tokio::test]

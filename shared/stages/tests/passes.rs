@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use nalgebra::DMatrix;
-use pomona_dataset::Files;
 use pomona_formats::model_file;
 use pomona_formats::tables::ParquetTable;
 use pomona_pca::{Components, TOLERANCE};
@@ -24,9 +23,7 @@ use pomona_run::sweep::Method;
 use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::fit::Pass;
-use pomona_stages::local::{self, Job, Observer, Summary};
-use pomona_stages::lock::NoOtherHolders;
-use pomona_stages::retention::KeepRuns;
+use pomona_stages::local::{Observer, Summary};
 use pomona_store::Store;
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use result::result_in;
@@ -56,11 +53,7 @@ async fn watch(
     options: &Options,
     observer: &dyn Observer,
 ) -> Result<Summary, Error> {
-    let input = MemoryStore::new("in", images(IMAGES));
-    let keep_runs = KeepRuns::default();
-    let job = Job { input: &Files::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
-    let finished = local::run(&job, &NoOtherHolders, observer, std::future::pending()).await?;
-    Ok(finished.expect("nobody stopped the run"))
+    support::run_objects(images(IMAGES), output, (options, None), pool, observer).await
 }
 
 fn empty() -> MemoryStore {
@@ -284,11 +277,8 @@ async fn damaged_and_made_again(pool: &ComputePool, options: &Options, model: u6
     run(&killed, pool, options).await.unwrap_err();
     for objects in [whole.objects(), interrupted.objects()] {
         for damaged in of_fits(&objects) {
-            let mut flipped = objects[&damaged].to_vec();
-            let middle = flipped.len() / 2;
-            flipped[middle] ^= 1;
             let mut objects = objects.clone();
-            objects.insert(damaged.clone(), flipped.into());
+            objects.insert(damaged.clone(), support::flipped(&objects[&damaged]));
             let output = MemoryStore::new("out", objects);
             run(&output, pool, options).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
             assert!(result_in(&output).await == expected, "{damaged}: another result");
@@ -313,18 +303,9 @@ async fn sums_that_are_damaged_while_a_pass_is_made_are_made_again() {
 async fn too_many_unusable_images_end_the_run_before_its_first_pass() {
     let mut images = images(3);
     images.extend((0..7).map(|image| (format!("class 0/empty {image}.png"), Bytes::new())));
-    let (input, output, pool, options) = (MemoryStore::new("in", images), empty(), support::widest_pool(2), options());
-    let keep_runs = KeepRuns::default();
-    let job = Job {
-        input: &Files::new(&input),
-        output: &output,
-        options: &options,
-        models: None,
-        pool: &pool,
-        holder: "a test",
-        keep_runs,
-    };
-    let error = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await.unwrap_err();
+    let (output, pool, options) = (empty(), support::widest_pool(2), options());
+    let run = support::run_objects(images, &output, (&options, None), &pool, &support::Silent);
+    let error = run.await.unwrap_err();
     assert!(matches!(error, Error::TooManyRejects { .. }), "{error}");
     assert!(!output.objects().keys().any(|key| key.starts_with("sweeps/")));
 }

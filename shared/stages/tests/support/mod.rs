@@ -1,7 +1,9 @@
 //! Small datasets, small models, and runs over both.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use bytes::Bytes;
 use pomona_dataset::Files;
 use pomona_run::Options;
 use pomona_run::stage::{Stage, Timing};
@@ -10,7 +12,9 @@ use pomona_stages::compute::ComputePool;
 use pomona_stages::fit::Pass;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::models::Models;
 use pomona_stages::retention::KeepRuns;
+use pomona_store::testing::MemoryStore;
 use pomona_store::{LocalStore, Store};
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Model, ModelOptions};
@@ -139,6 +143,30 @@ pub async fn run_and_keep(
     let job = Job { input: &Files::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
+}
+
+/// Runs the pipeline from objects in memory into a store, with its own models or those of another run.
+#[allow(dead_code, reason = "not every test needs it")]
+pub async fn run_objects(
+    input: BTreeMap<String, Bytes>,
+    output: &dyn Store,
+    (options, models): (&Options, Option<&Models<'_>>),
+    pool: &ComputePool,
+    observer: &dyn Observer,
+) -> Result<Summary, Error> {
+    let (input, keep_runs) = (MemoryStore::new("in", input), KeepRuns::default());
+    let job = Job { input: &Files::new(&input), output, options, models, pool, holder: "a test", keep_runs };
+    let finished = local::run(&job, &NoOtherHolders, observer, std::future::pending()).await?;
+    Ok(finished.expect("nobody stopped the run"))
+}
+
+/// The bytes with a bit in their middle flipped.
+#[allow(dead_code, reason = "not every test needs it")]
+pub fn flipped(bytes: &Bytes) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    bytes.into()
 }
 
 /// As [`run_into`], into a folder.
