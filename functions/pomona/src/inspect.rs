@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use clap::Args;
 use pomona_formats::rejects::describe_reasons;
-use pomona_results::inspect::{self, Inspection, StageTime};
+use pomona_results::inspect::{self, Inspection};
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, Options};
+use pomona_run::stage::{StageTime, by_stage};
 use pomona_run::visible::visible;
 
 use crate::results::ResultsArgs;
@@ -118,8 +119,8 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
         writeln!(out, "  {name:<18} {:>6}  {:>10}", size.files, bytes(size.bytes))?;
     }
     writeln!(out, "\ntime")?;
-    for stage in &inspection.timings {
-        writeln!(out, "  {:<18} {:>8.1} s{}", stage.stage.as_str(), stage.seconds, items(stage))?;
+    for time in by_stage(inspection.timings.iter().copied()) {
+        writeln!(out, "  {:<18} {:>8.1} s{}", time.stage.as_str(), time.seconds, items(&time))?;
     }
     Ok(())
 }

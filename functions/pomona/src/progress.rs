@@ -37,6 +37,16 @@ impl Progress {
         self.say_beside(self.current().as_ref(), text);
     }
 
+    /// Tells which pass a fit is in, now and then: it may have a hundred.
+    pub(crate) fn tell_pass(&self, method: Method, pass: u32, distance: Option<f64>) {
+        let mut told = lock(&self.pass_told);
+        if told.is_some_and(|(of, at)| of == method && at.elapsed() < LINE_INTERVAL) {
+            return;
+        }
+        *told = Some((method, Instant::now()));
+        self.say(&describe_pass(method, pass, distance));
+    }
+
     /// Tells something above a bar, which stays whole.
     pub(crate) fn say_beside(&self, bar: Option<&Bar>, text: &str) {
         match bar.map(|bar| &bar.shown) {
@@ -61,28 +71,26 @@ impl Progress {
     }
 }
 
+/// Which pass a fit is in, and how far it is from its end.
+pub(crate) fn describe_pass(method: Method, pass: u32, distance: Option<f64>) -> String {
+    let distance = match distance {
+        Some(distance) => format!(", still {distance:.1e} times what is near enough to the end"),
+        None => String::new(),
+    };
+    format!("{method}: pass {}{distance}", pass + 1)
+}
+
 impl Observer for Progress {
     /// A fit may have a hundred passes: the first is told, and another one from time to time.
     fn pass_started(&self, pass: &Pass) {
-        let mut told = lock(&self.pass_told);
-        if told.is_some_and(|(method, at)| method == pass.method && at.elapsed() < LINE_INTERVAL) {
-            return;
-        }
-        *told = Some((pass.method, Instant::now()));
-        let distance = match pass.distance {
-            Some(distance) => format!(", still {distance:.1e} times what is near enough to the end"),
-            None => String::new(),
-        };
-        self.say(&format!("{}: pass {}{distance}", pass.method, pass.pass + 1));
+        self.tell_pass(pass.method, pass.pass, pass.distance);
     }
 
     fn stage_started(&self, stage: Stage, items: u64) {
         if stage == Stage::Plan {
             *self.current() = Some(Bar::of_listing(self.quiet));
         } else if let Some(unit) = stage.unit(items).filter(|_| items > 0) {
-            let mut bar = self.bar(stage.as_str(), unit, items);
-            bar.is_one_of_many = stage == Stage::Sweep;
-            *self.current() = Some(bar);
+            *self.current() = Some(self.bar(stage.as_str(), unit, items).one_of_many(stage == Stage::Sweep));
         }
     }
 
@@ -148,6 +156,11 @@ impl Bar {
             shown => shown,
         };
         Self { name: "listing".to_owned(), unit: "files".to_owned(), pace, shown, is_one_of_many: false }
+    }
+
+    pub(crate) fn one_of_many(mut self, is_one_of_many: bool) -> Self {
+        self.is_one_of_many = is_one_of_many;
+        self
     }
 
     pub(crate) fn advance(&self) {

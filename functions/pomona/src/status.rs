@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use pomona_aws::{Failure, MapRun, State, Status};
+use pomona_aws::{Failure, MapRun, Pass, State, Status};
 use pomona_run::stage::Stage;
 
+use crate::progress::describe_pass;
 use crate::stack::ExecutionArgs;
 use crate::{Ending, Error, console, problem};
 
@@ -47,6 +48,9 @@ pub(crate) fn screen(status: &Status) -> String {
     }
     if let Some(stage) = status.stage {
         line("stage", stage.to_string());
+    }
+    if let Some(Pass { method, pass, distance }) = status.pass {
+        line("pass", describe_pass(method, pass, distance));
     }
     for map_run in &status.map_runs {
         line(stage_name(map_run.stage), items(map_run));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pomona_formats::rejects::describe_reasons;
 use pomona_run::layout::RunLayout;
-use pomona_run::stage::{Stage, Timing};
+use pomona_run::stage::{StageTime, Timing, by_stage};
 use pomona_stages::local::Summary;
 
 /// The lines that `pomona run` ends with.
@@ -41,11 +41,9 @@ pub(crate) fn of(summary: &Summary, output: &str) -> String {
     text
 }
 
-/// A stage that was gone through several times, as passes are, is shown once.
 fn seconds_by_stage(timings: &[Timing]) -> String {
-    let seconds = |stage| timings.iter().filter(|timing| timing.stage == stage).map(Timing::seconds).sum::<f64>();
-    let stages = Stage::ALL.into_iter().filter(|stage| timings.iter().any(|timing| timing.stage == *stage));
-    stages.map(|stage| format!("{stage} {:.1} s", seconds(stage))).collect::<Vec<_>>().join(", ")
+    let times = by_stage(timings.iter().map(StageTime::from)).into_iter();
+    times.map(|StageTime { stage, seconds, .. }| format!("{stage} {seconds:.1} s")).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the run's results are, in a form that `pomona inspect` and `pomona search` take.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use pomona_aws::{MapRun, Stack, State, Status};
+use pomona_aws::{MapRun, Pass, Stack, State, Status};
 use pomona_run::stage::Stage;
 
 use crate::progress::{Bar, Progress};
@@ -67,7 +67,13 @@ impl Shown {
         }
         if let Some(stage) = status.stage.filter(|_| self.stage != status.stage) {
             self.stage = status.stage;
-            progress.say(stage.as_str());
+            // Passes tell of themselves.
+            if status.pass.is_none() {
+                progress.say(stage.as_str());
+            }
+        }
+        if let Some(Pass { method, pass, distance }) = status.pass {
+            progress.tell_pass(method, pass, distance);
         }
         if let Some(map_run) = going {
             let (_, bar) = self.bar.get_or_insert_with(|| (map_run.map_run.clone(), bar(map_run, progress)));
@@ -79,7 +85,8 @@ impl Shown {
 
 fn bar(map_run: &MapRun, progress: &Progress) -> Bar {
     let (name, unit) = (status::stage_name(map_run.stage), status::unit(map_run.stage));
-    progress.bar_from(name, unit, done(map_run), map_run.total)
+    let is_one_of_many = map_run.stage == Some(Stage::Sweep);
+    progress.bar_from(name, unit, done(map_run), map_run.total).one_of_many(is_one_of_many)
 }
 
 fn done(map_run: &MapRun) -> u64 {

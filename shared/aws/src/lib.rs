@@ -44,4 +44,4 @@ pub use not_redrivable::NotRedrivable;
 pub use request::RunRequest;
 pub use stack::{DEFAULT_STACK, Stack};
 pub use state::State;
-pub use status::{Failure, MapRun, Status};
+pub use status::{Failure, MapRun, Pass, Status};

@@ -5,12 +5,13 @@ use std::cmp::Reverse;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::describe_map_run::DescribeMapRunOutput;
 use aws_sdk_sfn::primitives;
-use aws_sdk_sfn::types::HistoryEvent;
+use aws_sdk_sfn::types::{HistoryEvent, MapRunListItem};
 use chrono::{DateTime, Utc};
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
+use pomona_run::sweep::Method;
 use pomona_run::{BucketLocation, RunId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::advice::{Advice, advice};
@@ -21,6 +22,12 @@ use crate::state::State;
 /// So many of an execution's last events are looked at for the states it was in: more than all retries of one state
 /// make, and the most that one answer holds.
 const LAST_EVENTS: i32 = 1_000;
+
+/// So many of them are looked at with their data for the pass that a fit is in: a pass leaves some twenty.
+const EVENTS_OF_A_PASS: i32 = 100;
+
+/// The Map of a pass (`statemachine/pipeline.asl.json`).
+const SWEEP: &str = "Sweep";
 
 /// The states that lead back into a Map with what was left out of it (`statemachine/pipeline.asl.json`).
 const LEADING_BACK: [&str; 4] = ["ExtractLeft", "CombineLeft", "SweepLeft", "ProjectLeft"];
@@ -40,14 +47,27 @@ pub struct Status {
     pub ended: Option<DateTime<Utc>>,
     /// The stage it is in, or the last one it was in.
     pub stage: Option<Stage>,
-    /// Its Map Runs, oldest first.
+    /// Its Map Runs, oldest first; of those of passes the newest alone.
     pub map_runs: Vec<MapRun>,
+    /// The pass that a fit is in; where the execution failed within a fit, the last one.
+    pub pass: Option<Pass>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// The run's folder: at its output where the execution's input names one, otherwise at the stack's own.
     pub results: String,
     /// What the report answered: images, rejects, classes, variance_explained, run.
     pub report: Option<Value>,
+}
+
+/// A pass of a fit, as reduce asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pass {
+    /// What is fitted.
+    pub method: Method,
+    /// The pass, counted from 0.
+    pub pass: u32,
+    /// How far the fit was from its end when the pass began, as a multiple of what is near enough; where that is known.
+    pub distance: Option<f64>,
 }
 
 /// The items (shards, or groups of moments) that a Map works on.
@@ -103,11 +123,15 @@ impl Stack {
         let entered = self.last_states(execution).await?;
         let mut map_runs = self.map_runs(execution).await?;
         count_left_out(&mut map_runs, &entered);
+        let stage = stage(&map_runs, &entered);
+        let has_passes = map_runs.iter().any(|map_run| map_run.stage == Some(Stage::Sweep));
+        let is_fitting = has_passes && matches!(stage, Some(Stage::Sweep | Stage::Reduce));
         Ok(Status {
+            pass: if is_fitting { self.pass(execution).await? } else { None },
             state: found.status().into(),
             started: time(found.start_date()),
             ended: found.stop_date().map(time),
-            stage: stage(&map_runs, &entered),
+            stage,
             map_runs,
             failure: failure(&found),
             results: results(found.input(), &run_id),
@@ -124,20 +148,35 @@ impl Stack {
 
     /// The states that were entered last, newest first: by their numbers, whatever order the answer has.
     async fn last_states(&self, execution: &str) -> Result<Vec<Entered>, Error> {
-        let request = self.client.get_execution_history().execution_arn(execution);
-        let request = request.reverse_order(true).max_results(LAST_EVENTS).include_execution_data(false);
-        let history =
-            request.send().await.map_err(|error| self.failed("read the execution's history", execution, error))?;
-        let mut entered: Vec<Entered> = history.events().iter().filter_map(Entered::of).collect();
+        let history = self.last_events(execution, LAST_EVENTS, false).await?;
+        let mut entered: Vec<Entered> = history.iter().filter_map(Entered::of).collect();
         entered.sort_by_key(|entered| Reverse(entered.id));
         Ok(entered)
     }
 
+    /// The pass that reduce asked for last.
+    async fn pass(&self, execution: &str) -> Result<Option<Pass>, Error> {
+        let history = self.last_events(execution, EVENTS_OF_A_PASS, true).await?;
+        let asked_for = history.iter().filter_map(|event| Some((event.id(), asked_for(event)?)));
+        Ok(asked_for.max_by_key(|(id, _)| *id).map(|(_, pass)| pass))
+    }
+
+    async fn last_events(&self, execution: &str, most: i32, with_data: bool) -> Result<Vec<HistoryEvent>, Error> {
+        let request = self.client.get_execution_history().execution_arn(execution);
+        let request = request.reverse_order(true).max_results(most).include_execution_data(with_data);
+        let history = request.send().await;
+        let history = history.map_err(|error| self.failed("read the execution's history", execution, error))?;
+        Ok(history.events)
+    }
+
     async fn map_runs(&self, execution: &str) -> Result<Vec<MapRun>, Error> {
         let mut list = self.client.list_map_runs().execution_arn(execution).into_paginator().items().send();
-        let mut map_runs = Vec::new();
+        let mut listed = Vec::new();
         while let Some(found) = list.next().await {
-            let found = found.map_err(|error| self.failed("list the execution's Map Runs", execution, error))?;
+            listed.push(found.map_err(|error| self.failed("list the execution's Map Runs", execution, error))?);
+        }
+        let mut map_runs = Vec::new();
+        for found in without_earlier_passes(listed) {
             let request = self.client.describe_map_run().map_run_arn(found.map_run_arn());
             let map_run = request.send().await.map_err(|error| Error::of("look at a Map Run", error))?;
             map_runs.push(MapRun::from(map_run));
@@ -145,6 +184,20 @@ impl Stack {
         map_runs.sort_by_key(|map_run| map_run.started);
         Ok(map_runs)
     }
+}
+
+/// A classifier has a hundred passes, and each is a Map Run: only the newest is looked at.
+fn without_earlier_passes(mut listed: Vec<MapRunListItem>) -> Vec<MapRunListItem> {
+    let is_sweep = |found: &MapRunListItem| map_label(found.map_run_arn()) == Some(SWEEP);
+    let newest = listed.iter().filter(|found| is_sweep(found)).map(|found| time(found.start_date())).max();
+    listed.retain(|found| !is_sweep(found) || Some(time(found.start_date())) == newest);
+    listed
+}
+
+/// The pass that an event says reduce has asked for.
+fn asked_for(event: &HistoryEvent) -> Option<Pass> {
+    let answer: Value = serde_json::from_str(event.task_succeeded_event_details()?.output()?).ok()?;
+    serde_json::from_value(answer["Payload"].clone()).ok()
 }
 
 /// A state that an execution entered.

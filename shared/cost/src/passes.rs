@@ -16,10 +16,8 @@ const BLOCK: f64 = 110.0;
 const COMPONENTS: f64 = 100.0;
 /// Components of a model by the covariance.
 const MODEL_COMPONENTS: f64 = 50.0;
-/// Pairs of vectors of weights that L-BFGS looks back at, and the bytes that more than the fewest may take.
-const FEWEST_PAIRS: f64 = 3.0;
-const MOST_PAIRS: f64 = 10.0;
-const PAIRS_BYTES: f64 = 805_306_368.0;
+/// Pairs of vectors of weights that L-BFGS looks back at.
+const PAIRS: f64 = 10.0;
 /// Bytes of a number.
 const NUMBER: f64 = 8.0;
 /// Measured: multiplications and additions of one core in a second, in the products of a pass.
@@ -53,10 +51,6 @@ impl Passes {
             columns: features * 2.0 * NUMBER,
             weights: features * workload.labels as f64 * NUMBER,
         }
-    }
-
-    fn pairs(&self) -> f64 {
-        (PAIRS_BYTES / (2.0 * self.weights)).floor().clamp(FEWEST_PAIRS, MOST_PAIRS)
     }
 
     /// The step behind a pass: it merges sums of so many bytes, reads `states` by blocks of vectors and writes so many
@@ -147,7 +141,7 @@ fn classifier(workload: &Workload, passes: &Passes) -> Vec<Work> {
     }
     for pass in 1..=passes.descent {
         // What L-BFGS looks back at grows by two vectors a pass.
-        let state = passes.weights * (2.0 + 2.0 * f64::min(pass as f64, passes.pairs()));
+        let state = passes.weights * (2.0 + 2.0 * f64::min(pass as f64, PAIRS));
         let operations = 4.0 * workload.features as f64 * workload.labels as f64;
         let is_last = pass == passes.descent;
         let written = if is_last { passes.weights } else { state };
@@ -184,7 +178,7 @@ pub(crate) fn reduce_mb(workload: &Workload) -> f64 {
     let stepping = passes.blocks as f64 + 6.0;
     let by_blocks = if passes.blocks > 0 { merging.max(stepping) * passes.block } else { 0.0 };
     // The state, the next one, and one of them as bytes.
-    let by_descent = f64::max(merging, 3.0 * (2.0 + 2.0 * passes.pairs())) * passes.weights;
+    let by_descent = f64::max(merging, 3.0 * (2.0 + 2.0 * PAIRS)) * passes.weights;
     100.0 + by_blocks.max(by_descent) / 1e6
 }
 

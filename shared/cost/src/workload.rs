@@ -1,6 +1,6 @@
 //! What a run is going to work on, and with what.
 
-use pomona_run::sweep::COVARIANCE_FEATURES;
+use pomona_run::sweep::{CLASSIFIER_WEIGHTS, COVARIANCE_FEATURES};
 use pomona_run::tree::GROUP_SIZE;
 use pomona_run::{Options, names, pace};
 use serde::{Deserialize, Serialize};
@@ -161,6 +161,9 @@ impl Workload {
         if self.labels == 1 || self.descent == 0 {
             return refuse("labels", "must be at least 2 where a classifier is fitted, and its passes at least 1");
         }
+        if self.labels.saturating_mul(self.features) > CLASSIFIER_WEIGHTS as u64 {
+            return refuse("labels", "and features are more weights than a classifier may have, three million in all");
+        }
         if self.shard_size == 0 {
             return refuse("shard-size", "must be at least 1");
         }
@@ -289,6 +292,7 @@ mod tests {
             ("concurrency", Workload { concurrency: 0, ..workload(1) }),
             ("free-lambdas", Workload { free_lambdas: 0, ..workload(1) }),
             ("memory", Workload { plan_memory: 64, ..workload(1) }),
+            ("labels", Workload { features: 62_720, labels: 131, ..workload(1) }),
         ];
         for (option, workload) in cases {
             assert!(workload.check().unwrap_err().to_string().contains(&format!("`{option}`")), "{option}");

@@ -59,6 +59,28 @@ fn passes_over_a_wide_layer_are_paid_and_stay_within_every_limit() {
 }
 
 #[test]
+fn fits_by_passes_stay_within_every_limit_as_far_as_a_classifier_may_go() {
+    for (images, features, labels) in [
+        (1_000_000, 62_720, 0),
+        (67_000, 62_720, 47),
+        (67_000, 1_280, 131),
+        (67_000, 1_280, 2_343),
+        (1_000_000, 1_280, 131),
+        (10_000_000, 1_280, 131),
+    ] {
+        let run = simulate(&Workload { features, labels, partitions: ENOUGH, ..workload(images, 64) }).unwrap();
+        assert!(run.flags.is_empty(), "{images} x {features}, {labels} labels: {:?}", run.flags);
+    }
+}
+
+#[test]
+fn a_limit_that_many_passes_exceed_is_flagged_once() {
+    let run = simulate(&Workload { features: 62_720, shard_size: 4_000_000, ..workload(100_000_000, 64) }).unwrap();
+    let sweep = run.flags.iter().filter(|flag| matches!(flag, Flag::Time { function, .. } if function == "sweep"));
+    assert_eq!(sweep.count(), 1, "{:?}", run.flags);
+}
+
+#[test]
 fn standard_children_are_paid_by_transition_and_express_ones_by_time() {
     let express = simulate(&workload(67_000, 64)).unwrap().usage;
     let standard = simulate(&Workload { children: Children::Standard, ..workload(67_000, 64) }).unwrap().usage;

@@ -34,6 +34,10 @@ const WIDEST_BLOCK: usize = 128;
 /// Bytes of the largest basis.
 const BASIS_BYTES: usize = 768 << 20;
 
+/// What the vectors of the first block are drawn by, and those that complete a basis.
+const START_SEED: u64 = 0;
+const OTHER_SEED: u64 = 1;
+
 /// What is shorter than this, relative to the largest variance, is rounding.
 const NEGLIGIBLE: f64 = 1e-12;
 
@@ -86,7 +90,7 @@ impl Lanczos {
             mean: columns.mean().clone(),
             scale,
             total_variance,
-            block: orthonormal_columns(uniform_block(dimensions, width), NEGLIGIBLE),
+            block: orthonormal_columns(uniform_block(START_SEED, dimensions, width), NEGLIGIBLE),
             within: DMatrix::zeros(0, 0),
             residual: None,
         })
@@ -274,7 +278,9 @@ impl<'a> Basis<'a> {
         if missing == 0 {
             return vectors;
         }
-        let more = orthonormal_columns(self.without(uniform_block(vectors.nrows(), missing)), NEGLIGIBLE);
+        // Those of the start lie in the basis.
+        let others = uniform_block(OTHER_SEED, vectors.nrows(), missing);
+        let more = orthonormal_columns(self.without(others), NEGLIGIBLE);
         let first = vectors.ncols();
         let mut all = vectors.resize_horizontally(count, 0.0);
         all.columns_mut(first, more.ncols()).copy_from(&more);

@@ -14,13 +14,7 @@ use crate::line_search::{LineSearch, Verdict};
 use crate::sweep::Step;
 
 /// Pairs that are remembered, as many as Spark's.
-const MOST_PAIRS: usize = 10;
-
-/// The fewest that Nocedal and Wright recommend, whatever memory they take.
-const LEAST_PAIRS: usize = 3;
-
-/// Bytes that more pairs than those may take: there are four of 12.5 million numbers (62,720 features, 200 classes).
-const PAIRS_BYTES: usize = 768 << 20;
+const PAIRS: usize = 10;
 
 /// Where the fit ends, as in Spark, whose optimiser is breeze: see [`Lbfgs::distance`].
 const TOLERANCE: f64 = 1e-6;
@@ -136,7 +130,7 @@ impl Lbfgs {
         push(&mut self.values, at.value, WINDOW + 1);
         // The search leaves no other pair, but rounding may.
         if pair.curvature() > f64::EPSILON * pair.change.norm_squared() {
-            push(&mut self.pairs, pair, most_pairs(self.point.len()));
+            push(&mut self.pairs, pair, PAIRS);
         }
         self.direction = self.quasi_newton();
         if self.direction.dot(&self.gradient) >= 0.0 {
@@ -221,12 +215,6 @@ impl Pair {
     }
 }
 
-/// Pairs that memory is given for.
-fn most_pairs(parameters: usize) -> usize {
-    let bytes = 2 * size_of::<f64>() * parameters.max(1);
-    (PAIRS_BYTES / bytes).clamp(LEAST_PAIRS, MOST_PAIRS)
-}
-
 /// Adds the newest and forgets the oldest of more than `most`.
 fn push<T>(last: &mut VecDeque<T>, newest: T, most: usize) {
     if last.len() == most {
@@ -306,11 +294,5 @@ mod tests {
             |point: &DVector<f64>| Evaluation { value: (-point[0]).exp(), gradient: -point.map(|x| (-x).exp()) };
         let (minimum, _) = minimise(exponential, DVector::zeros(1), 1000);
         assert!(minimum.converged && minimum.value < 1e-6, "{minimum:?}");
-    }
-
-    #[test]
-    fn pairs_are_fewer_where_points_are_large() {
-        assert_eq!([1, 50_000, 12_544_000].map(most_pairs), [10, 10, 4]);
-        assert_eq!(most_pairs(1 << 30), LEAST_PAIRS);
     }
 }

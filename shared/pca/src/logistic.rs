@@ -22,6 +22,7 @@
 
 use faer::{MatMut, MatRef};
 use nalgebra::{DMatrix, DVector};
+use pomona_terms::CLASSIFIER_WEIGHTS;
 use serde::{Deserialize, Serialize};
 
 use crate::dense::{add_product, as_faer};
@@ -35,10 +36,6 @@ use crate::{ColumnMoments, Error, Sum};
 
 /// The intercept of a class without rows.
 const NEVER: f64 = -1e6;
-
-/// The most weights, of all classes together: 62,720 features of some 250 classes. A state holds from 9 numbers of each
-/// (1.2 GB) to 23, for what L-BFGS looks back at.
-const MOST_WEIGHTS: usize = 16_000_000;
 
 /// What a classifier is fitted by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -103,7 +100,9 @@ impl Logistic {
     /// [`Error::TooManyWeights`].
     pub fn check_size(classes: usize, dimensions: usize) -> Result<(), Error> {
         match classes.saturating_mul(dimensions) {
-            weights if weights > MOST_WEIGHTS => Err(Error::TooManyWeights { classes, dimensions, most: MOST_WEIGHTS }),
+            weights if weights > CLASSIFIER_WEIGHTS => {
+                Err(Error::TooManyWeights { classes, dimensions, most: CLASSIFIER_WEIGHTS })
+            }
             _ => Ok(()),
         }
     }

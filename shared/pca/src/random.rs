@@ -3,9 +3,9 @@
 use nalgebra::DMatrix;
 
 /// A matrix of numbers between -1 and 1, by SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
-/// number generators").
-pub(crate) fn uniform_block(rows: usize, columns: usize) -> DMatrix<f64> {
-    let mut state = 0_u64;
+/// number generators"). Another `seed` gives others.
+pub(crate) fn uniform_block(seed: u64, rows: usize, columns: usize) -> DMatrix<f64> {
+    let mut state = seed;
     DMatrix::from_fn(rows, columns, |_, _| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = state;

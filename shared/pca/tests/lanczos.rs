@@ -73,16 +73,20 @@ fn a_share_of_the_variance_takes_as_many_components_as_by_the_covariance() {
 
 #[test]
 fn rows_of_few_dimensions_end_in_all_of_them() {
-    let alike = Array2::<f32>::from_elem((70, 200), 1.5);
-    let of_rank_3 = rows(70, 200, 3, 3);
-    for (rows, rank) in [(alike, 0), (of_rank_3, 3)] {
-        let PcaFit { pca, .. } = by_passes(&rows, 20, &FitOptions::default()).unwrap();
-        assert_eq!(pca.components(), 50);
-        let kept = pca.explained_variance.iter().filter(|&&variance| variance > 1e-6).count();
-        assert_eq!(kept, rank);
-        let unit = pca.loadings.transpose() * &pca.loadings;
-        assert!((unit - nalgebra::DMatrix::identity(50, 50)).amax() < 1e-9);
-        assert_eq!(pca.project(rows.view()).unwrap().dim(), (70, 50));
+    let alike = |count| Array2::<f32>::from_elem((count, 400), 1.5);
+    let of_rank_3 = |count| rows(count, 400, 3, 3);
+    // A block holds 60 vectors for 50 components, and 128 for 200.
+    for (count, components) in [(70, 50), (220, 200)] {
+        for (rows, rank) in [(alike(count), 0), (of_rank_3(count), 3)] {
+            let options = FitOptions { components: Components::Count(components), ..FitOptions::default() };
+            let PcaFit { pca, .. } = by_passes(&rows, 20, &options).unwrap();
+            assert_eq!(pca.components(), components);
+            let kept = pca.explained_variance.iter().filter(|&&variance| variance > 1e-6).count();
+            assert_eq!(kept, rank);
+            let unit = pca.loadings.transpose() * &pca.loadings;
+            assert!((unit - nalgebra::DMatrix::identity(components, components)).amax() < 1e-9, "{components} {rank}");
+            assert_eq!(pca.project(rows.view()).unwrap().dim(), (count, components));
+        }
     }
 }
 

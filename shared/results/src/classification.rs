@@ -145,7 +145,7 @@ impl Metrics {
     fn not_converged(&self) -> Option<String> {
         let Descent { iterations, converged, .. } = self.descent;
         let iterations = counted(iterations, "iteration", "iterations").unwrap_or_else(|| "0 iterations".to_owned());
-        let advice = "a larger --max-iterations goes on, a larger --regularization needs fewer";
+        let advice = "a larger --regularization needs fewer, a larger --max-iterations allows more";
         (!converged).then(|| format!("the classifier had not converged after {iterations}: {advice}"))
     }
 

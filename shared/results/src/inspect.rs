@@ -10,7 +10,7 @@ use pomona_formats::planned::{self, Plan};
 use pomona_formats::tables;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
-use pomona_run::stage::Stage;
+use pomona_run::stage::StageTime;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -28,21 +28,10 @@ pub struct Inspection {
     pub validation: Validation,
     /// Labels with their listed images, in the order of their ids.
     pub classes: Vec<ClassCount>,
-    /// Time per stage.
+    /// Time per stage: the rows of timings.csv.
     pub timings: Vec<StageTime>,
     /// Files and bytes by folder of the run.
     pub folders: BTreeMap<String, FolderSize>,
-}
-
-/// A row of timings.csv.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StageTime {
-    /// The stage.
-    pub stage: Stage,
-    /// Seconds from start to end.
-    pub seconds: f64,
-    /// Images, groups or shards.
-    pub items: u64,
 }
 
 /// What a folder holds.

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::names;
 
+/// The largest penalty: it leaves no weight above a millionth or so, and all images are taken for the same label.
+const MOST_REGULARIZATION: f64 = 1e6;
+
+/// The most iterations: on AWS each leaves some 22 events of the 25,000 that an execution may have.
+const MOST_ITERATIONS: u64 = 1_000;
+
 /// What a user may choose for a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,11 +45,11 @@ impl Classify {
         if !(self.train_share > 0.0 && self.train_share <= 1.0) {
             return Err(Error::option("train-share", "must be above 0 and at most 1, for instance 0.8"));
         }
-        if !(self.regularization >= 0.0 && self.regularization.is_finite()) {
-            return Err(Error::option("regularization", "must be 0 or above, for instance 0.01"));
+        if !(0.0..=MOST_REGULARIZATION).contains(&self.regularization) {
+            return Err(Error::option("regularization", "must be from 0 to 1000000, for instance 0.01"));
         }
-        if self.max_iterations == 0 {
-            return Err(Error::option("max-iterations", "must be at least 1"));
+        if !(1..=MOST_ITERATIONS).contains(&self.max_iterations) {
+            return Err(Error::option("max-iterations", "must be from 1 to 1000"));
         }
         Ok(())
     }
@@ -107,7 +113,10 @@ mod tests {
             ("train-share", Classify { train_share: f64::NAN, ..Classify::default() }),
             ("regularization", Classify { regularization: -1.0, ..Classify::default() }),
             ("regularization", Classify { regularization: f64::INFINITY, ..Classify::default() }),
+            ("regularization", Classify { regularization: 1e308, ..Classify::default() }),
+            ("regularization", Classify { regularization: f64::NAN, ..Classify::default() }),
             ("max-iterations", Classify { max_iterations: 0, ..Classify::default() }),
+            ("max-iterations", Classify { max_iterations: 1_001, ..Classify::default() }),
         ];
         for (name, classify) in cases {
             let error = classify.validate().unwrap_err();

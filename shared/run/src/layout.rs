@@ -51,6 +51,11 @@ pub fn sweep_state(fit: &str, pass: u32) -> String {
     format!("sweeps/{fit}/{pass:03}/state")
 }
 
+/// The pass that a file of the fit is the state of.
+pub fn pass_of_state(fit: &str, key: &str) -> Option<u32> {
+    key.strip_prefix(&sweep_fit(fit))?.strip_suffix("/state")?.parse().ok()
+}
+
 /// What one group of parts adds to one pass of a fit.
 pub fn sweep_sum(fit: &str, pass: u32, group: u32) -> String {
     format!("sweeps/{fit}/{pass:03}/sums/{group:05}")

@@ -172,3 +172,34 @@ impl Timing {
         (self.finished - self.started).as_seconds_f64()
     }
 }
+
+/// How long a stage took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// The stage.
+    pub stage: Stage,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// Images, groups or shards.
+    pub items: u64,
+}
+
+impl From<&Timing> for StageTime {
+    fn from(timing: &Timing) -> Self {
+        Self { stage: timing.stage, seconds: timing.seconds(), items: timing.items }
+    }
+}
+
+/// The times by stage: one that was gone through several times, as passes are, stands there once.
+pub fn by_stage(times: impl IntoIterator<Item = StageTime>) -> Vec<StageTime> {
+    let times: Vec<StageTime> = times.into_iter().collect();
+    let of_stage = |stage| {
+        let own = times.iter().filter(move |time| time.stage == stage);
+        own.copied().reduce(|sum, time| StageTime {
+            stage,
+            seconds: sum.seconds + time.seconds,
+            items: sum.items + time.items,
+        })
+    };
+    Stage::ALL.into_iter().filter_map(of_stage).collect()
+}

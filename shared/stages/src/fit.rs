@@ -14,9 +14,11 @@ use pomona_formats::fits::{Fits, Learning};
 use pomona_formats::model_file::Model;
 use pomona_formats::model_info::Convergence;
 use pomona_formats::planned::{self, Plan};
-use pomona_formats::{run_aside, sealed, tables};
+use pomona_formats::{Error as FileError, run_aside, sealed, tables};
 use pomona_pca::sweep::{Step, Sweep};
-use pomona_pca::{Columns, Covariance, Encoding, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit};
+use pomona_pca::{
+    Columns, Covariance, Encoding, Error as PcaError, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit,
+};
 use pomona_run::RunId;
 use pomona_run::classify::ClassifyOn;
 use pomona_run::layout::{self, RunLayout};
@@ -71,8 +73,23 @@ pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Erro
     match fitted(output, &plan).await {
         Ok(reduced) => Ok(Advance::Done(reduced)),
         Err(Halt::Pass(pass)) => Ok(Advance::Sweep(pass)),
+        Err(Halt::Error(error)) if plan.options.classify.is_some() => Err(of_training_images(error)),
         Err(Halt::Error(error)) => Err(error),
     }
+}
+
+/// An error of fitting says how few rows there are, and these are only the images that are learned from.
+fn of_training_images(error: Error) -> Error {
+    let usable = match error {
+        Error::File(FileError::Pca(PcaError::TooFewRows { count })) => format!("{count}"),
+        Error::File(FileError::Pca(PcaError::TooFewClasses { present, .. })) => format!("those of {present} label"),
+        error => return error,
+    };
+    let problem = format!(
+        "of the images to learn from only {usable} could be used, and 2 of different labels are the least; the run's \
+         errors/ says why; mend or add images, or learn from more with --train-share"
+    );
+    pomona_run::Error::option("classify", problem).into()
 }
 
 /// Why a fit does not go on.
@@ -201,15 +218,19 @@ impl Fitting<'_> {
         let fit = method.fit(&options, &fits.parts);
         let there = files_of(output, &fit).await?;
         if there.contains(&layout::sweep_model(&fit)) {
+            if there.len() > 1 {
+                remove_all_but_model(output, &fit).await?;
+            }
             return Ok(fit);
         }
-        let mut pass = (0..).take_while(|&pass| there.contains(&layout::sweep_state(&fit, pass))).count() as u32;
         let mut distance = None;
-        if pass == 0 {
-            sealed::write(output, &layout::sweep_state(&fit, 0), &start.await?).await?;
-        } else {
-            pass -= 1;
-        }
+        let mut pass = match newest_state::<S>(&there, &fit) {
+            Some(pass) => pass,
+            None => {
+                sealed::write(output, &layout::sweep_state(&fit, 0), &start.await?).await?;
+                0
+            }
+        };
         let groups = fits.groups().len() as u32;
         loop {
             let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(&fit, pass, *group));
@@ -240,6 +261,10 @@ impl Fitting<'_> {
                 }
             }
             remove_sums(output, &fit, pass, groups).await?;
+            if !S::LOOKS_BACK && pass > 0 {
+                // The two newest are kept: should the newest be damaged, only its pass is made again.
+                output.delete(&layout::sweep_state(&fit, pass - 1)).await?;
+            }
             pass += 1;
         }
     }
@@ -248,6 +273,15 @@ impl Fitting<'_> {
 async fn files_of(output: &dyn Store, fit: &str) -> Result<HashSet<String>, Error> {
     let files = output.list(&layout::sweep_fit(fit), &|_| true).await?;
     Ok(files.into_iter().map(|file| file.key).collect())
+}
+
+/// The newest pass whose step has all states that it looks at.
+fn newest_state<S: Sweep>(there: &HashSet<String>, fit: &str) -> Option<u32> {
+    if S::LOOKS_BACK {
+        (0..).take_while(|&pass| there.contains(&layout::sweep_state(fit, pass))).last()
+    } else {
+        there.iter().filter_map(|key| layout::pass_of_state(fit, key)).max()
+    }
 }
 
 /// Merges the sums of a pass and takes the step behind it.

@@ -200,7 +200,7 @@ async fn planned_stages(
     let plan = plan(job, run_id, clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
     combine(job.output, &plan, clock).await?;
-    let reduced = reduce(job, run_id, clock).await?;
+    let reduced = reduce(job, &plan, clock).await?;
     if let Some(notice) = &reduced.notice {
         clock.observer.notice(notice);
     }
@@ -267,23 +267,26 @@ async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(
 }
 
 /// Fits; before each step its pass, where there are any.
-async fn reduce(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Reduced, Error> {
+async fn reduce(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<Reduced, Error> {
+    let at_once = sweep::groups_at_once(plan.recipe.feature_width, job.pool.threads());
     loop {
-        match clock.time(Stage::Reduce, 1, |_| fit::advance(job.output, run_id)).await? {
+        match clock.time(Stage::Reduce, 1, |_| fit::advance(job.output, &plan.run_id)).await? {
             Advance::Done(reduced) => return Ok(reduced),
             Advance::Sweep(pass) => {
                 clock.observer.pass_started(&pass);
-                clock.time(Stage::Sweep, pass.parts, |_| sweep_pass(job, &pass, clock)).await?;
+                clock.time(Stage::Sweep, pass.parts, |_| sweep_pass(job, &pass, at_once, clock)).await?;
             }
         }
     }
 }
 
-async fn sweep_pass(job: &Job<'_>, pass: &Pass, clock: &Clock<'_>) -> Result<(), FileError> {
+async fn sweep_pass(job: &Job<'_>, pass: &Pass, at_once: usize, clock: &Clock<'_>) -> Result<(), FileError> {
     let on_part = || clock.observer.item_done(Stage::Sweep);
+    let sweep = |group| sweep::sweep(job.output, group, job.pool.threads(), &on_part);
+    let mut each = stream::iter(&pass.missing).map(sweep).buffer_unordered(at_once);
     let mut damages = Damages::default();
-    for group in &pass.missing {
-        damages.keep(sweep::sweep(job.output, group, job.pool.threads(), &on_part).await)?;
+    while let Some(swept) = each.next().await {
+        damages.keep(swept)?;
     }
     damages.finish()
 }

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_dataset::OddLabels;
-use pomona_dataset::{Item, Listed, Source};
+use pomona_dataset::{Class, Item, Listed, OddLabels, Source};
 use pomona_formats::class_table;
 use pomona_formats::digests::Digests;
 use pomona_formats::json;
@@ -67,14 +66,14 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         }
         listed => listed?,
     };
+    let known = &request.options.classes;
+    let classes = pomona_dataset::number(&items, known);
     if request.models.is_none() {
-        refuse_impossible_fits(request, &items)?;
+        refuse_impossible_fits(request, &items, &classes)?;
     }
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
-    let known = &request.options.classes;
-    let classes = pomona_dataset::number(&items, known);
     let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
     remove_leftovers(output, &layout).await?;
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
@@ -203,9 +202,9 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
 }
 
 /// Refuses models that these images could not be fitted to.
-fn refuse_impossible_fits(request: &PlanRequest<'_>, items: &[Item]) -> Result<(), Error> {
+fn refuse_impossible_fits(request: &PlanRequest<'_>, items: &[Item], classes: &[Class]) -> Result<(), Error> {
     let fitted = match &request.options.classify {
-        Some(classify) => training_images(classify, items, request.recipe.feature_width)?,
+        Some(classify) => training_images(classify, items, classes, request.recipe.feature_width)?,
         None => items.len(),
     };
     refuse_impossible_components(request, fitted)
@@ -213,7 +212,7 @@ fn refuse_impossible_fits(request: &PlanRequest<'_>, items: &[Item]) -> Result<(
 
 /// How many images are learned from. Fitting would refuse too few of them, too, but only after all the work of
 /// extraction.
-fn training_images(classify: &Classify, items: &[Item], features: usize) -> Result<usize, Error> {
+fn training_images(classify: &Classify, items: &[Item], classes: &[Class], features: usize) -> Result<usize, Error> {
     let training: Vec<&Item> = items.iter().filter(|item| classify.is_training(&item.id, &item.label)).collect();
     let labels: BTreeSet<&str> = training.iter().map(|item| &*item.label).collect();
     if labels.len() < 2 {
@@ -227,7 +226,8 @@ fn training_images(classify: &Classify, items: &[Item], features: usize) -> Resu
         return Err(pomona_run::Error::option("classify", problem).into());
     }
     if classify.classify_on == ClassifyOn::Features {
-        Logistic::check_size(labels.len(), features)?;
+        // Those without a training image, too, have weights.
+        Logistic::check_size(classes.iter().filter(|class| !class.name.is_empty()).count(), features)?;
     }
     Ok(training.len())
 }

@@ -44,7 +44,7 @@ impl fmt::Display for KeepRuns {
     }
 }
 
-/// Removes features/, pca/ and metadata/ of all successful runs but the newest ones. The caller holds the output's
+/// Removes features/, pca/, metadata/ and classify/predictions/ of all successful runs but the newest ones. The caller holds the output's
 /// lock, and its run has succeeded, so what cannot be removed is only said: the next run tries again.
 pub async fn keep_newest(output: &dyn Store, keep: KeepRuns) {
     if let Some(keep) = keep.0 {
@@ -96,9 +96,9 @@ async fn remove_tables(output: &dyn Store, run_id: &RunId, keep: NonZeroU32) -> 
 
 fn notice(keep: NonZeroU32) -> String {
     format!(
-        "This run succeeded. Its features/, pca/ and metadata/ were removed when newer runs had: --keep-runs {keep} (on \
-         AWS the stack's parameter KeepRuns) keeps the tables of so many. A run over the same images with the same \
-         options makes them again, and computes nothing of which the features are still in parts/.\n"
+        "This run succeeded. Its features/, pca/, metadata/ and classify/predictions/ were removed when newer runs had: \
+         --keep-runs {keep} (on AWS the stack's parameter KeepRuns) keeps the tables of so many. A run over the same \
+         images with the same options makes them again, and computes nothing of which the features are still in parts/.\n"
     )
 }
 

@@ -9,16 +9,21 @@ use pomona_formats::part;
 use pomona_formats::{run_aside, sealed};
 use pomona_pca::sweep::Sweep;
 use pomona_pca::{Columns, Covariance, Lanczos, Logistic, Merger};
-use pomona_run::sweep::{Group, Method};
+use pomona_run::sweep::{COVARIANCE_FEATURES, Group, Method};
 use pomona_run::{RunId, layout};
 use pomona_store::Store;
 
 use crate::damages::Damages;
 use crate::seen::View;
 
-/// Parts that are worked on at once, however many threads there are: with 62,720 features each takes some 200 MB, for
+/// Parts of a group that are worked on at once, however many threads there are: with 62,720 features each takes some 200 MB, for
 /// its file, its rows and what it adds to the pass.
 const PARTS_AT_ONCE: usize = 4;
+
+/// Groups that one process works on at once: with few features more than one, so that no thread waits.
+pub fn groups_at_once(features: usize, threads: usize) -> usize {
+    if features > COVARIANCE_FEATURES { 1 } else { threads.div_ceil(PARTS_AT_ONCE) }
+}
 
 /// Writes the sum of a group, on up to `threads` threads; one that exists is not made again. `on_part` is called once
 /// for each part.

@@ -186,8 +186,8 @@ async fn killed_and_gone_on_with(pool: &ComputePool, options: &Options) {
                 run(&killed, pool, options).await.unwrap_err();
                 run(&*output, pool, options).await.unwrap();
                 assert!(result_in(&*output).await == expected, "{operation:?} {call}: another result");
-                let left = output.objects().into_keys().filter(|key| key.contains("/sums/")).count();
-                assert!(left <= 4, "{operation:?} {call}: {left} sums are left");
+                let left = of_fits(&output.objects());
+                assert!(left.iter().all(|file| file.ends_with("/model")), "{operation:?} {call}: {left:?}");
             }
         }
     }
@@ -204,6 +204,44 @@ async fn of_a_fit_that_is_done_only_its_model_is_left() {
     run(&output, &support::widest_pool(2), &options()).await.unwrap();
     let files = of_fits(&output.objects());
     assert!(files.len() == 2 && files.iter().all(|file| file.ends_with("/model")), "{files:?}");
+}
+
+#[tokio::test]
+async fn a_classifier_keeps_no_more_than_the_states_that_somebody_may_still_need() {
+    let output = Arc::new(empty());
+    let killed = FailingStore::new(output.clone());
+    killed.on(Operation::Put, |key| key.ends_with("/003/state"), 1..=1, Fault::CrashAfter);
+    run(&killed, &support::pool(2), &learning(ClassifyOn::Features)).await.unwrap_err();
+    let states: Vec<String> = of_fits(&output.objects()).into_iter().filter(|file| file.ends_with("/state")).collect();
+    assert!(["/001/state", "/002/state", "/003/state"].iter().zip(&states).all(|(end, file)| file.ends_with(end)));
+    assert_eq!(states.len(), 3, "{states:?}");
+    // The step that was killed would have deleted the oldest.
+}
+
+#[tokio::test]
+async fn images_to_learn_from_that_cannot_be_used_are_named_as_such() {
+    // Two of the four are learned from, and one of these is broken.
+    let classify = |seed| Classify { train_share: 0.5, seed, ..Classify::default() };
+    let labelled = |image: u64| (format!("class {}/{image}.png", image % 3), format!("class {}", image % 3));
+    let is_training = |seed: u64| (0..4).map(labelled).map(move |(id, label)| classify(seed).is_training(&id, &label));
+    let seed = (0..).find(|&seed| is_training(seed).eq([true, true, false, false])).unwrap();
+    let mut objects = images(4);
+    assert!((0..4).all(|image| objects.contains_key(&labelled(image).0)), "{:?}", objects.keys());
+    objects.insert(labelled(0).0, Bytes::new());
+    let options = Options { classify: Some(classify(seed)), max_reject_share: 0.5, ..options() };
+    let options = Options { components: Components::Default, ..options };
+    let (output, pool) = (empty(), support::pool(2));
+    let run = support::run_objects(objects, &output, (&options, None), &pool, &support::Silent);
+    let error = run.await.unwrap_err().to_string();
+    assert!(error.contains("option `classify`") && error.contains("--train-share"), "{error}");
+}
+
+#[tokio::test]
+async fn labels_without_images_count_for_the_weights_too() {
+    let mut options = learning(ClassifyOn::Features);
+    options.classes = (0..700).map(|class| format!("given {class}")).collect();
+    let error = run(&empty(), &support::widest_pool(2), &options).await.unwrap_err();
+    assert!(error.to_string().contains("3000000 weights"), "{error}");
 }
 
 #[tokio::test]

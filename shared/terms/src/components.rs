@@ -9,6 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// the features times features, and is exact. Those of more are found by passes over the features.
 pub const COVARIANCE_FEATURES: usize = 4096;
 
+/// The most weights of a classifier, all labels together: some 2,300 labels by 1,280 features, or 47 by 62,720. What a
+/// pass of its fit hands on holds up to 23 numbers of each (550 MB), and a step holds that three times.
+pub const CLASSIFIER_WEIGHTS: usize = 3_000_000;
+
 /// How many principal components to keep.
 ///
 /// Written as a whole number (`50`), a share of variance (`0.95`) or `default`, on the command line

@@ -5,6 +5,6 @@ mod components;
 mod image;
 mod weights;
 
-pub use components::{COVARIANCE_FEATURES, Components, NoComponents};
+pub use components::{CLASSIFIER_WEIGHTS, COVARIANCE_FEATURES, Components, NoComponents};
 pub use image::{Limits, Losses, Reject, RejectReason};
 pub use weights::Weights;

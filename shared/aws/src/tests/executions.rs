@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use pomona_run::stage::Stage;
+use pomona_run::sweep::Method;
 use pomona_run::{Options, RunId};
 use serde_json::{Value, json};
 
 use super::server::Aws;
-use crate::{Error, MapRun, RunRequest, Stack, State, Status};
+use crate::{Error, MapRun, Pass, RunRequest, Stack, State, Status};
 
 const MACHINE: &str = "arn:aws:states:eu-west-3:123456789012:stateMachine:pomona";
 pub(super) const EXECUTION: &str = "arn:aws:states:eu-west-3:123456789012:execution:pomona:monday";
@@ -197,6 +198,29 @@ async fn what_a_map_run_left_out_for_the_next_one_was_not_done() {
         let found: Vec<_> = status(aws).await.map_runs.iter().map(|run| (run.succeeded, run.left_out)).collect();
         assert_eq!(found, counts, "{between}");
     }
+}
+
+/// A classifier has a hundred of them.
+#[tokio::test]
+async fn of_the_passes_of_a_fit_the_newest_is_shown_and_how_far_it_is() {
+    let answer = json!({"Payload": {"groups": 4, "method": "classifier", "pass": 41, "distance": 12.5}}).to_string();
+    let succeeded = |id: usize, output: &str| json!({"id": id, "timestamp": NOON, "type": "TaskSucceeded", "taskSucceededEventDetails": {"resource": "invoke", "resourceType": "lambda", "output": output}});
+    let earlier = r#"{"Payload": {"groups": 4, "method": "classifier", "pass": 40, "distance": 20.0}}"#;
+    let with_data = [succeeded(7, r#"{"Payload": {"done": 4}}"#), succeeded(6, &answer), succeeded(2, earlier)];
+    let mut sweeps = map_runs(&["Sweep", "Sweep"]);
+    sweeps["mapRuns"][0]["startDate"] = json!(NOON + 90.0);
+    let aws = deployed()
+        .answer("DescribeExecution", execution("RUNNING", json!({})))
+        .answer("GetExecutionHistory", history(&["Reduce", "Sweep"]))
+        .answer("GetExecutionHistory", json!({"events": with_data}))
+        .answer("ListMapRuns", sweeps)
+        .answer("DescribeMapRun", map_run("Sweep", 90.0, [1, 1, 2, 0, 0]));
+    let status = status(aws.clone()).await;
+    assert_eq!(status.pass, Some(Pass { method: Method::Classifier, pass: 41, distance: Some(12.5) }));
+    assert_eq!((status.map_runs.len(), aws.asked("DescribeMapRun").len()), (1, 1));
+    let with_data: Vec<bool> =
+        aws.asked("GetExecutionHistory").iter().map(|asked| asked.body["includeExecutionData"] == true).collect();
+    assert_eq!(with_data, [false, true]);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub(crate) const ITEMS_BYTES: f64 = 10e9;
 pub(crate) const EXPRESS_SECONDS: f64 = 300.0;
 /// Seconds of plan: the most that a Lambda may have (Lambda quotas).
 pub(crate) const PLAN_SECONDS: f64 = 900.0;
+/// Seconds of sweep, as the template sets them: what is left of a child's five minutes after waiting for a Lambda.
+pub(crate) const SWEEP_SECONDS: f64 = 140.0;
 /// Seconds of the other functions, as the template sets them.
 pub(crate) const FUNCTION_SECONDS: f64 = 300.0;
 /// Environments that Lambda makes at once for one function (Lambda guide, scaling behavior: 1,000 every 10 seconds,
@@ -139,5 +141,18 @@ impl fmt::Display for Flag {
                  max_concurrency, or spread the images over more prefixes"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweep_may_take_as_long_as_the_template_says() {
+        let template = include_str!("../../../../infra/template.yaml");
+        let function = template.split("FunctionName: !Sub ${AWS::StackName}-sweep\n").nth(1).unwrap();
+        let timeout = function.lines().find_map(|line| line.trim().strip_prefix("Timeout: ")).unwrap();
+        assert_eq!(timeout.parse::<f64>().unwrap(), SWEEP_SECONDS);
     }
 }

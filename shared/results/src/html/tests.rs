@@ -91,7 +91,9 @@ fn run() -> Run {
         plan,
         info,
         validation: Validation { passed: true, checks: vec![check("shards"), check("listed = features + rejects")] },
-        timings: [(Stage::Plan, 1), (Stage::Extract, 1_234), (Stage::Reduce, 1)].map(timing).to_vec(),
+        timings: [(Stage::Plan, 1), (Stage::Extract, 1_234), (Stage::Sweep, 2), (Stage::Reduce, 1), (Stage::Sweep, 2)]
+            .map(timing)
+            .to_vec(),
         classes: (0..20).map(class).collect(),
         points: (0..60).map(point).collect(),
         classification: None,
@@ -142,6 +144,7 @@ fn a_page_is_well_formed_and_shows_the_run_in_numbers() {
     assert!(rejects.contains("empty") && rejects.contains("too_large") && rejects.contains("0.24 %"), "{rejects}");
     let timings = section_text(&document, "timings");
     assert!(timings.contains("extract 1,234 images 1 min 30 s"), "{timings}");
+    assert!(timings.contains("sweep 4 shards 3 min"), "what was gone through twice stands there once: {timings}");
 }
 
 #[test]

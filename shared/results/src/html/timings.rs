@@ -1,19 +1,19 @@
 //! How long each stage took.
 
-use pomona_run::stage::{Stage, Timing};
+use pomona_run::stage::{Stage, StageTime, Timing, by_stage};
 
 use super::bars::Bars;
 use super::text::{counted, duration};
 
 /// How long each stage took. The report itself was not finished when it was written.
 pub(super) fn section(timings: &[Timing]) -> String {
-    let longest = timings.iter().map(|timing| timing.seconds()).fold(f64::MIN_POSITIVE, f64::max);
+    let times = by_stage(timings.iter().map(StageTime::from));
+    let longest = times.iter().map(|time| time.seconds).fold(f64::MIN_POSITIVE, f64::max);
     let mut table = Bars::new(["stage", "items", "time"]);
-    for timing in timings {
-        let items = items(timing.stage, timing.items);
-        table.row(timing.stage.as_str(), timing.seconds() / longest, [items, duration(timing.seconds())]);
+    for StageTime { stage, seconds, items: count } in &times {
+        table.row(stage.as_str(), seconds / longest, [items(*stage, *count), duration(*seconds)]);
     }
-    let total: f64 = timings.iter().map(|timing| timing.seconds()).sum();
+    let total: f64 = times.iter().map(|time| time.seconds).sum();
     format!("{}<p>Together {}, until this page was written.</p>\n", table.finish(), duration(total))
 }
 
