@@ -239,10 +239,11 @@ def test_parts_and_nodes_expire_when_the_plan_believes_they_do(resources):
         rule["Id"]: rule for rule in resources("AWS::S3::Bucket")["OutputBucket"]["LifecycleConfiguration"]["Rules"]
     }
     days = resources("AWS::Serverless::Function")["Plan"]["Environment"]["Variables"]["POMONA_PARTS_EXPIRE_DAYS"]
-    assert {rules[name]["ExpirationInDays"]["Ref"] for name in ("parts", "nodes", "sweeps")} == {days["Ref"]}
-    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "sweeps", "runs")} == {
+    assert {rules[name]["ExpirationInDays"]["Ref"] for name in ("parts", "nodes", "archives", "sweeps")} == {days["Ref"]}
+    assert {rules[name]["Prefix"]["Fn::Sub"] for name in ("parts", "nodes", "archives", "sweeps", "runs")} == {
         "${OutputPrefix}parts/",
         "${OutputPrefix}nodes/",
+        "${OutputPrefix}archives/",
         "${OutputPrefix}sweeps/",
         "${OutputPrefix}runs/",
     }

@@ -36,10 +36,12 @@ pub(crate) async fn run(args: ApplyArgs, quiet: bool) -> Result<Ending, Error> {
     let (results, run_id) = args.results.locate().await?;
     let models = Models::find(results.as_ref(), run_id.as_ref()).await?;
     let from = args.input.into_absolute();
-    let input = open::open(&from).await?;
+    let (place, archive) = pomona_dataset::parted(&from);
+    let input = open::open(&place).await?;
     let progress = Progress::new(quiet);
     let Recipe { weights, numerics, .. } = models.recipe();
     let model = args.model.load_for(*weights, numerics, &progress)?;
-    let wanted = Wanted { from, input: input.as_ref(), to: args.output, options, models: Some(&models), model };
+    let wanted =
+        Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: Some(&models), model };
     run::make(wanted, args.means, &progress, quiet).await
 }

@@ -6,13 +6,15 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_pca::Components;
 use pomona_run::Location;
 use pomona_run::classify::{Classify, ClassifyOn};
 use pomona_run::label::LabelFrom;
 use pomona_run::options::{CsvTables, KeepFeatures, Options};
+use pomona_stages::archives::KeptIndexes;
 use pomona_stages::compute::ComputePool;
+use pomona_stages::image_tables::ImageTables;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::models::Models;
 use pomona_stages::open;
@@ -96,6 +98,15 @@ pub(crate) struct ImageArgs {
     /// one of this level (2 is the one below the topmost), or none
     #[arg(long, value_name = "FOLDER", default_value_t = LabelFrom::default())]
     label_from: LabelFrom,
+    /// A CSV or Parquet file (or s3://bucket/key) with the columns path and label: what labels are, and nothing else
+    #[arg(long, value_name = "FILE", conflicts_with = "label_from")]
+    labels: Option<String>,
+    /// A file (or s3://bucket/key) with the paths of the images that are meant: text, one a line, or CSV or Parquet
+    #[arg(long, value_name = "FILE")]
+    list: Option<String>,
+    /// The field with the label in .json files beside images in archives
+    #[arg(long, default_value_t = Options::default().label_field, value_name = "NAME")]
+    label_field: String,
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images
     /// come
     #[arg(long, value_name = "N")]
@@ -200,6 +211,9 @@ impl ImageArgs {
             exclude: self.exclude,
             include_hidden: self.include_hidden,
             label_from: self.label_from,
+            labels: self.labels,
+            list: self.list,
+            label_field: self.label_field,
             limit: self.limit,
             max_pixels: self.max_pixels,
             shard_size: self.shard_size,
@@ -225,10 +239,11 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
     let options = args.options.into_options();
     options.validate()?;
     let from = args.input.into_absolute();
-    let input = open::open(&from).await?;
+    let (place, archive) = pomona_dataset::parted(&from);
+    let input = open::open(&place).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load(fallback, &progress)?;
-    let wanted = Wanted { from, input: input.as_ref(), to: args.output, options, models: None, model };
+    let wanted = Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: None, model };
     make(wanted, args.means, &progress, quiet).await
 }
 
@@ -236,8 +251,10 @@ pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Resul
 pub(crate) struct Wanted<'a> {
     /// Where its images are.
     pub(crate) from: Location,
-    /// The images.
+    /// What was opened for them.
     pub(crate) input: &'a dyn Store,
+    /// The archive there that alone is meant, if one is.
+    pub(crate) archive: Option<String>,
     /// Where its results go.
     pub(crate) to: Location,
     /// What was chosen.
@@ -255,7 +272,7 @@ pub(crate) async fn make(
     progress: &Progress,
     quiet: bool,
 ) -> Result<Ending, Error> {
-    let Wanted { from, input, to, options, models, model } = wanted;
+    let Wanted { from, input, archive, to, options, models, model } = wanted;
     if let Some(notice) = model.notice() {
         progress.say(notice);
     }
@@ -263,9 +280,12 @@ pub(crate) async fn make(
     let pool = ComputePool::new(Extractor::new(model), threads)?;
     let output = Output::open(&to, &from).await?;
 
+    let indexes = KeptIndexes::new(output.store());
+    let tables = ImageTables::read(&options, open::open).await?;
+    let images = tables.apply(Images::new(input).in_archive(archive).with_indexes(&indexes));
     let holder = format!("process {}", std::process::id());
     let job = Job {
-        input: &Files::new(input),
+        input: &images,
         output: output.store(),
         options: &options,
         models,
@@ -322,7 +342,14 @@ mod tests {
         let command = OptionArgs::augment_args(clap::Command::new("options"));
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
         let flags: BTreeSet<String> = flags.map(|flag| flag.trim_start_matches("no-").replace('-', "_")).collect();
-        let all = Options { allow_empty: true, classify: Some(Classify::default()), ..Options::default() };
+        let all = Options {
+            allow_empty: true,
+            classify: Some(Classify::default()),
+            label_field: "class".to_owned(),
+            labels: Some("labels.csv".to_owned()),
+            list: Some("list.txt".to_owned()),
+            ..Options::default()
+        };
         let written = serde_json::to_value(all).unwrap();
         let fields = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let written = &fields(&written) | &fields(&written["classify"]);

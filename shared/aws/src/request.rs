@@ -38,6 +38,11 @@ impl RunRequest {
         if self.model.is_some() {
             self.options.refuse_fitting()?;
         }
+        for (option, place) in [("labels", &self.options.labels), ("list", &self.options.list)] {
+            if place.as_deref().is_some_and(|place| place.parse::<BucketLocation>().is_err()) {
+                return Err(Error::option(option, "must lie in S3, below the images' place: write s3://bucket/key"));
+            }
+        }
         let bytes = serde_json::to_vec(self).map_or(0, |written| written.len());
         if bytes > MOST_BYTES {
             let problem =
@@ -98,6 +103,15 @@ mod tests {
         let classes = (0..60_000).map(|number| number.to_string()).collect();
         let long = RunRequest { options: Options { classes, ..Options::default() }, ..RunRequest::default() };
         assert!(long.validate().unwrap_err().to_string().starts_with("option `classes`: with them the request has"));
+        for (labels, list, is_valid) in [
+            (Some("labels.csv"), None, false),
+            (None, Some("/list.txt"), false),
+            (Some("s3://b/labels.csv"), None, true),
+        ] {
+            let [labels, list] = [labels, list].map(|place: Option<&str>| place.map(str::to_owned));
+            let options = Options { labels, list, ..Options::default() };
+            assert_eq!(RunRequest { options, ..RunRequest::default() }.validate().is_ok(), is_valid);
+        }
         RunRequest::default().validate().unwrap();
     }
 }

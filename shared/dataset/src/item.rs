@@ -17,6 +17,43 @@ pub struct Item {
     pub version: Option<String>,
     /// Its class.
     pub label: Arc<str>,
+    /// Where its bytes are.
+    pub place: Place,
+}
+
+/// Where an item's bytes are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// In a file that is called like the item.
+    #[default]
+    File,
+    /// In an archive.
+    Member(Member),
+    /// Nowhere: what an archive has under this name cannot be read.
+    Nowhere(Reject),
+}
+
+impl Place {
+    /// The place in an archive, if it is one.
+    pub fn member(&self) -> Option<&Member> {
+        match self {
+            Self::Member(member) => Some(member),
+            Self::File | Self::Nowhere(_) => None,
+        }
+    }
+}
+
+/// A place in an archive.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// The archive's key.
+    pub archive: Arc<str>,
+    /// Its version.
+    pub version: Arc<str>,
+    /// Where the member begins; in a compressed tar when that is unpacked.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
 }
 
 impl Item {
@@ -70,6 +107,7 @@ mod tests {
             size,
             version: Some(version.to_owned()),
             label: "".into(),
+            place: Place::File,
         };
         let (digest, other) = ("0f".repeat(32), "1f".repeat(32));
         let in_folder = item("a/1.jpg", 7, &digest);

@@ -161,7 +161,13 @@ mod tests {
         let known: Vec<String> = known.iter().map(|&label| label.to_owned()).collect();
         let mut ids = ids.to_vec();
         ids.sort_unstable();
-        let item = |id: &str| Item { id: id.to_owned(), size: 1, version: None, label: from.label(id).into() };
+        let item = |id: &str| Item {
+            id: id.to_owned(),
+            size: 1,
+            version: None,
+            label: from.label(id).into(),
+            place: Default::default(),
+        };
         let items: Vec<Item> = ids.into_iter().map(item).collect();
         OddLabels::of(&items, &number(&items, &known), from, &known).notices()
     }

@@ -1,7 +1,7 @@
 //! Which of the entries at the input are images of the dataset, and what becomes of the others: nothing is left out
 //! uncounted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use globset::GlobSet;
@@ -12,6 +12,8 @@ use pomona_run::{Error, Options};
 use pomona_store::Entry;
 use pomona_terms::{Reject, RejectReason};
 use serde::{Deserialize, Serialize};
+
+use crate::archive::Form;
 
 /// Names that systems and programs give to what they keep beside a user's files; names that begin with a dot are
 /// hidden, too.
@@ -32,12 +34,28 @@ pub struct LeftOut {
     pub other_images: BTreeMap<String, u64>,
     /// Files that are no images by their names.
     pub other_files: u64,
+    /// Archives, whose members are looked at in their place.
+    #[serde(skip_serializing_if = "is_none")]
+    pub archives: u64,
+    /// What is no file of them, by what it is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_archives: BTreeMap<String, u64>,
     /// Pipes, sockets and devices.
     pub special: u64,
     /// Links to folders that are listed already.
     pub listed_folders: u64,
+    /// Images that the table of labels has no row for.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unlabelled: u64,
+    /// Rows of that table that name no image.
+    #[serde(skip_serializing_if = "is_none")]
+    pub labels_of_nothing: u64,
     /// Folders that hold neither an image nor a folder, and links that lead nowhere and are no images by their names.
     pub folders: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl LeftOut {
@@ -63,6 +81,18 @@ impl LeftOut {
             "folder without an image, or link that leads nowhere: see errors/folders.csv",
             "folders without an image, or links that lead nowhere: see errors/folders.csv",
         );
+        say(
+            self.archives,
+            "archive was read as a folder of its members (--exclude leaves it out)",
+            "archives were read as folders of their members (--exclude leaves them out)",
+        );
+        say(
+            self.unlabelled,
+            "image has no row in --labels, and no label",
+            "images have no row in --labels, and no label",
+        );
+        say(self.labels_of_nothing, "row of --labels names no image", "rows of --labels name no image");
+        notices.extend(self.in_archives.iter().map(|(what, count)| format!("in archives: {count} {what} skipped")));
         notices
     }
 }
@@ -80,6 +110,8 @@ pub struct Selection {
     filter: Option<GlobSet>,
     exclude: GlobSet,
     include_hidden: bool,
+    /// The paths that are wanted, where not all are.
+    list: Option<BTreeSet<String>>,
     counts: Mutex<Counts>,
 }
 
@@ -89,6 +121,8 @@ struct Counts {
     files: u64,
     folders: Vec<String>,
     broken_links: Vec<String>,
+    /// Of the list, what was met.
+    met: HashSet<String>,
 }
 
 /// What a listing left out.
@@ -100,19 +134,22 @@ pub struct Remainder {
     /// Folders that would vanish without a word, by their keys with a slash at their ends, and why nothing of them is
     /// used.
     pub odd_folders: Vec<(String, Reject)>,
+    /// Paths of the list that were not met.
+    pub missing: Vec<String>,
 }
 
 impl Selection {
-    /// The selection of what is wanted.
+    /// The selection of what is wanted; of these paths alone, where a `list` of them is given.
     ///
     /// # Errors
     /// [`Error::Option`] when `filter` or `exclude` is not a glob.
-    pub fn new(wanted: &Options) -> Result<Self, Error> {
+    pub fn new(wanted: &Options, list: Option<&BTreeSet<String>>) -> Result<Self, Error> {
         Ok(Self {
             extensions: wanted.extensions.iter().map(|extension| extension.to_lowercase()).collect(),
             filter: wanted.filter.as_ref().map(|glob| globs("filter", [glob])).transpose()?,
             exclude: globs("exclude", &wanted.exclude)?,
             include_hidden: wanted.include_hidden,
+            list: list.cloned(),
             counts: Mutex::default(),
         })
     }
@@ -126,7 +163,16 @@ impl Selection {
             counts.left_out.hidden += u64::from(!matches!(entry, Entry::Folder(_)));
             return false;
         }
+        if matches!(entry, Entry::File(_) | Entry::Unreachable(_)) && !self.is_listed(key, &mut counts.met) {
+            counts.left_out.filtered += u64::from(self.is_image(key));
+            return false;
+        }
         match entry {
+            Entry::File(_) | Entry::Unreachable(_) if Form::of(key).is_some() => {
+                let is_wanted = !excludes(&self.exclude, key);
+                counts.left_out.filtered += u64::from(!is_wanted);
+                is_wanted
+            }
             Entry::File(_) | Entry::Unreachable(_) if self.is_image(key) => {
                 let is_wanted = self.passes_filters(key);
                 counts.left_out.filtered += u64::from(!is_wanted);
@@ -160,9 +206,17 @@ impl Selection {
         }
     }
 
+    /// Takes note of what an archive holds beside its members, which were shown one by one; and of the archive, unless
+    /// it is the input.
+    pub fn note_archive(&self, passed: BTreeMap<String, u64>, is_input: bool) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.left_out.archives += u64::from(!is_input);
+        passed.into_iter().for_each(|(what, count)| *counts.left_out.in_archives.entry(what).or_default() += count);
+    }
+
     /// What was not kept, once all has been seen; `images` are the keys that were, in order.
     pub fn into_remainder<'a>(self, images: impl Iterator<Item = &'a str>) -> Remainder {
-        let Counts { mut left_out, files, mut folders, broken_links } =
+        let Counts { mut left_out, files, mut folders, broken_links, met } =
             self.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
         folders.sort_unstable();
         let images: Vec<&str> = images.collect();
@@ -172,15 +226,31 @@ impl Selection {
         };
         let names: Vec<&str> = folders.iter().map(String::as_str).collect();
         let is_empty = |folder: &&str| !holds(&images, folder) && !holds(&names, folder);
-        // A filter leaves folders without images on purpose.
-        let is_asked_for = |folder: &&str| self.filter.is_none() && !excludes(&self.exclude, folder);
+        // A filter or a list leaves folders without images on purpose.
+        let is_asked_for =
+            |folder: &&str| self.filter.is_none() && self.list.is_none() && !excludes(&self.exclude, folder);
         let empty = names.iter().copied().filter(is_empty).filter(is_asked_for);
         let reject = |reason, detail: &str| Reject { reason, detail: detail.to_owned() };
         let empty = empty.map(|path| (path.to_owned(), reject(RejectReason::Empty, "a folder that holds no image")));
         let broken = broken_links.into_iter().map(|path| (path, reject(RejectReason::Unreadable, BROKEN_LINK)));
         let odd_folders: Vec<(String, Reject)> = empty.chain(broken).collect();
         left_out.folders = odd_folders.len() as u64;
-        Remainder { files, left_out, odd_folders }
+        let missing = self.list.into_iter().flatten().filter(|path| !met.contains(path)).collect();
+        Remainder { files, left_out, odd_folders, missing }
+    }
+
+    /// Whether `key` is in the list, or what it holds, or the archive that it is in.
+    fn is_listed(&self, key: &str, met: &mut HashSet<String>) -> bool {
+        let Some(list) = &self.list else { return true };
+        if list.contains(key) {
+            met.insert(key.to_owned());
+            return true;
+        }
+        let within = format!("{key}/");
+        let holds = || list.range(within.clone()..).next().is_some_and(|path| path.starts_with(&within));
+        let folders = key.match_indices('/').map(|(end, _)| &key[..end]);
+        Form::of(key).is_some() && holds()
+            || folders.into_iter().any(|folder| Form::of(folder).is_some() && list.contains(folder))
     }
 
     fn is_image(&self, key: &str) -> bool {
@@ -199,7 +269,7 @@ fn excludes(exclude: &GlobSet, key: &str) -> bool {
 }
 
 fn is_hidden(key: &str) -> bool {
-    key.split('/').any(|name| name.starts_with('.') || SYSTEM_NAMES.contains(&name))
+    key.split('/').any(|name| name.starts_with('.') && name != ".." || SYSTEM_NAMES.contains(&name))
 }
 
 fn file_name(key: &str) -> &str {
@@ -221,7 +291,7 @@ mod tests {
 
     fn selection(wanted: Options) -> Selection {
         let extensions = ["jpg", "JPEG", "png"].map(String::from).to_vec();
-        Selection::new(&Options { extensions, ..wanted }).unwrap()
+        Selection::new(&Options { extensions, ..wanted }, None).unwrap()
     }
 
     fn keeps(selection: &Selection, key: &str) -> bool {

@@ -23,6 +23,13 @@ pub trait Source: Debug + Send + Sync {
     /// [`Error::Request`] for options that say nothing, and those of the store.
     async fn list(&self, options: &Options, on_file: &(dyn Fn() + Send + Sync)) -> Result<Listed, Error>;
 
+    /// What reads `items`, all of which it is told of, so that it can read what lies side by side at once.
+    fn reader<'a>(&'a self, items: &[&Item]) -> Box<dyn Reader + 'a>;
+}
+
+/// Reads items of a dataset.
+#[async_trait]
+pub trait Reader: Debug + Send + Sync {
     /// The bytes of each item, in order, or why there are none.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub mod digests;
 pub mod error;
 pub mod fits;
 pub mod fragment;
+pub mod image_table;
 pub mod json;
 pub mod listing;
 pub mod losses;

@@ -1,15 +1,25 @@
 //! The dataset's images as rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
-use pomona_dataset::{Class, Item};
+use pomona_dataset::{Class, Item, Member, Place};
 use pomona_run::names;
+use pomona_terms::Reject;
 
 use crate::error::Error;
+use crate::rejects;
 use crate::tables::{self, ParquetTable};
+
+/// The columns of a listing that say where images are, where not all are files of their own.
+const ARCHIVE: &str = "archive";
+const ARCHIVE_ETAG: &str = "archive_etag";
+const REASON: &str = "reason";
+const DETAIL: &str = "detail";
+const START: &str = "start";
+const END: &str = "end";
 
 /// The column of a listing that says which images are known, where not all are.
 const KNOWN: &str = "is_known";
@@ -36,10 +46,13 @@ pub fn number(items: Vec<Item>, classes: &[Class]) -> Vec<Row> {
 }
 
 /// The rows of every shard that has any, in the order of the shards' numbers; each sorted by id.
-pub fn into_shards(rows: Vec<Row>, bits: u32) -> BTreeMap<u32, Vec<Row>> {
+///
+/// `heads` has for each row the number of the one whose id decides its shard ([`pomona_dataset::heads`]).
+pub fn into_shards(rows: Vec<Row>, heads: &[usize], bits: u32) -> BTreeMap<u32, Vec<Row>> {
+    let numbers: Vec<u32> = heads.iter().map(|head| names::shard_of(&rows[*head].item.id, bits)).collect();
     let mut shards: BTreeMap<u32, Vec<Row>> = BTreeMap::new();
-    for row in rows {
-        shards.entry(names::shard_of(&row.item.id, bits)).or_default().push(row);
+    for (row, shard) in rows.into_iter().zip(numbers) {
+        shards.entry(shard).or_default().push(row);
     }
     shards
 }
@@ -66,6 +79,17 @@ pub fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
         fields.push(tables::bool_field(KNOWN));
         columns.push(Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.is_known)))));
     }
+    if rows.iter().any(|row| row.item.place != Place::File) {
+        let places: Vec<PlaceCells<'_>> = rows.iter().map(|row| PlaceCells::of(&row.item.place)).collect();
+        fields.extend([ARCHIVE, ARCHIVE_ETAG, REASON, DETAIL].map(tables::text_field));
+        columns.push(Arc::new(StringArray::from_iter_values(places.iter().map(|place| place.archive))));
+        columns.push(Arc::new(StringArray::from_iter_values(places.iter().map(|place| place.version))));
+        columns.push(Arc::new(StringArray::from_iter_values(places.iter().map(|place| place.reason))));
+        columns.push(Arc::new(StringArray::from_iter_values(places.iter().map(|place| place.detail))));
+        fields.extend([START, END].map(tables::int64_field));
+        columns.push(Arc::new(Int64Array::from_iter_values(places.iter().map(|place| place.start as i64))));
+        columns.push(Arc::new(Int64Array::from_iter_values(places.iter().map(|place| place.end as i64))));
+    }
     tables::to_parquet(file, fields, columns, [])
 }
 
@@ -75,18 +99,86 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Vec<Row>, Error> {
     let (keys, sizes, etags) = (table.text("key")?, table.int64("size")?, table.text("etag")?);
     let (labels, class_ids, image_ids) = (table.text("label")?, table.int32("class_id")?, table.int64("image_id")?);
     let known = table.bool_if_any(KNOWN)?;
+    let places = places(file, &table)?;
     let row = |index| Row {
         item: Item {
             id: keys.value(index).to_owned(),
             size: sizes.value(index) as u64,
             version: version_of(etags.value(index)),
             label: labels.value(index).into(),
+            place: places.get(index).cloned().unwrap_or_default(),
         },
         class_id: class_ids.value(index),
         image_id: image_ids.value(index),
         is_known: known.is_none_or(|known| known.value(index)),
     };
     Ok((0..table.rows()).map(row).collect())
+}
+
+/// A place as cells; all are empty of a file.
+#[derive(Default)]
+struct PlaceCells<'a> {
+    archive: &'a str,
+    version: &'a str,
+    reason: &'a str,
+    detail: &'a str,
+    start: u64,
+    end: u64,
+}
+
+impl<'a> PlaceCells<'a> {
+    fn of(place: &'a Place) -> Self {
+        match place {
+            Place::File => Self::default(),
+            Place::Member(Member { archive, version, start, end }) => {
+                Self { archive, version, start: *start, end: *end, ..Self::default() }
+            }
+            Place::Nowhere(Reject { reason, detail }) => Self { reason: reason.as_str(), detail, ..Self::default() },
+        }
+    }
+
+    fn place(&self, file: &str, archives: &mut BTreeSet<Arc<str>>) -> Result<Place, Error> {
+        let mut shared = |name: &str| {
+            let text = archives.get(name).cloned().unwrap_or_else(|| Arc::from(name));
+            archives.insert(text.clone());
+            text
+        };
+        match self {
+            Self { archive: "", reason: "", .. } => Ok(Place::File),
+            Self { archive: "", reason, detail, .. } => {
+                Ok(Place::Nowhere(Reject::new(rejects::reason(file, reason)?, *detail)))
+            }
+            Self { archive, version, start, end, .. } => Ok(Place::Member(Member {
+                archive: shared(archive),
+                version: shared(version),
+                start: *start,
+                end: *end,
+            })),
+        }
+    }
+}
+
+/// The places of all rows; none where all are files.
+fn places(file: &str, table: &ParquetTable) -> Result<Vec<Place>, Error> {
+    if !table.has(ARCHIVE) {
+        return Ok(Vec::new());
+    }
+    let (archives, versions) = (table.text(ARCHIVE)?, table.text(ARCHIVE_ETAG)?);
+    let (reasons, details) = (table.text(REASON)?, table.text(DETAIL)?);
+    let (starts, ends) = (table.int64(START)?, table.int64(END)?);
+    let mut shared = BTreeSet::new();
+    let place = |row| {
+        let cells = PlaceCells {
+            archive: archives.value(row),
+            version: versions.value(row),
+            reason: reasons.value(row),
+            detail: details.value(row),
+            start: starts.value(row) as u64,
+            end: ends.value(row) as u64,
+        };
+        cells.place(file, &mut shared)
+    };
+    (0..table.rows()).map(place).collect()
 }
 
 /// A version as a cell: empty where there is none.
@@ -111,6 +203,7 @@ mod tests {
             size: 3,
             version: version.map(str::to_owned),
             label: LabelFrom::Parent.label(id).into(),
+            place: Place::File,
         };
         ids.into_iter().map(item).collect()
     }
@@ -139,17 +232,29 @@ mod tests {
         assert_eq!(ids, [2, 4, 4, 3, 3, 3]);
     }
 
+    fn place() -> impl Strategy<Value = Place> {
+        let member =
+            ("[a-z/]{1,9}", ".{1,9}", any::<u32>(), any::<u32>()).prop_map(|(archive, version, start, end)| {
+                let (archive, version) = (archive.into(), version.into());
+                Place::Member(Member { archive, version, start: start.into(), end: end.into() })
+            });
+        let nowhere = ".{0,9}".prop_map(|detail| Place::Nowhere(Reject::unsupported(detail)));
+        prop_oneof![Just(Place::File), member, nowhere]
+    }
+
     proptest! {
         #[test]
         fn rows_survive_parquet(
             ids in prop::collection::btree_set(".{1,20}", 0..20),
             was_opened in any::<bool>(),
             known in prop::collection::vec(any::<bool>(), 20),
+            places in prop::collection::vec(place(), 20),
         ) {
             let items = items(ids.iter().map(String::as_str), was_opened.then_some("\"é,"));
             let classes = pomona_dataset::number(&items, &[]);
             let mut rows = number(items, &classes);
             rows.iter_mut().zip(known).for_each(|(row, is_known)| row.is_known = is_known);
+            rows.iter_mut().zip(places).for_each(|(row, place)| row.item.place = place);
             let bytes = encode("listing", &rows).unwrap();
             prop_assert_eq!(decode("listing", bytes).unwrap(), rows);
         }

@@ -35,6 +35,15 @@ pub fn add(reasons: &mut Reasons, others: &Reasons) {
     }
 }
 
+/// The reason of this name in a table.
+///
+/// # Errors
+/// [`Error::Inconsistent`] where there is none.
+pub(crate) fn reason(file: &str, name: &str) -> Result<RejectReason, Error> {
+    let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    RejectReason::deserialize(name).map_err(|error| Error::inconsistent(file, error.to_string()))
+}
+
 /// "3 truncated, 1 empty", or "none".
 pub fn describe_reasons(reasons: &Reasons) -> String {
     if reasons.is_empty() {
@@ -73,8 +82,7 @@ pub fn from_parquet(file: &str, bytes: Bytes) -> Result<Vec<Rejected>, Error> {
     let (paths, labels) = (table.text("path")?, table.text("label")?);
     let (reasons, details) = (table.text("reason")?, table.text("detail")?);
     let rejected = |row| {
-        let reason: StrDeserializer<'_, serde::de::value::Error> = reasons.value(row).into_deserializer();
-        let reason = RejectReason::deserialize(reason).map_err(|error| Error::inconsistent(file, error.to_string()))?;
+        let reason = reason(file, reasons.value(row))?;
         let reject = Reject { reason, detail: details.value(row).to_owned() };
         Ok(Rejected { path: paths.value(row).to_owned(), label: labels.value(row).to_owned(), reject })
     };

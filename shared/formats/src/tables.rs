@@ -195,6 +195,11 @@ impl ParquetTable {
         self.batch.column_by_name(column).map(|_| self.typed(column)).transpose()
     }
 
+    /// Whether there is such a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.batch.column_by_name(column).is_some()
+    }
+
     /// A column of 64-bit floats.
     ///
     /// # Errors

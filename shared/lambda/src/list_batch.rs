@@ -1,6 +1,6 @@
 //! The Lambda `list-batch`: makes one part.
 
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_formats::planned::Shard;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::extract::{Extracted, Extraction};
@@ -48,9 +48,10 @@ impl Function for ListBatch {
 
     async fn handle(&self, event: Value) -> Result<Extracted, Error> {
         let Event { input, output, shard } = parse("the event", event)?;
-        let (input, output) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
+        let (place, archive) = pomona_dataset::parted_bucket(&input);
+        let (input, output) = (self.stores.open(&place).await?, self.stores.open(&output).await?);
         let fragments = Fragments::new(output.as_ref());
-        let images = Files::new(input.as_ref());
+        let images = Images::new(input.as_ref()).in_archive(archive);
         let extraction = Extraction::new(&images, output.as_ref(), &self.pool, &fragments);
         let extracted = extraction.extract(&shard, &|_| {}).await;
         if extracted.is_err() {

@@ -4,12 +4,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_run::diagnosis::Diagnosis;
 use pomona_run::layout::RunLayout;
 use pomona_run::{Location, Options, RunId};
+use pomona_stages::archives::KeptIndexes;
+use pomona_stages::image_tables::ImageTables;
 use pomona_stages::lock::{self, Holders};
 use pomona_stages::models::Models;
 use pomona_stages::{expiry, plan, recipe};
@@ -199,11 +201,23 @@ impl Planner {
         let output = location("output", request.output.clone(), self.output.as_ref())?;
         request.options.validate()?;
         Location::from(input.clone()).refuse_inside(&output.clone().into())?;
-        let (from, to) = (self.stores.open(&input).await?, self.stores.open(&output).await?);
+        let (place, archive) = pomona_dataset::parted_bucket(&input);
+        let (from, to) = (self.stores.open(&place).await?, self.stores.open(&output).await?);
+        let indexes = KeptIndexes::new(to.as_ref());
+        let images = Images::new(from.as_ref()).in_archive(archive).with_indexes(&indexes);
+        let tables = ImageTables::read(&request.options, async |place: &Location| match place {
+            Location::Bucket(place) => self.stores.open(place).await,
+            Location::Folder(_) => Err(Error::Event {
+                subject: "the execution's input",
+                problem: "`labels` and `list` are objects in S3; write s3://bucket/key".to_owned(),
+            }),
+        });
+        let tables = tables.await?;
+        let images = tables.apply(images);
 
         let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        match self.plan_and_refresh(from.as_ref(), to.as_ref(), execution, &request).await {
+        match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), execution, &request).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
@@ -214,7 +228,7 @@ impl Planner {
 
     async fn plan_and_refresh(
         &self,
-        from: &dyn Store,
+        (images, from): (&Images<'_>, &dyn Store),
         to: &dyn Store,
         execution: &Execution,
         request: &ExecutionInput,
@@ -231,7 +245,7 @@ impl Planner {
             models: models.as_ref(),
             on_file: &|| {},
         };
-        let plan = plan::plan(&Files::new(from), to, &wanted).await?;
+        let plan = plan::plan(images, to, &wanted).await?;
         probe(from, to, &plan).await?;
         if let Some(age) = self.refresh_age {
             expiry::refresh(to, &plan.run_id, age).await?;

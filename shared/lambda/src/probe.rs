@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use pomona_dataset::Place;
 use pomona_formats::digests;
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan, Shard};
@@ -51,7 +52,13 @@ async fn probe_shard(
     let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
     let mut unreadable = None;
     for number in spread(rows.len(), count) {
-        let Err(error) = input.get_start(&rows[number].item.id, BYTES).await else { return Ok(None) };
+        let item = &rows[number].item;
+        let key = match &item.place {
+            Place::File => &item.id,
+            Place::Member(member) => &*member.archive,
+            Place::Nowhere(_) => return Ok(None),
+        };
+        let Err(error) = input.get_start(key, BYTES).await else { return Ok(None) };
         match obstacle(&error) {
             Some(obstacle) => unreadable = Some((obstacle, error)),
             None if error.is_retryable() => return Err(error.into()),

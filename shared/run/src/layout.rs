@@ -41,6 +41,11 @@ pub fn node_moments(node: &str) -> String {
     format!("nodes/{node}.moments")
 }
 
+/// What an archive of the input holds.
+pub fn archive_index(name: &str) -> String {
+    format!("archives/{name}.json")
+}
+
 /// The folder of a fit by passes.
 pub fn sweep_fit(fit: &str) -> String {
     format!("sweeps/{fit}/")

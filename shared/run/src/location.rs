@@ -32,6 +32,15 @@ impl BucketLocation {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
+    /// The place above this one, and what this one is called there.
+    pub fn split_last(&self) -> Option<(Self, String)> {
+        if self.prefix.is_empty() {
+            return None;
+        }
+        let (above, name) = self.prefix.rsplit_once('/').unwrap_or(("", &self.prefix));
+        Some((Self { bucket: self.bucket.clone(), prefix: above.to_owned() }, name.to_owned()))
+    }
+
     /// Whether `other` is this place or lies below it.
     fn holds(&self, other: &Self) -> bool {
         let below = other.prefix.strip_prefix(&self.prefix);
@@ -122,6 +131,18 @@ impl Location {
         }
     }
 
+    /// The place above this one, and what this one is called there.
+    pub fn split_last(&self) -> Option<(Self, String)> {
+        match self {
+            Self::Bucket(bucket) => bucket.split_last().map(|(above, name)| (Self::Bucket(above), name)),
+            Self::Folder(path) => {
+                let (above, name) = (path.parent()?, path.file_name()?.to_str()?);
+                let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+                Some((Self::Folder(above.to_owned()), name.to_owned()))
+            }
+        }
+    }
+
     /// Refuses an output that is this input or lies inside it. Folders are compared with links and `..` resolved.
     ///
     /// # Errors
@@ -198,6 +219,23 @@ mod tests {
         }
         assert_eq!("s3://b/a".parse::<Location>().unwrap().to_string(), "s3://b/a");
         assert!("photos".parse::<Location>().unwrap().into_absolute().to_string().starts_with('/'));
+    }
+
+    #[test]
+    fn a_place_but_a_bucket_lies_in_another_one() {
+        for (text, above) in [
+            ("s3://b/a/x.zip", Some(("s3://b/a", "x.zip"))),
+            ("s3://b/x.zip", Some(("s3://b", "x.zip"))),
+            ("s3://b", None),
+            ("a/x.zip", Some(("a", "x.zip"))),
+            ("x.zip", Some((".", "x.zip"))),
+            ("/x.zip", Some(("/", "x.zip"))),
+            ("/", None),
+        ] {
+            let found = text.parse::<Location>().unwrap().split_last();
+            let found = found.map(|(above, name)| (above.to_string(), name));
+            assert_eq!(found, above.map(|(above, name)| (above.to_owned(), name.to_owned())), "{text}");
+        }
     }
 
     fn is_refused(input: &str, output: &str) -> bool {

@@ -32,6 +32,12 @@ pub fn shard_bits(images: u64, bytes: u64, features: u64, shard_size: u64) -> u3
     by_count.max(by_work).max(by_width).min(MAX_SHARD_BITS)
 }
 
+/// How many images that lie side by side in an archive are in one shard at most: so few that they are small beside a
+/// mean shard, in number and in features.
+pub fn most_neighbours(features: u64) -> u64 {
+    (MAX_MEAN_SHARD_FEATURES / 8 / (features.max(1) * FEATURE_BYTES)).clamp(8, 256)
+}
+
 /// Bits that tell at least so many shards apart.
 fn bits_of(shards: u64) -> u32 {
     shards.max(1).checked_next_power_of_two().map_or(MAX_SHARD_BITS, u64::ilog2)
@@ -69,6 +75,19 @@ pub fn split_share(seed: u64, key: &str) -> f64 {
     hash.update(b"pomona split\0");
     hash.update(seed.to_le_bytes());
     hash.update(key.as_bytes());
+    share(hash)
+}
+
+/// Where a key lies between 0 and 1 when neighbours in an archive are parted.
+pub fn parting_share(key: &str) -> f64 {
+    let mut hash = Sha256::new();
+    hash.update(b"pomona parting\0");
+    hash.update(key.as_bytes());
+    share(hash)
+}
+
+/// The hash as a number from 0 to 1, without 1.
+fn share(hash: Sha256) -> f64 {
     let top = hash.finalize().iter().take(8).fold(0_u64, |top, &byte| top << 8 | u64::from(byte));
     // The 53 bits that a float holds exactly.
     (top >> 11) as f64 / (1_u64 << 53) as f64

@@ -14,6 +14,12 @@ use crate::globs::globs;
 use crate::label::LabelFrom;
 use crate::visible::visible;
 
+const LABEL_FIELD: &str = "label";
+
+fn is_usual_label_field(field: &str) -> bool {
+    field == LABEL_FIELD
+}
+
 /// The options of a run; the command line, a state machine's input and plan.json share this one form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +42,15 @@ pub struct Options {
     pub include_hidden: bool,
     /// Which folder's name is an image's label.
     pub label_from: LabelFrom,
+    /// A table of labels by path, a file or an object in S3: it alone says what labels are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
+    /// A text or table of the paths that are the dataset, a file or an object in S3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// The field of `.json` files beside images in archives that holds the label, as webdataset has them.
+    #[serde(skip_serializing_if = "is_usual_label_field")]
+    pub label_field: String,
     /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels
     /// come behind.
     pub classes: Vec<String>,
@@ -153,6 +168,9 @@ impl Default for Options {
             exclude: Vec::new(),
             include_hidden: false,
             label_from: LabelFrom::default(),
+            labels: None,
+            list: None,
+            label_field: LABEL_FIELD.to_owned(),
             classes: Vec::new(),
             limit: None,
             max_pixels: Limits::DEFAULT.max_pixels,

@@ -114,7 +114,13 @@ mod tests {
         };
         let unusable = Err(Reject { reason: RejectReason::Empty, detail: String::new() });
         let outcomes: Vec<_> = features.rows().into_iter().map(usable).chain([unusable]).collect();
-        let item = |id: usize| Item { id: format!("{id:04}.jpg"), size: 1, version: None, label: "a".into() };
+        let item = |id: usize| Item {
+            id: format!("{id:04}.jpg"),
+            size: 1,
+            version: None,
+            label: "a".into(),
+            place: Default::default(),
+        };
         let row = |id: usize| Row { item: item(id), class_id: 0, image_id: id as i64, is_known: true };
         let rows: Vec<_> = (0..outcomes.len()).map(row).collect();
         let recipe = Recipe {

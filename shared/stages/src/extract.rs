@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_dataset::{Content, Item, Source};
+use pomona_dataset::{Content, Item, Reader, Source};
 use pomona_formats::Error as FileError;
 use pomona_formats::digests;
 use pomona_formats::listing::{self, Row};
@@ -167,8 +167,11 @@ impl<'a> Extraction<'a> {
         on_image: &(dyn Fn(Done) + Sync),
     ) -> Result<Vec<Outcome>, Error> {
         let mut outcomes: Vec<_> = rows.iter().map(|row| earlier.remove(&row.item.content())).collect();
-        let new: Vec<_> =
-            rows.iter().zip(&outcomes).filter(|(_, earlier)| earlier.is_none()).map(|(row, _)| &row.item).collect();
+        let mut missing: Vec<usize> = (0..rows.len()).filter(|&row| outcomes[row].is_none()).collect();
+        // Members of archives as they lie there, so that what is read at once is needed at once.
+        missing.sort_by_key(|&row| rows[row].item.place.member());
+        let new: Vec<&Item> = missing.iter().map(|&row| &rows[row].item).collect();
+        let reader = &*self.input.reader(&new);
         (new.len()..rows.len()).for_each(|_| on_image(Done::Found));
         // Of several shards, one after the other reads and computes its images. Side by side they would end together,
         // and nothing would be computed while their parts are written.
@@ -177,7 +180,7 @@ impl<'a> Extraction<'a> {
         let groups = std::iter::from_fn(move || groups.next().or_else(|| turn.take().and(None)));
         let computed: Vec<_> = stream::iter(groups)
             .map(|group| async move {
-                let outcomes = self.outcomes_of_group(group, limits).await?;
+                let outcomes = self.outcomes_of_group(reader, group, limits).await?;
                 self.fragments.add(&shard.part, finished(group, &outcomes)).await;
                 group.iter().for_each(|_| on_image(Done::Computed));
                 Ok::<_, Error>(outcomes)
@@ -186,16 +189,22 @@ impl<'a> Extraction<'a> {
             .buffered(self.images_at_once)
             .try_collect()
             .await?;
-        let mut computed = computed.into_iter().flatten();
-        let all = outcomes.iter_mut().map(|earlier| earlier.take().or_else(|| computed.next()));
-        all.collect::<Option<_>>().ok_or_else(|| Error::internal("an image has no outcome"))
+        for (row, outcome) in missing.into_iter().zip(computed.into_iter().flatten()) {
+            outcomes[row] = Some(outcome);
+        }
+        outcomes.into_iter().collect::<Option<_>>().ok_or_else(|| Error::internal("an image has no outcome"))
     }
 
-    async fn outcomes_of_group(&self, group: &[&Item], limits: Limits) -> Result<Vec<Outcome>, Error> {
+    async fn outcomes_of_group(
+        &self,
+        reader: &dyn Reader,
+        group: &[&Item],
+        limits: Limits,
+    ) -> Result<Vec<Outcome>, Error> {
         let bytes = group.iter().map(|item| item.size).sum::<u64>().clamp(1, BYTES_READ_AHEAD) as u32;
         let _images_held = acquire(&self.image_budget, group.len() as u32).await?;
         let _bytes_held = acquire(&self.byte_budget, bytes).await?;
-        let images = self.read(group, limits).await?;
+        let images = read(reader, group, limits).await?;
         let outcomes = self.pool.run_with_session(move |session| {
             let outcome = |image: Result<Bytes, Reject>| match image {
                 Ok(bytes) => Ok(session.features(&bytes, &limits)?.map(usable)),
@@ -205,14 +214,14 @@ impl<'a> Extraction<'a> {
         });
         outcomes.await?.map_err(|error: ModelError| error.into())
     }
+}
 
-    /// The images' bytes, or why they could not be read.
-    async fn read(&self, group: &[&Item], limits: Limits) -> Result<Vec<Result<Bytes, Reject>>, Error> {
-        match group {
-            // Refused by what the listing says, so that nobody's memory is filled with it.
-            [item] if let Err(reject) = limits.check_size(item.size) => Ok(vec![Err(reject)]),
-            _ => Ok(self.input.read(group).await?),
-        }
+/// The images' bytes, or why they could not be read.
+async fn read(reader: &dyn Reader, group: &[&Item], limits: Limits) -> Result<Vec<Result<Bytes, Reject>>, Error> {
+    match group {
+        // Refused by what the listing says, so that nobody's memory is filled with it.
+        [item] if let Err(reject) = limits.check_size(item.size) => Ok(vec![Err(reject)]),
+        _ => Ok(reader.read(group).await?),
     }
 }
 
@@ -248,9 +257,10 @@ fn groups<'a, 'b>(mut items: &'a [&'b Item]) -> impl Iterator<Item = &'a [&'b It
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_dataset::Place;
 
     fn item(size: u64, version: Option<&str>) -> Item {
-        Item { id: "a/b.jpg".into(), size, version: version.map(str::to_owned), label: "a".into() }
+        Item { id: "a/b.jpg".into(), size, version: version.map(str::to_owned), label: "a".into(), place: Place::File }
     }
 
     #[test]

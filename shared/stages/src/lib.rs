@@ -9,7 +9,7 @@
 //! so they answer the question whether work was done already.
 //!
 //! ```no_run
-//! use pomona_dataset::Files;
+//! use pomona_dataset::Images;
 //! use pomona_stages::compute::ComputePool;
 //! use pomona_stages::local::{self, Job, Observer};
 //! use pomona_stages::output::Output;
@@ -27,7 +27,7 @@
 //!     let store = open::open(&photos).await?;
 //!     let output = Output::open(&results, &photos).await?;
 //!     let options = Options::default();
-//!     let input = Files::new(store.as_ref());
+//!     let input = Images::new(store.as_ref());
 //!     let job = Job {
 //!         input: &input,
 //!         output: output.store(),
@@ -44,6 +44,7 @@
 //! }
 //! ```
 
+pub mod archives;
 pub mod combine;
 pub mod compute;
 mod damages;
@@ -54,6 +55,7 @@ pub mod extract;
 pub mod fit;
 pub mod fragments;
 mod history;
+pub mod image_tables;
 pub mod left;
 pub mod local;
 pub mod lock;

@@ -79,6 +79,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
+    let heads = pomona_dataset::heads(&items, names::most_neighbours(recipe.feature_width as u64));
     let mut rows = listing::number(items, &classes);
     if let Some(models) = request.models {
         models.copy_into(output, &layout).await?;
@@ -86,7 +87,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
             models.mark_known(&mut rows).await?;
         }
     }
-    let shards = write_listing(output, request, listing::into_shards(rows, shard_bits)).await?;
+    let shards = write_listing(output, request, listing::into_shards(rows, &heads, shard_bits)).await?;
     let planned_runs = PlannedRuns::read(output).await?;
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;

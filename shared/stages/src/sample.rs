@@ -46,7 +46,7 @@ mod tests {
 
     fn row(image: i64) -> Row {
         let id = format!("class {}/{image}.jpg", image % 3);
-        let item = Item { id, size: 1, version: None, label: "".into() };
+        let item = Item { id, size: 1, version: None, label: "".into(), place: Default::default() };
         Row { item, class_id: 0, image_id: image, is_known: true }
     }
 

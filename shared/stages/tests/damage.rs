@@ -8,7 +8,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_formats::Error as FileError;
 use pomona_formats::moments_file;
 use pomona_formats::numbers::Numbers;
@@ -78,7 +78,7 @@ impl World {
     async fn run(&self, output: &MemoryStore, count: u64) -> Result<Summary, Error> {
         let input = MemoryStore::new("in", images(count));
         let job = Job {
-            input: &Files::new(&input),
+            input: &Images::new(&input),
             output,
             options: &self.options,
             models: None,

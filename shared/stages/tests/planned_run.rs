@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::problem;
 use pomona_run::layout::RunLayout;
@@ -45,7 +45,7 @@ async fn plan_as(run_id: &RunId, input: &Path, output: &dyn Store) -> Plan {
         models: None,
         on_file: &|| {},
     };
-    plan::plan(&Files::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
+    plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     for (input, shard) in
         [(&unreadable as &dyn Store, &missing[0]), (&unreadable, &of_another_run), (readable.as_ref(), &missing[2])]
     {
-        Extraction::new(&Files::new(input), &output, &pool, &fragments).extract(shard, &|_| {}).await.unwrap();
+        Extraction::new(&Images::new(input), &output, &pool, &fragments).extract(shard, &|_| {}).await.unwrap();
     }
     assert_eq!(left().await.missing, missing.len() as u64 - 2);
     let key = RunLayout::new(plan.run_id.as_str()).left();

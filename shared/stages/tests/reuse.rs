@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_run::Options;
 use pomona_run::label::LabelFrom;
 use pomona_run::stage::{Stage, Timing};
@@ -54,7 +54,7 @@ impl Dataset {
         let output = LocalStore::create(self.output()).unwrap();
         let options = Options::default();
         let job = Job {
-            input: &Files::new(&input),
+            input: &Images::new(&input),
             output: &output,
             options: &options,
             models: None,
@@ -134,7 +134,7 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
     let (input, output) = (LocalStore::open(&folder).unwrap(), LocalStore::create(dataset.output()).unwrap());
     let options = Options::default();
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,

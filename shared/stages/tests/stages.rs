@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_formats::Error as FileError;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
@@ -70,7 +70,7 @@ async fn a_shards_images_are_read_once_those_of_the_one_before_are_handed_out() 
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let options = Options { shard_size: 500, ..Options::default() };
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,
@@ -139,7 +139,7 @@ async fn an_image_that_cannot_be_read_is_a_reject_of_this_run_only() {
     let options = Options { max_reject_share: 0.5, ..Options::default() };
     let pool = support::pool(1);
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,
@@ -164,7 +164,7 @@ async fn an_image_that_changes_under_the_run_is_planned_anew() {
     input.on(Operation::GetIfMatch, |key| key == "class 1/4.png", 1..=2, changed.clone());
     let (options, pool) = (Options::default(), support::pool(1));
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,
@@ -219,7 +219,7 @@ async fn an_observer_learns_of_each_listed_file_and_of_what_was_computed_apart_f
     support::write(&input_folder, "no image.txt", b"");
     let input = LocalStore::open(&input_folder).unwrap();
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,
@@ -261,7 +261,7 @@ async fn impossible_requests_fail_before_any_image_is_read() {
     ];
     for (options, name) in cases {
         let job = Job {
-            input: &Files::new(&input),
+            input: &Images::new(&input),
             output: &output,
             options: &options,
             models: None,
@@ -292,7 +292,7 @@ async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let (options, pool) = (Options::default(), support::pool(1));
     let job = Job {
-        input: &Files::new(&input),
+        input: &Images::new(&input),
         output: &output,
         options: &options,
         models: None,
@@ -356,14 +356,14 @@ async fn run_but_the_report(
     let (pool, options) = (support::pool(1), Options::default());
     let recipe = recipe::of(pool.extractor().model());
     let plan = plan::plan(
-        &Files::new(input),
+        &Images::new(input),
         output,
         &PlanRequest { run_id, started, options: &options, recipe: &recipe, models: None, on_file: &|| {} },
     )
     .await
     .unwrap();
     let fragments = Fragments::new(output);
-    let images = Files::new(input);
+    let images = Images::new(input);
     let extraction = Extraction::new(&images, output, &pool, &fragments);
     for shard in planned::read_missing(output, &plan).await.unwrap() {
         extraction.extract(&shard, &|_| {}).await.unwrap();
@@ -466,7 +466,7 @@ async fn latest_points_at_nobody_once_the_newest_runs_images_are_all_deleted_and
 async fn a_plan_for_another_model_is_refused_by_extraction() {
     let folder = dataset(10);
     let input = LocalStore::open(folder.path().join("in")).unwrap();
-    let images = Files::new(&input);
+    let images = Images::new(&input);
     let output = LocalStore::create(folder.path().join("out")).unwrap();
     let pool = support::pool(1);
     let recipe = Recipe { model_digest: "another".into(), ..recipe::of(pool.extractor().model()) };

@@ -40,6 +40,7 @@ mod s3;
 pub mod testing;
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -144,6 +145,14 @@ pub trait Store: Send + Sync + Debug {
 
     /// The object's content if its etag is still `etag`; [`Error::Changed`] where it was replaced or deleted.
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error>;
+
+    /// A range of the object's content, as far as there is one, if its etag is still `etag`; [`Error::Changed`] where it
+    /// was replaced or deleted. The way to read what is inside a large object.
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        let bytes = self.get_if_match(key, etag).await?;
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        Ok(bytes.slice(at(range.start)..at(range.end).max(at(range.start))))
+    }
 
     /// What [`Store::get_if_match`] gives for each `(key, etag)`, in order: the way to read many small objects.
     async fn get_all_if_match(&self, wanted: &[(&str, &str)]) -> Result<Vec<Result<Bytes, Error>>, Error> {

@@ -46,7 +46,7 @@ impl fmt::Display for RejectReason {
 }
 
 /// An image that could not be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{reason}: {detail}")]
 pub struct Reject {
     /// One of the closed set of reasons.

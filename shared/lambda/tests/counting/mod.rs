@@ -1,5 +1,6 @@
 //! A store that counts what S3 would bill.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -52,6 +53,11 @@ impl<S: Store> Store for Counting<S> {
     async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
         one_more(&self.requests.gets);
         self.store.get_start(key, length).await
+    }
+
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        one_more(&self.requests.gets);
+        self.store.get_range(key, etag, range).await
     }
 
     async fn get_all_if_match(&self, wanted: &[(&str, &str)]) -> Result<Vec<Result<Bytes, Error>>, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use pomona_dataset::Files;
+use pomona_dataset::Images;
 use pomona_run::Options;
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::Error;
@@ -140,7 +140,7 @@ pub async fn run_and_keep(
     keep_runs: KeepRuns,
 ) -> Result<Summary, Error> {
     let input = LocalStore::open(input).unwrap();
-    let job = Job { input: &Files::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
+    let job = Job { input: &Images::new(&input), output, options, models: None, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
 }
@@ -155,7 +155,7 @@ pub async fn run_objects(
     observer: &dyn Observer,
 ) -> Result<Summary, Error> {
     let (input, keep_runs) = (MemoryStore::new("in", input), KeepRuns::default());
-    let job = Job { input: &Files::new(&input), output, options, models, pool, holder: "a test", keep_runs };
+    let job = Job { input: &Images::new(&input), output, options, models, pool, holder: "a test", keep_runs };
     let finished = local::run(&job, &NoOtherHolders, observer, std::future::pending()).await?;
     Ok(finished.expect("nobody stopped the run"))
 }

@@ -43,12 +43,25 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)
 }
 
+/// The etag of an open file, and the identity under which it can be remembered.
+pub(super) fn of_file(file: &mut File, memo: &Memo) -> io::Result<(String, Option<FileIdentity>)> {
+    let identity = FileIdentity::of(&file.metadata()?);
+    if let Some(hash) = memo.get(&identity) {
+        return Ok((hex(&hash), Some(identity)));
+    }
+    let (_, hash, lasting) = hash_open(file)?;
+    Ok((hex(&hash), lasting))
+}
+
 /// Size, hash, and the identity under which the hash can be remembered.
 fn hash_file(path: &Path) -> io::Result<(u64, Hash, Option<FileIdentity>)> {
-    let mut file = open(path)?;
+    hash_open(&mut open(path)?)
+}
+
+fn hash_open(file: &mut File) -> io::Result<(u64, Hash, Option<FileIdentity>)> {
     let before = file.metadata()?;
     let settled = is_settled(&before, SystemTime::now());
-    let (size, hash) = hash(&mut file)?;
+    let (size, hash) = hash(file)?;
     let unchanged = FileIdentity::of(&before) == FileIdentity::of(&file.metadata()?);
     Ok((size, hash, (settled && unchanged).then(|| FileIdentity::of(&before))))
 }

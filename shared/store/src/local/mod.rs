@@ -12,10 +12,12 @@ mod memo;
 mod walk;
 mod write;
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use crate::{Error, Keep, Object, Store, Stored, key};
+use hash::FileIdentity;
 pub(crate) use hash::of_bytes as etag_of;
 use memo::Memo;
 
@@ -52,7 +55,7 @@ impl LocalStore {
         if !fs::metadata(&root).map_err(unusable)?.is_dir() {
             return Err(Error::invalid(&location, "it is not a folder; give the folder that holds the files"));
         }
-        Ok(Self { folder: Arc::new(Folder { location, root, memos: memo::folder() }) })
+        Ok(Self { folder: Arc::new(Folder { location, root, memos: memo::folder(), verified: Mutex::default() }) })
     }
 
     /// Opens a folder to write to. Makes it, and those above it, where it does not exist; removes what writes that were
@@ -133,6 +136,11 @@ impl Store for LocalStore {
         self.blocking(move |folder| folder.read_if_match(&key, &etag)).await
     }
 
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        let (key, etag) = (key.to_owned(), etag.to_owned());
+        self.blocking(move |folder| folder.read_range(&key, &etag, range)).await
+    }
+
     /// On one thread: handing a small file from thread to thread takes longer than reading it.
     async fn get_all_if_match(&self, wanted: &[(&str, &str)]) -> Result<Vec<Result<Bytes, Error>>, Error> {
         let wanted: Vec<_> = wanted.iter().map(|(key, etag)| ((*key).to_owned(), (*etag).to_owned())).collect();
@@ -178,6 +186,8 @@ struct Folder {
     root: PathBuf,
     /// Where etags are remembered; `None` where the user has no cache folder.
     memos: Option<PathBuf>,
+    /// Etags of files of which ranges are read, by what the file system says of them.
+    verified: Mutex<HashMap<FileIdentity, String>>,
 }
 
 impl Folder {
@@ -218,6 +228,43 @@ impl Folder {
             Ok(_) | Err(Error::NotFound { .. }) => Err(Error::changed(&self.location, key)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Hashes the whole file where it is not known to be the one that is wanted.
+    fn read_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        let changed = || Error::changed(&self.location, key);
+        let mut file = self.open_object(key).map_err(|error| match error {
+            Error::NotFound { .. } => changed(),
+            error => error,
+        })?;
+        let failed = |error| self.failed("read", key, error);
+        let identity = FileIdentity::of(&file.metadata().map_err(failed)?);
+        let known = self.lock_verified().get(&identity).cloned();
+        let found = match known {
+            Some(found) => found,
+            None => self.verify(&mut file).map_err(failed)?,
+        };
+        if found != etag {
+            return Err(changed());
+        }
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
+        file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes.into())
+    }
+
+    /// The etag of the file's content, which is remembered if it can be.
+    fn verify(&self, file: &mut File) -> io::Result<String> {
+        let memo = Memo::load(self.memos.as_deref(), &self.root);
+        let (found, lasting) = etag::of_file(file, &memo)?;
+        if let Some(identity) = lasting {
+            self.lock_verified().insert(identity, found.clone());
+        }
+        Ok(found)
+    }
+
+    fn lock_verified(&self) -> MutexGuard<'_, HashMap<FileIdentity, String>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The files as objects, with their etags from the memo or computed on all cores.

@@ -51,8 +51,12 @@ impl Fixture {
 }
 
 fn open(root: &Path, memos: Option<&Path>) -> LocalStore {
-    let folder =
-        Folder { location: root.display().to_string(), root: root.to_owned(), memos: memos.map(Path::to_owned) };
+    let folder = Folder {
+        location: root.display().to_string(),
+        root: root.to_owned(),
+        memos: memos.map(Path::to_owned),
+        verified: Mutex::default(),
+    };
     LocalStore { folder: Arc::new(folder) }
 }
 

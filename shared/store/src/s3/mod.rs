@@ -11,6 +11,7 @@ mod list;
 mod pages;
 mod write;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -110,13 +111,22 @@ impl Bucket {
         Ok(bytes)
     }
 
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let request = self.client.get_object().if_match(encoding::quoted_etag(etag));
+        let request = request.range(format!("bytes={}-{}", range.start, range.end - 1));
+        Ok(self.download(key, request).await?.bytes)
+    }
+
     async fn download(&self, key: &str, request: GetObjectFluentBuilder) -> Result<Stored, Error> {
         let request = request.bucket(&self.name).key(self.path(key));
         let mut downloads = 1;
         loop {
             let response = match request.clone().send().await {
                 Ok(response) => response,
-                // A range begins at the first byte, and an empty object has none.
+                // A range begins behind the last byte.
                 Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 416) => {
                     return Ok(Stored { bytes: Bytes::new(), etag: None });
                 }
@@ -172,6 +182,13 @@ impl Bucket {
     }
 }
 
+fn gone_is_changed(error: Error) -> Error {
+    match error {
+        Error::NotFound { location, key } => Error::Changed { location, key },
+        error => error,
+    }
+}
+
 #[async_trait]
 impl Store for S3Store {
     fn location(&self) -> &str {
@@ -196,11 +213,11 @@ impl Store for S3Store {
     }
 
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
-        match self.bucket.get(key, Some(etag)).await {
-            Ok(stored) => Ok(stored.bytes),
-            Err(Error::NotFound { location, key }) => Err(Error::Changed { location, key }),
-            Err(error) => Err(error),
-        }
+        self.bucket.get(key, Some(etag)).await.map(|stored| stored.bytes).map_err(gone_is_changed)
+    }
+
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.bucket.get_range(key, etag, range).await.map_err(gone_is_changed)
     }
 
     async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {

@@ -29,6 +29,7 @@ macro_rules! conformance_tests {
             missing_objects_are_told_apart_from_failures,
             objects_that_are_read_together_have_an_outcome_each,
             the_start_of_an_object_is_at_most_all_of_it,
+            a_range_is_that_of_the_content_that_was_listed,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
             a_replacement_needs_the_current_etag,
@@ -241,6 +242,24 @@ pub async fn the_start_of_an_object_is_at_most_all_of_it(store: Shared) {
         assert_eq!(store.get_start("start/empty", length).await.expect("get"), "");
     }
     assert!(matches!(store.get_start("start/none", 4).await, Err(Error::NotFound { .. })));
+}
+
+/// Also where it ends behind the object, or begins there; and not of another content of the same length.
+pub async fn a_range_is_that_of_the_content_that_was_listed(store: Shared) {
+    let key = "range/a";
+    store.put(key, "0123456789".into()).await.expect("put");
+    let listed = etag(&store, key).await;
+    for (range, expected) in
+        [(0..10, "0123456789"), (2..5, "234"), (9..10, "9"), (8..20, "89"), (10..20, ""), (3..3, ""), (12..15, "")]
+    {
+        assert_eq!(store.get_range(key, &listed, range.clone()).await.expect("get"), expected, "{range:?}");
+    }
+    store.put(key, "9876543210".into()).await.expect("put");
+    assert!(matches!(store.get_range(key, &listed, 0..3).await, Err(Error::Changed { .. })));
+    let now = etag(&store, key).await;
+    assert_eq!(store.get_range(key, &now, 0..3).await.expect("get"), "987");
+    store.delete(key).await.expect("delete");
+    assert!(matches!(store.get_range(key, &now, 0..3).await, Err(Error::Changed { .. })));
 }
 
 /// A read and a listing agree on the etag, and the former one no longer opens the object.

@@ -1,7 +1,7 @@
 //! A store that fails on command.
 
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ pub enum Operation {
     Exists,
     Get,
     GetIfMatch,
+    GetRange,
     Put,
     Create,
     Replace,
@@ -200,6 +201,10 @@ impl Store for FailingStore {
 
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         self.call(Operation::GetIfMatch, key, self.inner.get_if_match(key, etag)).await
+    }
+
+    async fn get_range(&self, key: &str, etag: &str, range: Range<u64>) -> Result<Bytes, Error> {
+        self.call(Operation::GetRange, key, self.inner.get_range(key, etag, range)).await
     }
 
     /// Each object meets the faults of its own; those that meet none are read together.

@@ -1,0 +1,190 @@
+//! What an archive holds, as a list that is made once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::io::{self, Read};
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes};
+use futures::future::join;
+use pomona_run::names::NameHasher;
+use pomona_store::{Error as StoreError, Object, Store};
+use pomona_terms::Reject;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::spawn_blocking;
+
+use super::{Form, Packing, tar, zip};
+use crate::error::Error;
+
+/// Bytes of an archive that are asked of the store at once.
+const FETCH: u64 = 8 << 20;
+
+/// Of these, how many are read ahead.
+const READ_AHEAD: usize = 2;
+
+/// What an archive holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its files.
+    pub members: Vec<Indexed>,
+    /// What is no file of it, by what it is.
+    pub passed: BTreeMap<String, u64>,
+    /// Why it cannot be read, or not to its end.
+    pub broken: Option<Reject>,
+}
+
+/// A file in an archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Indexed {
+    /// Its name.
+    pub name: String,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Changes when its content does: the SHA-256 of that, or the checksum that a zip has.
+    pub version: String,
+    /// Where it begins, in a compressed tar when that is unpacked.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+    /// The label that lies beside it.
+    pub label: Option<String>,
+    /// Why its content cannot be read.
+    pub unusable: Option<Reject>,
+}
+
+/// Indexes that were made before, by names that say all that they depend on.
+#[async_trait]
+pub trait Indexes: Debug + Send + Sync {
+    /// One that is there.
+    ///
+    /// # Errors
+    /// Those of what keeps it; one that is damaged is not there.
+    async fn read(&self, name: &str) -> Result<Option<Index>, Error>;
+
+    /// Keeps one.
+    ///
+    /// # Errors
+    /// Those of what keeps it.
+    async fn write(&self, name: &str, index: &Index) -> Result<(), Error>;
+}
+
+/// No index is kept: archives are read anew each time.
+#[derive(Clone, Copy, Debug)]
+pub struct NoIndexes;
+
+#[async_trait]
+impl Indexes for NoIndexes {
+    async fn read(&self, _: &str) -> Result<Option<Index>, Error> {
+        Ok(None)
+    }
+
+    async fn write(&self, _: &str, _: &Index) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The index of `object`, whose etag is `etag`: of a tar the one that is kept, for it takes reading all of it.
+///
+/// # Errors
+/// [`StoreError::Changed`] where the archive is another by now, and those of the store and of what keeps indexes.
+pub(crate) async fn index_of(
+    store: &dyn Store,
+    (object, etag): (&Object, &str),
+    form: Form,
+    label_field: &str,
+    indexes: &dyn Indexes,
+) -> Result<Index, Error> {
+    let Form::Tar(packing) = form else { return Ok(tidied(zip::index(store, object, etag).await?)) };
+    let mut name = NameHasher::new("pomona index 1");
+    [etag, &object.size.to_string(), &format!("{packing:?}"), label_field]
+        .iter()
+        .for_each(|field| name.field(field.as_bytes()));
+    let name = name.finish();
+    if let Some(index) = indexes.read(&name).await? {
+        return Ok(index);
+    }
+    let index = tidied(of_tar(store, (object, etag), packing, label_field).await?);
+    indexes.write(&name, &index).await?;
+    Ok(index)
+}
+
+/// Reads a tar from end to end, and its members aside.
+async fn of_tar(
+    store: &dyn Store,
+    (object, etag): (&Object, &str),
+    packing: Packing,
+    label_field: &str,
+) -> Result<Index, Error> {
+    let (sender, receiver) = channel(READ_AHEAD);
+    let feed = async move {
+        let mut start = 0;
+        while start < object.size {
+            let bytes = store.get_range(&object.key, etag, start..start + FETCH).await?;
+            start += bytes.len() as u64;
+            // Nobody reads what lies behind a tar's end.
+            if bytes.is_empty() || sender.send(bytes).await.is_err() {
+                break;
+            }
+        }
+        Ok::<_, StoreError>(())
+    };
+    let label_field = label_field.to_owned();
+    let parse = spawn_blocking(move || {
+        let chunks = Chunks { receiver, current: Bytes::new() };
+        match packing {
+            Packing::None => tar::index(chunks, &label_field),
+            Packing::Gzip => tar::index(flate2::read::MultiGzDecoder::new(chunks), &label_field),
+            Packing::Zstd => match zstd::stream::read::Decoder::new(chunks) {
+                Ok(decoder) => tar::index(decoder, &label_field),
+                Err(error) => Index { broken: Some(Reject::corrupt(format!("zstd: {error}"))), ..Index::default() },
+            },
+        }
+    });
+    let (fed, parsed) = join(feed, parse).await;
+    fed?;
+    Ok(parsed.unwrap_or_else(|_| {
+        let problem = "the archive is broken, and none of its members is used: it cannot be read";
+        Index { broken: Some(Reject::corrupt(problem)), ..Index::default() }
+    }))
+}
+
+/// Of several members of one name the last is meant, as when an archive is unpacked; what is an archive itself is not
+/// looked into.
+fn tidied(mut index: Index) -> Index {
+    let last: HashMap<String, usize> =
+        index.members.iter().enumerate().map(|(number, member)| (member.name.clone(), number)).collect();
+    let mut pass = |what: &str| *index.passed.entry(what.to_owned()).or_default() += 1;
+    let mut number = 0;
+    index.members.retain(|member| {
+        number += 1;
+        let what = match () {
+            () if last[&member.name] != number - 1 => "members that later ones of the same name replace",
+            () if Form::of(&member.name).is_some() => "archives inside archives",
+            () => return true,
+        };
+        pass(what);
+        false
+    });
+    index
+}
+
+/// The chunks of a file as one reader.
+struct Chunks {
+    receiver: Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(bytes) => self.current = bytes,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}

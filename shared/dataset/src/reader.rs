@@ -1,0 +1,214 @@
+//! How images are read: files each for themselves, members of archives by stretches of several.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pomona_store::{Error as StoreError, Store};
+use pomona_terms::{Reject, RejectReason};
+use tokio::sync::Mutex;
+
+use crate::archive::{Form, NotUnpacked, Packing, Unpacked, zip_member};
+use crate::error::Error;
+use crate::item::{Item, Member, Place};
+use crate::selection::BROKEN_LINK;
+use crate::source::Reader;
+
+/// Bytes of an archive that are read at once: so many that a request to S3 costs little beside them.
+const STRETCH: u64 = 8 << 20;
+
+/// Bytes between two members that are read along with them.
+const GAP: u64 = 256 << 10;
+
+/// Reads the images of one shard.
+#[derive(Debug)]
+pub(crate) struct ImageReader<'a> {
+    store: &'a dyn Store,
+    /// The stretch of each member that is read by one: its archive and where it begins.
+    stretch_of: HashMap<(Arc<str>, u64), usize>,
+    stretches: Vec<Stretch>,
+    unpacked: HashMap<Arc<str>, Mutex<Unpacked>>,
+}
+
+/// Members of an archive that are read by one request.
+#[derive(Debug)]
+struct Stretch {
+    archive: Arc<str>,
+    version: Arc<str>,
+    start: u64,
+    end: u64,
+    content: Mutex<Content>,
+}
+
+/// What is held of a stretch, until all its members were read.
+#[derive(Debug)]
+struct Content {
+    bytes: Option<Bytes>,
+    members_left: usize,
+}
+
+impl<'a> ImageReader<'a> {
+    /// For `items`, which are read in any order, and soonest in that of their places.
+    pub(crate) fn new(store: &'a dyn Store, items: &[&Item]) -> Self {
+        let mut members: Vec<&Member> = items.iter().filter_map(|item| item.place.member()).collect();
+        members.sort_unstable_by(|a, b| (&a.archive, a.start).cmp(&(&b.archive, b.start)));
+        let mut reader = Self { store, stretch_of: HashMap::new(), stretches: Vec::new(), unpacked: HashMap::new() };
+        for member in members {
+            match packing(&member.archive) {
+                Some(packing) => {
+                    let unpacked = || Mutex::new(Unpacked::new(packing));
+                    reader.unpacked.entry(member.archive.clone()).or_insert_with(unpacked);
+                }
+                None => reader.add_to_stretch(member),
+            }
+        }
+        reader
+    }
+
+    fn add_to_stretch(&mut self, member: &Member) {
+        let fits = |last: &Stretch| {
+            last.archive == member.archive && member.end <= last.start + STRETCH && member.start <= last.end + GAP
+        };
+        match self.stretches.last_mut().filter(|last| fits(last)) {
+            Some(last) => {
+                last.end = last.end.max(member.end);
+                last.content.get_mut().members_left += 1;
+            }
+            None => self.stretches.push(Stretch {
+                archive: member.archive.clone(),
+                version: member.version.clone(),
+                start: member.start,
+                end: member.end,
+                content: Mutex::new(Content { bytes: None, members_left: 1 }),
+            }),
+        }
+        self.stretch_of.insert((member.archive.clone(), member.start), self.stretches.len() - 1);
+    }
+
+    /// The bytes of files, each for itself; those that were opened when they were listed together.
+    async fn files(&self, items: &[&Item]) -> Result<Vec<Result<Bytes, Reject>>, Error> {
+        let opened = items.iter().filter_map(|item| Some((item.id.as_str(), item.version.as_deref()?)));
+        let mut opened = self.store.get_all_if_match(&opened.collect::<Vec<_>>()).await?.into_iter();
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            let read = match item.version {
+                Some(_) => opened.next(),
+                None => Some(self.store.get(&item.id).await.map(|stored| stored.bytes)),
+            };
+            all.extend(read.map(|read| self.unchanged(item, read)).transpose()?);
+        }
+        Ok(all)
+    }
+
+    async fn member(&self, item: &Item, member: &Member) -> Result<Result<Bytes, Reject>, Error> {
+        match self.unpacked.get(&member.archive) {
+            Some(unpacked) => self.unpack(item, member, unpacked).await,
+            None => {
+                let bytes = match self.unchanged(item, self.in_stretch(member).await)? {
+                    Ok(bytes) => bytes,
+                    Err(reject) => return Ok(Err(reject)),
+                };
+                Ok(content(item, member, &bytes))
+            }
+        }
+    }
+
+    /// Where the member lies, of its stretch.
+    async fn in_stretch(&self, member: &Member) -> Result<Bytes, StoreError> {
+        let Some(&number) = self.stretch_of.get(&(member.archive.clone(), member.start)) else {
+            return self.store.get_range(&member.archive, &member.version, member.start..member.end).await;
+        };
+        let stretch = &self.stretches[number];
+        let mut content = stretch.content.lock().await;
+        let bytes = match content.bytes.take() {
+            Some(bytes) => bytes,
+            None => self.store.get_range(&stretch.archive, &stretch.version, stretch.start..stretch.end).await?,
+        };
+        content.members_left = content.members_left.saturating_sub(1);
+        let at = |offset: u64| ((offset - stretch.start) as usize).min(bytes.len());
+        let slice = bytes.slice(at(member.start)..at(member.end));
+        content.bytes = (content.members_left > 0).then_some(bytes);
+        Ok(slice)
+    }
+
+    async fn unpack(
+        &self,
+        item: &Item,
+        member: &Member,
+        unpacked: &Mutex<Unpacked>,
+    ) -> Result<Result<Bytes, Reject>, Error> {
+        let range = member.start..member.end;
+        let mut unpacked = unpacked.lock().await;
+        match unpacked.range(self.store, (&member.archive, &member.version), range).await {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(NotUnpacked::Store(error)) => self.unchanged(item, Err(error)),
+            Err(NotUnpacked::Broken(error)) => Ok(Err(Reject::corrupt(format!("its archive: {error}")))),
+        }
+    }
+
+    /// What was read, if the image is as it was when it was listed.
+    fn unchanged(&self, item: &Item, read: Result<Bytes, StoreError>) -> Result<Result<Bytes, Reject>, Error> {
+        let was_opened = item.version.is_some();
+        match read {
+            Ok(bytes) if was_opened => Ok(Ok(bytes)),
+            Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if was_opened => Err(self.changed(item)),
+            Ok(_) => Err(self.changed(item)),
+            Err(error) if error.is_retryable() => Err(error.into()),
+            Err(error) => Ok(Err(unreadable(item, &error))),
+        }
+    }
+
+    fn changed(&self, item: &Item) -> Error {
+        Error::Changed { location: self.store.location().to_owned(), id: item.id.clone() }
+    }
+}
+
+#[async_trait]
+impl Reader for ImageReader<'_> {
+    async fn read(&self, items: &[&Item]) -> Result<Vec<Result<Bytes, Reject>>, Error> {
+        let files: Vec<&Item> = items.iter().copied().filter(|item| item.place == Place::File).collect();
+        let mut files = if files.is_empty() { Vec::new() } else { self.files(&files).await? }.into_iter();
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            match &item.place {
+                Place::File => all.extend(files.next()),
+                Place::Member(member) => all.push(self.member(item, member).await?),
+                Place::Nowhere(reject) => all.push(Err(reject.clone())),
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// How the archive is compressed as a whole, if it is.
+fn packing(archive: &str) -> Option<Packing> {
+    match Form::of(archive) {
+        Some(Form::Tar(packing)) => Some(packing).filter(|packing| *packing != Packing::None),
+        _ => None,
+    }
+}
+
+/// The content of a member, of the bytes where it lies.
+fn content(item: &Item, member: &Member, bytes: &Bytes) -> Result<Bytes, Reject> {
+    match Form::of(&member.archive) {
+        Some(Form::Zip) => zip_member(bytes, item.size, item.version.as_deref().unwrap_or_default()),
+        _ if (bytes.len() as u64) < item.size => Err(Reject::truncated("its archive ends within it")),
+        _ => Ok(bytes.clone()),
+    }
+}
+
+fn unreadable(item: &Item, error: &StoreError) -> Reject {
+    let detail = match error {
+        // In a folder's listing only names that are not UTF-8 show this character.
+        _ if item.place == Place::File && item.id.contains(char::REPLACEMENT_CHARACTER) => {
+            "its name is not UTF-8; rename it"
+        }
+        StoreError::Denied { .. } => "no permission to read it",
+        StoreError::Archived { .. } => "it is archived; restore it, or leave it out with `exclude`",
+        StoreError::NotFound { .. } => BROKEN_LINK,
+        StoreError::Invalid { .. } => "its name cannot be used as a key",
+        _ => "the system could not read it",
+    };
+    Reject { reason: RejectReason::Unreadable, detail: detail.to_owned() }
+}

@@ -1,0 +1,113 @@
+"""Archives in the input bucket: the result is that of the same archives, or of the files in them, on one machine."""
+
+import io
+import tarfile
+import zipfile
+
+import cloud
+from results import assert_same
+from test_5_command_line import Pomona
+
+OPTIONS = {"shard_size": 8, "components": 6}
+LOCALLY = ["--shard-size", "8", "--components", "6"]
+MB = 1 << 20
+
+
+def content(image):
+    return image if isinstance(image, bytes) else image.read_bytes()
+
+
+def tar(images, mode="w"):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for key, image in images.items():
+            member = tarfile.TarInfo(key)
+            member.size = len(content(image))
+            archive.addfile(member, io.BytesIO(content(image)))
+    return file.getvalue()
+
+
+def zipped(images):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, image in images.items():
+            archive.writestr(key, content(image))
+    return file.getvalue()
+
+
+def part(images, number):
+    return dict(list(images.items())[number::4])
+
+
+def test_archives_beside_files_have_the_result_of_a_local_run(stack, forty, local):
+    images = {
+        "a.tar": tar(part(forty, 0)),
+        "b/c.zip": zipped(part(forty, 1)),
+        "d.tar.gz": tar(part(forty, 2), "w:gz"),
+        **part(forty, 3),
+    }
+    stack.upload(images)
+    result = stack.result(stack.succeed(options=OPTIONS))
+    assert_same(result, local(images, *LOCALLY))
+    assert result["model_info/model_info.json"]["num_images_processed"] == 40
+
+    # What was found in archives is kept, and one that has become longer is another one.
+    assert len(stack.keys("archives/")) == 2
+    before = len(stack.invocations("list-batch"))
+    stack.succeed(options=OPTIONS)
+    assert len(stack.invocations("list-batch")) == before and len(stack.keys("archives/")) == 2
+    more = {**part(forty, 0), **part(forty, 1)}
+    stack.upload({"a.tar": tar(more)})
+    report = stack.succeed(options=OPTIONS)
+    computed = sum(invocation["answer"]["computed"] for invocation in stack.invocations("list-batch")[before:])
+    assert computed == 10, "the members that are new"
+    assert_same(stack.result(report), local({**images, "a.tar": tar(more)}, *LOCALLY))
+
+
+def test_an_archive_that_is_the_input_has_the_result_of_its_files(emulator, stack, forty, local, tmp_path):
+    expected = local(forty, "--components", "6")
+    stack.upload({"sets/all.tar": tar(forty), "sets/all.zip": zipped(forty)})
+    for name in ("all.tar", "all.zip"):
+        place = f"s3://{stack.input}/sets/{name}"
+        report = stack.succeed(input=place, options={"components": 6})
+        assert_same(stack.result(report), expected)
+    pomona = Pomona(emulator, stack)
+    printed, _ = pomona("run", place, tmp_path / "here", "--model", emulator.model, "--components", "6")
+    assert "40 in 12 classes" in printed
+
+
+def test_members_are_read_by_ranges_of_some_megabytes(emulator, stack, forty):
+    """Twenty megabytes in five hundred members, which as files would be five hundred requests."""
+    [image, *_] = (content(image) for image in forty.values())
+    # Behind its end an image may have anything.
+    images = {f"{number % 7}/{number:04}.jpg": image + bytes([number % 251]) * 40_000 for number in range(500)}
+    stack.upload({"all.tar": tar(images)})
+
+    def reads(function):
+        archive = f"arn:aws:s3:::{stack.input}/all.tar"
+        calls = [call for call in emulator.control("calls") if call["resource"] == archive]
+        return sum(call["caller"] == f"{stack.name}-{function}" for call in calls)
+
+    stack.succeed(options={"components": 6})
+    # By eight megabytes; and it tries a few images.
+    assert 3 <= reads("plan") <= 3 + 5
+    size = len(tar(images))
+    assert 1 <= reads("list-batch") <= 1 + size // (4 * MB), f"{reads('list-batch')} of {size} bytes"
+
+
+def test_labels_and_paths_may_be_a_users_own(stack, forty, local, tmp_path):
+    keys = list(forty)
+    labels = "path,label\n" + "".join(f"{key},kind {number % 3}\n" for number, key in enumerate(keys[:30]))
+    chosen = "\n".join([*keys[5:], "not/there.jpg"])
+    (tmp_path / "labels.csv").write_text(labels)
+    (tmp_path / "list.txt").write_text(chosen)
+    images = {**forty, "labels.csv": labels.encode(), "list.txt": chosen.encode()}
+    stack.upload(images)
+    place = f"s3://{stack.input}"
+    report = stack.succeed(options={**OPTIONS, "labels": f"{place}/labels.csv", "list": f"{place}/list.txt"})
+    result = stack.result(report)
+    assert_same(result, local(images, *LOCALLY, "--labels", tmp_path / "labels.csv", "--list", tmp_path / "list.txt"))
+    assert (report["images"], report["rejects"], report["classes"]) == (36, 1, 4)
+    ended = stack.run(options={"labels": f"{place}/none.csv"})
+    assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.BadInput")
+    assert "there is no" in stack.problem(ended)
