@@ -43,9 +43,10 @@ for name, method in [("stored.zip", zipfile.ZIP_STORED), ("deflated.zip", zipfil
         for path, member in members():
             archive.write(path, member)
         archive.comment = b"all of them"
-with zipfile.ZipFile(Pipe(target / "streamed.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
-    for path, member in members():
-        archive.write(path, member)
+for name, method in [("streamed.zip", zipfile.ZIP_DEFLATED), ("streamed_stored.zip", zipfile.ZIP_STORED)]:
+    with zipfile.ZipFile(Pipe(target / name), "w", method) as archive:
+        for path, member in members():
+            archive.write(path, member)
 # Behind a program that unpacks itself, and with the fields of large members.
 with (target / "prefixed.zip").open("wb") as file:
     file.write(b"#!/bin/sh\nexit 1\n" * 100)

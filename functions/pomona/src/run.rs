@@ -104,7 +104,7 @@ pub(crate) struct ImageArgs {
     /// A file (or s3://bucket/key) with the paths of the images that are meant: text, one a line, or CSV or Parquet
     #[arg(long, value_name = "FILE")]
     list: Option<String>,
-    /// The field with the label in .json files beside images in archives
+    /// The field with the label in .json files beside images in tars
     #[arg(long, default_value_t = Options::default().label_field, value_name = "NAME")]
     label_field: String,
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images

@@ -17,6 +17,12 @@ pub enum Error {
         /// The image.
         id: String,
     },
+    /// The archive that is the input is not there.
+    #[error("there is no archive `{location}`; check the path")]
+    NoArchive {
+        /// The archive.
+        location: String,
+    },
     /// The store that it lies in failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -28,6 +34,7 @@ impl Error {
         match self {
             Self::Request(error) => error.name(),
             Self::Changed { .. } => ErrorName::InputChanged,
+            Self::NoArchive { .. } => ErrorName::NoImages,
             Self::Store(error) => name_of_store_error(error),
         }
     }

@@ -74,14 +74,21 @@ impl<'a> Images<'a> {
         Form::of(key).is_some()
     }
 
-    fn is_meant(&self, key: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == key)
+    /// What lies there and is kept; where one archive is meant, nothing else is looked at.
+    async fn objects(&self, keep: &(dyn Fn(Entry<'_>) -> bool + Send + Sync)) -> Result<Vec<Object>, Error> {
+        match &self.only {
+            None => Ok(self.store.list("", keep).await?),
+            Some(only) => match self.store.find(only).await? {
+                // It was asked for by name, whatever is wanted of what lies in it.
+                Some(archive) => Ok(vec![archive]),
+                None => Err(Error::NoArchive { location: self.location.clone() }),
+            },
+        }
     }
 
     async fn all(&self, options: &Options, on_file: &OnFile<'_>) -> Result<(Vec<Item>, Remainder), Error> {
         let selection = Selection::new(options, self.list)?;
-        let keep = |entry: Entry<'_>| self.is_meant(entry.key()) && told(entry, on_file, &selection);
-        let objects = self.store.list("", &keep).await?;
+        let objects = self.objects(&|entry| told(entry, on_file, &selection)).await?;
         let (archives, files): (Vec<Object>, Vec<Object>) =
             objects.into_iter().partition(|object| Self::is_archive(&object.key));
         let mut labels = Labels::new(options.label_from, self.labels);
@@ -103,14 +110,14 @@ impl<'a> Images<'a> {
         let selection = Selection::new(options, self.list)?;
         let keys = Mutex::new(Vec::new());
         let keep = |entry: Entry<'_>| {
-            let is_kept = self.is_meant(entry.key()) && told(entry, on_file, &selection);
+            let is_kept = told(entry, on_file, &selection);
             let is_archive = Self::is_archive(entry.key());
             if is_kept && !is_archive {
                 keys.lock().unwrap_or_else(PoisonError::into_inner).push(entry.key().to_owned());
             }
             is_kept && is_archive
         };
-        let archives = self.store.list("", &keep).await?;
+        let archives = self.objects(&keep).await?;
         let mut labels = Labels::new(options.label_from, self.labels);
         let mut items = self.members(archives, options, &selection, &mut labels, on_file).await?;
         let keys = keys.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -121,15 +128,15 @@ impl<'a> Images<'a> {
         items.extend(remainder.missing.iter().map(|path| labels.missing(path)));
         let ids = items.iter().map(|item| &item.id).chain(&keys);
         labels.count(ids.map(String::as_str), &mut remainder.left_out);
-        let files = keys.into_iter().map(|key| {
-            let label = labels.of(&key, &key).to_string();
-            (key, label)
-        });
-        let named: Vec<_> = files.chain(items.iter().map(|item| (item.id.clone(), item.label.to_string()))).collect();
+        let mut named: Vec<_> = items.iter().map(|item| (item.id.clone(), item.label.to_string())).collect();
+        named.extend(keys.iter().map(|key| (key.clone(), labels.of(key, key).to_string())));
         let sample: HashSet<String> = sample(named, limit);
         items.retain(|item| sample.contains(&item.id));
-        let files = self.store.list("", &|entry| self.only.is_none() && sample.contains(entry.key())).await?;
-        items.extend(files.into_iter().map(|object| labels.file(object)));
+        let keys: HashSet<String> = keys.into_iter().filter(|key| sample.contains(key)).collect();
+        if !keys.is_empty() {
+            let files = self.store.list("", &|entry| keys.contains(entry.key())).await?;
+            items.extend(files.into_iter().map(|object| labels.file(object)));
+        }
         Ok((items, remainder))
     }
 
@@ -188,6 +195,15 @@ fn told(entry: Entry<'_>, on_file: &OnFile<'_>, selection: &Selection) -> bool {
         on_file();
     }
     selection.keeps(entry)
+}
+
+/// Sorts items by their ids. In a bucket there can be both an archive `a.zip` and an object `a.zip/1.jpg`, which is what
+/// a member of the archive is called: it takes the member's place. How many were replaced.
+fn one_of_each_id(items: &mut Vec<Item>) -> u64 {
+    let all = items.len();
+    items.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| (a.place != Place::File).cmp(&(b.place != Place::File))));
+    items.dedup_by(|later, earlier| later.id == earlier.id);
+    (all - items.len()) as u64
 }
 
 fn sorted_ids(items: &[Item]) -> Vec<&str> {
@@ -278,11 +294,14 @@ impl Source for Images<'_> {
     }
 
     async fn list(&self, options: &Options, on_file: &(dyn Fn() + Send + Sync)) -> Result<Listed, Error> {
-        let (mut items, Remainder { files, left_out, odd_folders, .. }) = match options.limit {
+        let (mut items, Remainder { files, mut left_out, odd_folders, .. }) = match options.limit {
             None => self.all(options, on_file).await?,
             Some(limit) => self.sample(options, limit, on_file).await?,
         };
-        items.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let replaced = one_of_each_id(&mut items);
+        if replaced > 0 {
+            left_out.in_archives.insert("members that files of the same path replace".to_owned(), replaced);
+        }
         let labels = options.label_from;
         let rejected = |(path, reject): (String, Reject)| {
             let label = labels.label(&path).to_owned();

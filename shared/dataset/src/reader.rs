@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_store::{Error as StoreError, Store};
 use pomona_terms::{Reject, RejectReason};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::archive::{Form, NotUnpacked, Packing, Unpacked, zip_member};
 use crate::error::Error;
@@ -28,7 +28,15 @@ pub(crate) struct ImageReader<'a> {
     /// The stretch of each member that is read by one: its archive and where it begins.
     stretch_of: HashMap<(Arc<str>, u64), usize>,
     stretches: Vec<Stretch>,
-    unpacked: HashMap<Arc<str>, Mutex<Unpacked>>,
+    packed: HashMap<Arc<str>, Mutex<Packed>>,
+}
+
+/// A compressed archive, until all its members were read.
+#[derive(Debug)]
+struct Packed {
+    unpacked: Unpacked,
+    packing: Packing,
+    members_left: usize,
 }
 
 /// Members of an archive that are read by one request.
@@ -53,12 +61,12 @@ impl<'a> ImageReader<'a> {
     pub(crate) fn new(store: &'a dyn Store, items: &[&Item]) -> Self {
         let mut members: Vec<&Member> = items.iter().filter_map(|item| item.place.member()).collect();
         members.sort_unstable_by(|a, b| (&a.archive, a.start).cmp(&(&b.archive, b.start)));
-        let mut reader = Self { store, stretch_of: HashMap::new(), stretches: Vec::new(), unpacked: HashMap::new() };
+        let mut reader = Self { store, stretch_of: HashMap::new(), stretches: Vec::new(), packed: HashMap::new() };
         for member in members {
             match packing(&member.archive) {
                 Some(packing) => {
-                    let unpacked = || Mutex::new(Unpacked::new(packing));
-                    reader.unpacked.entry(member.archive.clone()).or_insert_with(unpacked);
+                    let packed = || Mutex::new(Packed { unpacked: Unpacked::new(packing), packing, members_left: 0 });
+                    reader.packed.entry(member.archive.clone()).or_insert_with(packed).get_mut().members_left += 1;
                 }
                 None => reader.add_to_stretch(member),
             }
@@ -102,16 +110,11 @@ impl<'a> ImageReader<'a> {
     }
 
     async fn member(&self, item: &Item, member: &Member) -> Result<Result<Bytes, Reject>, Error> {
-        match self.unpacked.get(&member.archive) {
-            Some(unpacked) => self.unpack(item, member, unpacked).await,
-            None => {
-                let bytes = match self.unchanged(item, self.in_stretch(member).await)? {
-                    Ok(bytes) => bytes,
-                    Err(reject) => return Ok(Err(reject)),
-                };
-                Ok(content(item, member, &bytes))
-            }
-        }
+        let bytes = match self.unchanged(item, self.in_stretch(member).await)? {
+            Ok(bytes) => bytes,
+            Err(reject) => return Ok(Err(reject)),
+        };
+        Ok(content(item, member, &bytes))
     }
 
     /// Where the member lies, of its stretch.
@@ -132,15 +135,14 @@ impl<'a> ImageReader<'a> {
         Ok(slice)
     }
 
-    async fn unpack(
-        &self,
-        item: &Item,
-        member: &Member,
-        unpacked: &Mutex<Unpacked>,
-    ) -> Result<Result<Bytes, Reject>, Error> {
+    async fn unpack(&self, item: &Item, member: &Member, packed: &mut Packed) -> Result<Result<Bytes, Reject>, Error> {
         let range = member.start..member.end;
-        let mut unpacked = unpacked.lock().await;
-        match unpacked.range(self.store, (&member.archive, &member.version), range).await {
+        let read = packed.unpacked.range(self.store, (&member.archive, &member.version), range).await;
+        packed.members_left = packed.members_left.saturating_sub(1);
+        if packed.members_left == 0 {
+            packed.unpacked = Unpacked::new(packed.packing);
+        }
+        match read {
             Ok(bytes) => Ok(Ok(bytes)),
             Err(NotUnpacked::Store(error)) => self.unchanged(item, Err(error)),
             Err(NotUnpacked::Broken(error)) => Ok(Err(Reject::corrupt(format!("its archive: {error}")))),
@@ -170,10 +172,23 @@ impl Reader for ImageReader<'_> {
         let files: Vec<&Item> = items.iter().copied().filter(|item| item.place == Place::File).collect();
         let mut files = if files.is_empty() { Vec::new() } else { self.files(&files).await? }.into_iter();
         let mut all = Vec::with_capacity(items.len());
+        // Held from one of the items to the next: who reads on is not sent back by who reads further behind.
+        let mut held: Option<(&Arc<str>, MutexGuard<'_, Packed>)> = None;
         for item in items {
             match &item.place {
                 Place::File => all.extend(files.next()),
-                Place::Member(member) => all.push(self.member(item, member).await?),
+                Place::Member(member) => match self.packed.get(&member.archive) {
+                    None => all.push(self.member(item, member).await?),
+                    Some(packed) => {
+                        if held.as_ref().is_none_or(|(archive, _)| **archive != member.archive) {
+                            held = None;
+                            held = held.or(Some((&member.archive, packed.lock().await)));
+                        }
+                        if let Some((_, packed)) = &mut held {
+                            all.push(self.unpack(item, member, packed).await?);
+                        }
+                    }
+                },
                 Place::Nowhere(reject) => all.push(Err(reject.clone())),
             }
         }

@@ -157,13 +157,15 @@ impl Selection {
     /// Whether `entry` is an image of the dataset.
     pub fn keeps(&self, entry: Entry<'_>) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.files += u64::from(matches!(entry, Entry::File(_) | Entry::Unreachable(_)));
         let key = entry.key();
+        let is_file = matches!(entry, Entry::File(_) | Entry::Unreachable(_));
+        counts.files += u64::from(is_file);
+        let is_listed = !is_file || self.is_listed(key, &mut counts.met);
         if !self.include_hidden && is_hidden(key) {
             counts.left_out.hidden += u64::from(!matches!(entry, Entry::Folder(_)));
             return false;
         }
-        if matches!(entry, Entry::File(_) | Entry::Unreachable(_)) && !self.is_listed(key, &mut counts.met) {
+        if !is_listed {
             counts.left_out.filtered += u64::from(self.is_image(key));
             return false;
         }

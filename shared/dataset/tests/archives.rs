@@ -147,6 +147,21 @@ async fn an_archive_that_is_the_input_itself_is_as_if_it_were_unpacked() {
 }
 
 #[tokio::test]
+async fn an_archive_that_is_not_there_is_named_and_nothing_else_is_listed() {
+    let counted =
+        FailingStore::new(Arc::new(store(&[("a.zip", &zip(&MEMBERS, CompressionMethod::Stored)), ("b.jpg", b"")])));
+    for (name, is_there) in [("a.zip", true), ("b.zip", false)] {
+        let images = Images::new(&counted).in_archive(Some(name.to_owned()));
+        for limit in [None, Some(2)] {
+            let listed = images.list(&Options { limit, ..Options::default() }, &|| {}).await;
+            assert_eq!(listed.is_ok(), is_there);
+            assert!(listed.err().is_none_or(|error| error.to_string().contains("no archive `in/b.zip`")));
+        }
+    }
+    assert!(counted.calls().iter().all(|(call, _)| *call != Operation::List));
+}
+
+#[tokio::test]
 async fn options_choose_among_members_as_among_files() {
     let members: [(&str, &[u8]); 5] = [
         ("cat/1.jpg", b"1"),
@@ -268,7 +283,7 @@ async fn a_broken_archive_is_one_reject_and_what_stands_before_the_damage_is_use
 }
 
 #[tokio::test]
-async fn a_member_of_a_zip_whose_bytes_are_not_those_of_its_checksum_is_corrupt() {
+async fn a_member_of_a_zip_whose_bytes_are_not_those_of_its_checksum_is_not_remembered() {
     let content = [9_u8; 300];
     for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
         let mut bytes = zip(&[("a.jpg", &content), ("b.jpg", &content[..200])], method);
@@ -276,7 +291,8 @@ async fn a_member_of_a_zip_whose_bytes_are_not_those_of_its_checksum_is_corrupt(
         let store = store(&[("z.zip", &bytes)]);
         let images = Images::new(&store);
         let read = read(&images, &list(&images, &Options::default()).await.items).await;
-        assert_eq!(read[0].2.as_ref().unwrap_err().reason, RejectReason::Corrupt, "{read:?}");
+        let reject = read[0].2.as_ref().unwrap_err();
+        assert!(reject.reason == RejectReason::Unreadable && reject.detail.contains("damaged"), "{reject}");
         assert_eq!(read[1].2.as_deref().unwrap(), &content[..200]);
     }
 }
@@ -307,7 +323,8 @@ async fn a_member_that_unpacks_to_more_than_its_directory_says_is_refused() {
     let store = store(&[("bomb.zip", &bytes)]);
     let images = Images::new(&store);
     let read = read(&images, &list(&images, &Options::default()).await.items).await;
-    assert_eq!(read[0].2.as_ref().unwrap_err().reason, RejectReason::Corrupt, "{read:?}");
+    let reject = read[0].2.as_ref().unwrap_err();
+    assert!(reject.detail.contains("damaged in its archive"), "{reject}");
 }
 
 #[tokio::test]
@@ -321,6 +338,98 @@ async fn an_archive_that_was_replaced_since_it_was_listed_has_changed() {
     for item in &listed.items {
         let read = images.reader(&[item]).read(&[item]).await;
         assert!(matches!(&read, Err(Error::Changed { id, .. }) if *id == item.id), "{read:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_of_another_version_than_what_can() {
+    let whole = zip(&[("a.jpg", b"one")], CompressionMethod::Stored);
+    let mut encrypted = whole.clone();
+    let directory = encrypted.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    encrypted[directory + 8] |= 1;
+    let mut versions = Vec::new();
+    for bytes in [whole, encrypted] {
+        let store = store(&[("z.zip", &bytes)]);
+        versions.push(list(&Images::new(&store), &Options::default()).await.items[0].version.clone());
+    }
+    assert_ne!(versions[0], versions[1]);
+}
+
+#[tokio::test]
+async fn sizes_that_cannot_be_are_refused_before_anything_is_read() {
+    let bytes = zip(&[("a.jpg", &[7; 100])], CompressionMethod::Stored);
+    let directory = bytes.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    let mut packed = bytes.clone();
+    packed[directory + 20..directory + 24].copy_from_slice(&4_000_000_000_u32.to_le_bytes());
+    let counted = FailingStore::new(Arc::new(store(&[("z.zip", &packed)])));
+    let images = Images::new(&counted);
+    let listed = list(&images, &Options::default()).await;
+    let before = counted.calls().len();
+    let read = read(&images, &listed.items).await;
+    assert!(read[0].2.as_ref().unwrap_err().detail.contains("impossible size"), "{read:?}");
+    assert_eq!(counted.calls().len(), before);
+}
+
+#[tokio::test]
+async fn a_name_of_many_megabytes_ends_an_archive_and_a_sparse_file_is_not_read() {
+    let mut bomb = Builder::new(Vec::new());
+    append(&mut bomb, "a.jpg", b"fine");
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::GNULongName);
+    header.set_size(40 << 20);
+    header.set_cksum();
+    bomb.append(&header, &vec![b'x'; 40 << 20][..]).unwrap();
+    append(&mut bomb, "b.jpg", b"behind");
+    let bomb = gzip(&bomb.into_inner().unwrap());
+    let store = store(&[("bomb.tar.gz", &bomb)]);
+    let images = Images::new(&store);
+    let listed = list(&images, &Options::default()).await;
+    assert_eq!(ids(&listed), ["bomb.tar.gz", "bomb.tar.gz/a.jpg"]);
+    let read = read(&images, &listed.items).await;
+    assert!(read[0].2.as_ref().unwrap_err().detail.contains("many megabytes") && read[1].2.is_ok(), "{read:?}");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_the_input_may_have_a_list_and_a_file_takes_the_place_of_a_member() {
+    let archive = zip(&MEMBERS, CompressionMethod::Stored);
+    let both = store(&[(".a.zip", &archive), ("b.zip", &archive), ("b.zip/cat/1.jpg", b"a file")]);
+    let chosen = std::collections::BTreeSet::from(["cat/2.jpg".to_owned()]);
+    let images = Images::new(&both).in_archive(Some(".a.zip".to_owned())).with_list(Some(&chosen));
+    assert_eq!(ids(&list(&images, &Options::default()).await), ["cat/2.jpg"]);
+
+    let images = Images::new(&both);
+    let listed = list(&images, &Options::default()).await;
+    assert_eq!(listed.items.len(), 4);
+    assert_eq!(listed.left_out.in_archives["members that files of the same path replace"], 1);
+    assert_eq!(read(&images, &listed.items[..1]).await[0].2.as_deref().unwrap(), b"a file");
+    // A sample takes a broken archive once, if at all.
+    let broken = store(&[("c.tar", &tar(&MEMBERS)[..1500]), ("d.jpg", b"")]);
+    let images = Images::new(&broken);
+    for limit in 1..4 {
+        let listed = list(&images, &Options { limit: Some(limit), ..Options::default() }).await;
+        assert_eq!(listed.items.len() as u64, limit.min(3), "{:?}", ids(&listed));
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_tar_is_unpacked_once_however_many_ask_at_once() {
+    let content: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let names: Vec<String> = (0..200).map(|number| format!("{number:03}.jpg")).collect();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &content[..])).collect();
+    for (name, archive) in
+        [("a.tar.gz", gzip(&tar(&members))), ("a.tar.zst", zstd::encode_all(&tar(&members)[..], 1).unwrap())]
+    {
+        let counted = FailingStore::new(Arc::new(store(&[(name, &archive)])));
+        let images = Images::new(&counted);
+        let listed = list(&images, &Options::default()).await;
+        let before = counted.calls().len();
+        let items: Vec<&Item> = listed.items.iter().collect();
+        let reader = images.reader(&items);
+        let groups = items.chunks(4).map(|group| reader.read(group));
+        let read = futures::future::try_join_all(groups).await.unwrap();
+        assert!(read.into_iter().flatten().all(|read| read.as_deref() == Ok(&content[..])));
+        let fetched = counted.calls().len() - before;
+        assert!(fetched <= archive.len() / (8 << 20) + 1, "{name}: {fetched}");
     }
 }
 

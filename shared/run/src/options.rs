@@ -48,7 +48,7 @@ pub struct Options {
     /// A text or table of the paths that are the dataset, a file or an object in S3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<String>,
-    /// The field of `.json` files beside images in archives that holds the label, as webdataset has them.
+    /// The field of `.json` files beside images in tars that holds the label, as webdataset has them.
     #[serde(skip_serializing_if = "is_usual_label_field")]
     pub label_field: String,
     /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels

@@ -244,7 +244,7 @@ fn groups<'a, 'b>(mut items: &'a [&'b Item]) -> impl Iterator<Item = &'a [&'b It
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |item: &&&Item| {
-            bytes += item.size;
+            bytes = u64::saturating_add(bytes, item.size);
             bytes <= GROUP_BYTES && item.version.is_some()
         };
         let length = items.iter().take(GROUP_IMAGES).take_while(fits).count().max(1);

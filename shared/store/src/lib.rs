@@ -129,6 +129,9 @@ pub trait Store: Send + Sync + Debug {
     /// `prefix` is empty or ends with a slash. A prefix below which nothing lies gives an empty listing.
     async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error>;
 
+    /// The object as a listing shows it, if there is one.
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error>;
+
     /// Whether there is such an object. Its content is not read.
     async fn exists(&self, key: &str) -> Result<bool, Error>;
 

@@ -151,7 +151,14 @@ async fn of_tar(
 
 /// Of several members of one name the last is meant, as when an archive is unpacked; what is an archive itself is not
 /// looked into.
+///
+/// What cannot be used is of another version than what can: it may be packed anew with the same content.
 fn tidied(mut index: Index) -> Index {
+    for member in &mut index.members {
+        if let Some(reject) = &member.unusable {
+            member.version = format!("{}; {}", member.version, reject.detail);
+        }
+    }
     let last: HashMap<String, usize> =
         index.members.iter().enumerate().map(|(number, member)| (member.name.clone(), number)).collect();
     let mut pass = |what: &str| *index.passed.entry(what.to_owned()).or_default() += 1;

@@ -12,8 +12,10 @@ use super::Packing;
 /// Bytes that are asked of the store at once.
 const FETCH: u64 = 8 << 20;
 
-/// Bytes that are unpacked at once: they become a thousand times as many at most.
-const PIECE: usize = 64 << 10;
+/// Bytes that are unpacked at once, which become 64 MB at most: a thousand times as many by deflate, and by zstd, four
+/// bytes of which may say 128 KB, 32 thousand times.
+const GZIP_PIECE: usize = 64 << 10;
+const ZSTD_PIECE: usize = 2 << 10;
 
 /// Why a range could not be unpacked.
 #[derive(Debug)]
@@ -64,8 +66,13 @@ impl Unpacked {
             if self.ahead.is_empty() {
                 return Err(NotUnpacked::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
-            let piece = self.ahead.split_to(PIECE.min(self.ahead.len()));
-            self.unpack(&piece).map_err(NotUnpacked::Broken)?;
+            let piece = if self.packing == Packing::Zstd { ZSTD_PIECE } else { GZIP_PIECE };
+            let piece = self.ahead.split_to(piece.min(self.ahead.len()));
+            match self.unpack(&piece) {
+                // What is wrong lies behind the range.
+                Err(_) if self.end() >= range.end => {}
+                unpacked => unpacked.map_err(NotUnpacked::Broken)?,
+            }
             self.forget(range.start);
         }
         let from = (range.start - self.offset) as usize;

@@ -1,6 +1,8 @@
 //! What a tar holds. It is read from end to end, because nothing else tells.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use pomona_terms::Reject;
 use sha2::{Digest, Sha256};
@@ -9,6 +11,9 @@ use tar::{Archive, Entry, EntryType};
 use super::index::{Index, Indexed};
 use super::labels::{self, Labels};
 use super::names;
+
+/// Bytes of what stands before an entry, its long name for instance, which are read into memory.
+const MOST_BEFORE_ENTRY: u64 = 16 << 20;
 
 /// Bytes that are hashed at once.
 const CHUNK: usize = 64 << 10;
@@ -24,18 +29,42 @@ pub(super) fn index(reader: impl Read, label_field: &str) -> Index {
 }
 
 fn read(reader: impl Read, index: &mut Index, labels: &mut Labels) -> io::Result<()> {
-    for entry in Archive::new(reader).entries()? {
+    let left = Rc::new(Cell::new(MOST_BEFORE_ENTRY));
+    for entry in Archive::new(Limited { reader, left: left.clone() }).entries()? {
+        left.set(u64::MAX);
         let mut entry = entry?;
-        match kind(&mut entry)? {
-            Kind::File(unusable) => {
-                let member = member(&mut entry, unusable, labels)?;
-                index.members.push(member);
+        let kind = kind(&mut entry)?;
+        // What is not read is passed over on the way to the next entry.
+        let mut passed_over = entry.header().entry_size().unwrap_or(0);
+        match kind {
+            Kind::File(Some(unusable)) => index.members.push(unusable_member(&entry, unusable)),
+            Kind::File(None) => {
+                index.members.push(member(&mut entry, labels)?);
+                passed_over = 0;
             }
             Kind::Passed(what) => *index.passed.entry(what.to_owned()).or_default() += 1,
             Kind::Silent => {}
         }
+        left.set(passed_over.saturating_add(MOST_BEFORE_ENTRY));
     }
     Ok(())
+}
+
+/// A reader of which no more than what is left is read.
+struct Limited<R> {
+    reader: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        match self.left.get().checked_sub(length as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(io::Error::new(io::ErrorKind::InvalidData, "a name of many megabytes")),
+        }
+        Ok(length)
+    }
 }
 
 /// What an entry is to a dataset.
@@ -70,7 +99,15 @@ fn is_sparse(entry: &mut Entry<'_, impl Read>) -> io::Result<bool> {
     Ok(keys.any(|extension| extension.key_bytes().starts_with(b"GNU.sparse.")))
 }
 
-fn member(entry: &mut Entry<'_, impl Read>, unusable: Option<Reject>, labels: &mut Labels) -> io::Result<Indexed> {
+/// A member whose content is not looked at.
+fn unusable_member(entry: &Entry<'_, impl Read>, unusable: Reject) -> Indexed {
+    let (name, misnamed) = names::name(&entry.path_bytes());
+    let (start, size) = (entry.raw_file_position(), entry.header().entry_size().unwrap_or(0));
+    let unusable = Some(misnamed.unwrap_or(unusable));
+    Indexed { name, size, version: String::new(), start, end: start.saturating_add(size), label: None, unusable }
+}
+
+fn member(entry: &mut Entry<'_, impl Read>, labels: &mut Labels) -> io::Result<Indexed> {
     let (name, misnamed) = names::name(&entry.path_bytes());
     let (start, size) = (entry.raw_file_position(), entry.size());
     let keeps = Labels::may_tell(&name) && size <= labels::MOST_BYTES;
@@ -94,8 +131,7 @@ fn member(entry: &mut Entry<'_, impl Read>, unusable: Option<Reject>, labels: &m
         labels.note(&name, &kept);
     }
     let version = format!("{:x}", hash.finalize());
-    let unusable = misnamed.or(unusable);
-    Ok(Indexed { name, size, version, start, end: start + size, label: None, unusable })
+    Ok(Indexed { name, size, version, start, end: start + size, label: None, unusable: misnamed })
 }
 
 fn broken(error: &io::Error, members: usize) -> Reject {

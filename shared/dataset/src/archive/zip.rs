@@ -23,6 +23,14 @@ const MOST_DIRECTORY: u64 = 1 << 30;
 /// behind them another 24 may stand.
 const MOST_BESIDE: u64 = 30 + 2 * 65_535 + 24;
 
+/// No file is larger.
+const MOST_SIZE: u64 = i64::MAX as u64;
+
+/// What deflate makes of so many bytes at most, and more.
+fn most_packed(size: u64) -> u64 {
+    size.saturating_add(size / 8).saturating_add(1 << 10)
+}
+
 /// Reads the directory of the archive `object`.
 ///
 /// # Errors
@@ -89,6 +97,9 @@ fn member_of(entry: &ZipFileEntry<'_>, starts: &[u64]) -> Indexed {
     let end = next.max(start).min(start.saturating_add(entry.compressed_size()).saturating_add(MOST_BESIDE));
     let unusable = match entry.compression() {
         _ if entry.encrypted() => Some(Reject::unsupported("encrypted in its archive")),
+        _ if entry.size() > MOST_SIZE || entry.compressed_size() > most_packed(entry.size()) => {
+            Some(Reject::unsupported("its archive gives it an impossible size"))
+        }
         CompressionMethod::Stored | CompressionMethod::Deflated => None,
         method => Some(Reject::unsupported(format!("packed by {method} in its archive; pack it with deflate"))),
     };
@@ -101,23 +112,32 @@ fn version(crc32: u32) -> String {
     format!("crc32:{crc32:08x}")
 }
 
+/// Whether the member whose header `bytes` begin with is stored as it is.
+fn is_stored(bytes: &[u8]) -> bool {
+    bytes.get(8..10) == Some(&[0, 0])
+}
+
 /// The content of a member of `size` bytes and this version, of the `bytes` where it lies.
+///
+/// # Errors
+/// [`RejectReason::Unreadable`]: the version is what the directory says of the bytes, so that what they really are must
+/// not be remembered for it.
 pub(crate) fn member(bytes: &Bytes, size: u64, version: &str) -> Result<Bytes, Reject> {
     let crc32 = version.strip_prefix("crc32:").and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let corrupt = |problem: &dyn std::fmt::Display| Reject::corrupt(format!("its archive: {problem}"));
+    let corrupt = |problem: &dyn std::fmt::Display| {
+        Reject::new(RejectReason::Unreadable, format!("damaged in its archive: {problem}"))
+    };
     let crc32 = crc32.ok_or_else(|| corrupt(&"its checksum is unknown"))?;
-    let options = ZipReadOptions::new()
-        .override_compressed_size(bytes.len() as u64)
-        .override_uncompressed_size(size)
-        .override_crc(crc32);
+    // Behind what is stored as it is, its sizes may stand again.
+    let packed = if is_stored(bytes) { size } else { bytes.len() as u64 };
+    let options =
+        ZipReadOptions::new().override_compressed_size(packed).override_uncompressed_size(size).override_crc(crc32);
     let mut reader = Cursor::new(bytes);
     let read = read_zipfile_from_stream_with_options(&mut reader, options);
     let mut file = read.map_err(|error| corrupt(&error))?.ok_or_else(|| corrupt(&"there is no member"))?;
     let mut content = Vec::new();
     file.by_ref().take(size + 1).read_to_end(&mut content).map_err(|error| match ZipError::from(error) {
-        ZipError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Reject::new(RejectReason::Truncated, "its archive ends within it")
-        }
+        ZipError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => corrupt(&"that ends within it"),
         error => corrupt(&error),
     })?;
     match content.len() as u64 == size {

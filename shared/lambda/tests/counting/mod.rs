@@ -40,6 +40,11 @@ impl<S: Store> Store for Counting<S> {
         self.store.list(prefix, keep).await
     }
 
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        one_more(&self.requests.gets);
+        self.store.find(key).await
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, Error> {
         one_more(&self.requests.gets);
         self.store.exists(key).await

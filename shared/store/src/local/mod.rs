@@ -111,6 +111,16 @@ impl Store for LocalStore {
         self.blocking(move |folder| Ok(folder.describe(found))).await
     }
 
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        let key = key.to_owned();
+        self.blocking(move |folder| match folder.object_path(&key) {
+            Ok(_) => Ok(folder.describe(vec![walk::Found::file(key)]).pop()),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, Error> {
         let key = key.to_owned();
         self.blocking(move |folder| match folder.object_path(&key) {

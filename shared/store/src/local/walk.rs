@@ -32,6 +32,11 @@ enum Kind {
 }
 
 impl Found {
+    /// A file that is known to be there.
+    pub fn file(key: String) -> Self {
+        Self { key, has_key: true, kind: Kind::File }
+    }
+
     pub fn entry(&self) -> Entry<'_> {
         let key = self.key.as_str();
         match self.kind {

@@ -200,6 +200,15 @@ impl Store for S3Store {
         list::objects(&self.bucket, prefix, keep).await
     }
 
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        let object = |head: HeadObjectOutput| Object {
+            key: key.to_owned(),
+            size: head.content_length().unwrap_or_default().cast_unsigned(),
+            etag: head.e_tag().map(encoding::bare_etag),
+        };
+        Ok(self.bucket.head(key).await?.map(object))
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, Error> {
         Ok(self.bucket.head(key).await?.is_some())
     }

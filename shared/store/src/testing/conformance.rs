@@ -30,6 +30,7 @@ macro_rules! conformance_tests {
             objects_that_are_read_together_have_an_outcome_each,
             the_start_of_an_object_is_at_most_all_of_it,
             a_range_is_that_of_the_content_that_was_listed,
+            an_object_that_is_found_is_as_it_is_listed,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
             a_replacement_needs_the_current_etag,
@@ -260,6 +261,16 @@ pub async fn a_range_is_that_of_the_content_that_was_listed(store: Shared) {
     assert_eq!(store.get_range(key, &now, 0..3).await.expect("get"), "987");
     store.delete(key).await.expect("delete");
     assert!(matches!(store.get_range(key, &now, 0..3).await, Err(Error::Changed { .. })));
+}
+
+/// Size and etag, and nothing where there is none.
+pub async fn an_object_that_is_found_is_as_it_is_listed(store: Shared) {
+    store.put("found/a.tar", "0123456789".into()).await.expect("put");
+    let listed = store.list("found/", &|_| true).await.expect("list");
+    assert_eq!(store.find("found/a.tar").await.expect("find").as_ref(), listed.first());
+    for none in ["found/a", "found/a.tar/b", "nowhere"] {
+        assert_eq!(store.find(none).await.expect("find"), None, "{none}");
+    }
 }
 
 /// A read and a listing agree on the etag, and the former one no longer opens the object.

@@ -187,6 +187,10 @@ impl Store for FailingStore {
         self.call(Operation::List, prefix, self.inner.list(prefix, keep)).await
     }
 
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        self.call(Operation::Exists, key, self.inner.find(key)).await
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, Error> {
         self.call(Operation::Exists, key, self.inner.exists(key)).await
     }

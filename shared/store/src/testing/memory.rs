@@ -70,6 +70,13 @@ impl Store for MemoryStore {
         Ok(wanted.map(|(key, bytes)| Object { key, size: bytes.len() as u64, etag: Some(etag_of(&bytes)) }).collect())
     }
 
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        let bytes = self.lock().get(key).cloned();
+        let object =
+            |bytes: Bytes| Object { key: key.to_owned(), size: bytes.len() as u64, etag: Some(etag_of(&bytes)) };
+        Ok(bytes.map(object))
+    }
+
     async fn exists(&self, key: &str) -> Result<bool, Error> {
         Ok(self.lock().contains_key(key))
     }
