@@ -1,20 +1,19 @@
-//! What an archive holds, as a list that is made once.
+//! How what an archive holds is found out, once.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Debug;
+use std::collections::HashMap;
 use std::io::{self, Read};
 
-use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use futures::future::join;
 use pomona_run::names::NameHasher;
 use pomona_store::{Error as StoreError, Object, Store};
 use pomona_terms::Reject;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
-use super::{Form, Packing, tar, zip};
+use super::contents::{Index, Indexes};
+use super::form::{Form, Packing};
+use super::{tar, zip};
 use crate::error::Error;
 
 /// Bytes of an archive that are asked of the store at once.
@@ -22,67 +21,6 @@ const FETCH: u64 = 8 << 20;
 
 /// Of these, how many are read ahead.
 const READ_AHEAD: usize = 2;
-
-/// What an archive holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Index {
-    /// Its files.
-    pub members: Vec<Indexed>,
-    /// What is no file of it, by what it is.
-    pub passed: BTreeMap<String, u64>,
-    /// Why it cannot be read, or not to its end.
-    pub broken: Option<Reject>,
-}
-
-/// A file in an archive.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Indexed {
-    /// Its name.
-    pub name: String,
-    /// Bytes of its content.
-    pub size: u64,
-    /// Changes when its content does: the SHA-256 of that, or the checksum that a zip has.
-    pub version: String,
-    /// Where it begins, in a compressed tar when that is unpacked.
-    pub start: u64,
-    /// Where it ends.
-    pub end: u64,
-    /// The label that lies beside it.
-    pub label: Option<String>,
-    /// Why its content cannot be read.
-    pub unusable: Option<Reject>,
-}
-
-/// Indexes that were made before, by names that say all that they depend on.
-#[async_trait]
-pub trait Indexes: Debug + Send + Sync {
-    /// One that is there.
-    ///
-    /// # Errors
-    /// Those of what keeps it; one that is damaged is not there.
-    async fn read(&self, name: &str) -> Result<Option<Index>, Error>;
-
-    /// Keeps one.
-    ///
-    /// # Errors
-    /// Those of what keeps it.
-    async fn write(&self, name: &str, index: &Index) -> Result<(), Error>;
-}
-
-/// No index is kept: archives are read anew each time.
-#[derive(Clone, Copy, Debug)]
-pub struct NoIndexes;
-
-#[async_trait]
-impl Indexes for NoIndexes {
-    async fn read(&self, _: &str) -> Result<Option<Index>, Error> {
-        Ok(None)
-    }
-
-    async fn write(&self, _: &str, _: &Index) -> Result<(), Error> {
-        Ok(())
-    }
-}
 
 /// The index of `object`, whose etag is `etag`: of a tar the one that is kept, for it takes reading all of it.
 ///

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use pomona_store::{Error as StoreError, Store};
 
-use super::Packing;
+use super::form::Packing;
 
 /// Bytes that are asked of the store at once.
 const FETCH: u64 = 8 << 20;

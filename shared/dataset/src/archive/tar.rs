@@ -8,7 +8,7 @@ use pomona_terms::Reject;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Entry, EntryType};
 
-use super::index::{Index, Indexed};
+use super::contents::{Index, Indexed};
 use super::labels::{self, Labels};
 use super::names;
 

@@ -10,7 +10,7 @@ use zip::read::{ZipArchive, ZipReadOptions, read_zipfile_from_stream_with_option
 use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFileEntry};
 
-use super::index::{Index, Indexed};
+use super::contents::{Index, Indexed};
 use super::names;
 
 /// Bytes of the end that are read first: the directory of some 10,000 members.
