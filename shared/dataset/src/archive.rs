@@ -10,7 +10,7 @@ mod tar;
 mod zip;
 
 pub use contents::{Index, Indexed, Indexes, NoIndexes};
-pub(crate) use form::{Form, Packing};
+pub(crate) use form::{FETCH, Form, Packing};
 pub(crate) use index::index_of;
 pub(crate) use packed::{NotUnpacked, Unpacked};
 pub(crate) use zip::member as zip_member;

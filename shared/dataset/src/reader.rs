@@ -9,14 +9,11 @@ use pomona_store::{Error as StoreError, Store};
 use pomona_terms::{Reject, RejectReason};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::archive::{Form, NotUnpacked, Packing, Unpacked, zip_member};
+use crate::archive::{FETCH, Form, NotUnpacked, Packing, Unpacked, zip_member};
 use crate::error::Error;
 use crate::item::{Item, Member, Place};
 use crate::selection::BROKEN_LINK;
 use crate::source::Reader;
-
-/// Bytes of an archive that are read at once: so many that a request to S3 costs little beside them.
-const STRETCH: u64 = 8 << 20;
 
 /// Bytes between two members that are read along with them.
 const GAP: u64 = 256 << 10;
@@ -76,7 +73,7 @@ impl<'a> ImageReader<'a> {
 
     fn add_to_stretch(&mut self, member: &Member) {
         let fits = |last: &Stretch| {
-            last.archive == member.archive && member.end <= last.start + STRETCH && member.start <= last.end + GAP
+            last.archive == member.archive && member.end <= last.start + FETCH && member.start <= last.end + GAP
         };
         match self.stretches.last_mut().filter(|last| fits(last)) {
             Some(last) => {

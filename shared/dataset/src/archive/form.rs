@@ -17,6 +17,9 @@ pub(crate) enum Packing {
     Zstd,
 }
 
+/// Bytes of an archive that are asked of the store at once: so many that a request to S3 costs little beside them.
+pub(crate) const FETCH: u64 = 8 << 20;
+
 /// The endings of archives' names.
 const ENDINGS: [(&str, Form); 6] = [
     (".tar", Form::Tar(Packing::None)),

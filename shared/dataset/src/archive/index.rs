@@ -12,14 +12,11 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
 use super::contents::{Index, Indexes};
-use super::form::{Form, Packing};
+use super::form::{FETCH, Form, Packing};
 use super::{tar, zip};
 use crate::error::Error;
 
-/// Bytes of an archive that are asked of the store at once.
-const FETCH: u64 = 8 << 20;
-
-/// Of these, how many are read ahead.
+/// Of what is asked of the store at once, how many are read ahead.
 const READ_AHEAD: usize = 2;
 
 /// The index of `object`, whose etag is `etag`: of a tar the one that is kept, for it takes reading all of it.

@@ -7,10 +7,7 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use pomona_store::{Error as StoreError, Store};
 
-use super::form::Packing;
-
-/// Bytes that are asked of the store at once.
-const FETCH: u64 = 8 << 20;
+use super::form::{FETCH, Packing};
 
 /// Bytes that are unpacked at once, which become 64 MB at most: a thousand times as many by deflate, and by zstd, four
 /// bytes of which may say 128 KB, 32 thousand times.
