@@ -1,7 +1,6 @@
 //! `pomona apply`: the models of an earlier run on other images.
 
 use clap::Args;
-use pomona_formats::recipe::Recipe;
 use pomona_run::Location;
 use pomona_stages::models::Models;
 use pomona_stages::open;
@@ -39,8 +38,7 @@ pub(crate) async fn run(args: ApplyArgs, quiet: bool) -> Result<Ending, Error> {
     let (place, archive) = pomona_dataset::parted(&from);
     let input = open::open(&place).await?;
     let progress = Progress::new(quiet);
-    let Recipe { weights, numerics, .. } = models.recipe();
-    let model = args.model.load_for(*weights, numerics, &progress)?;
+    let model = args.model.load_for(models.recipe(), &progress)?;
     let wanted =
         Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: Some(&models), model };
     run::make(wanted, args.means, &progress, quiet).await

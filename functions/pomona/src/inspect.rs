@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::Args;
+use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects::describe_reasons;
 use pomona_results::inspect::{self, Inspection};
 use pomona_run::label::LabelFrom;
@@ -96,7 +97,8 @@ fn write_screen(out: &mut String, inspection: &Inspection) -> std::fmt::Result {
         write!(out, ", at most {} pixels", options.max_pixels)?;
     }
     writeln!(out, "{}", options.limit.map_or(String::new(), |limit| format!(", limit {limit}")))?;
-    writeln!(out, "model       {} {}", &plan.recipe.model_digest[..12], plan.recipe.numerics)?;
+    let Recipe { model_digest, numerics, pixels, .. } = &plan.recipe;
+    writeln!(out, "model       {} {numerics} {pixels}", &model_digest[..12])?;
     for notice in info.notices() {
         writeln!(out, "note        {notice}")?;
     }

@@ -22,6 +22,7 @@ mod start;
 mod status;
 mod stop;
 mod summary;
+mod usage;
 mod watch;
 
 use std::io::IsTerminal;

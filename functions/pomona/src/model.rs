@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use pomona_formats::recipe::UNTRAINED_NOTICE;
+use pomona_formats::recipe::{Recipe, UNTRAINED_NOTICE};
 use pomona_stages::recipe;
-use pomona_vision::model::{Engine, Layer, Model, ModelOptions, Preprocess, Weights};
+use pomona_vision::model::{Model, ModelOptions, Weights};
 use pomona_weights::{Cache, Edition, Event, FetchOptions, MODEL_NAME, Source, fetch};
 
 use crate::progress::Progress;
+use crate::usage::UsageArgs;
 use crate::{Ending, Error, console};
 
 /// Where a model file is named, beside the command line.
@@ -33,24 +34,6 @@ pub(crate) struct ModelArgs {
     usage: UsageArgs,
 }
 
-/// How a model is used.
-#[derive(Debug, Args)]
-pub(crate) struct UsageArgs {
-    /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default:
-    /// tf, or that of the run that is searched or applied]
-    #[arg(long, value_name = "HOW")]
-    preprocess: Option<Preprocess>,
-    /// Where in the network features are taken from: pooled (its output), Conv_1 (MobileNetV2's last convolution before
-    /// ReLU6, 62,720 numbers) or any node by its name [default: pooled, or that of the run that is searched or
-    /// applied]
-    #[arg(long, alias = "output", value_name = "NAME")]
-    layer: Option<Layer>,
-    /// What runs the model: pomona (fast) or tract (the reference) [default: pomona, or that of the run that is
-    /// searched or applied]
-    #[arg(long, value_name = "ENGINE")]
-    engine: Option<Engine>,
-}
-
 /// What to do where no model is named or at hand and the published one cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fallback {
@@ -60,29 +43,15 @@ pub(crate) enum Fallback {
     Untrained,
 }
 
-impl UsageArgs {
-    /// What was not chosen is as in `of_run`.
-    fn or(self, of_run: ModelOptions) -> Self {
-        Self {
-            engine: self.engine.or(Some(of_run.engine)),
-            preprocess: self.preprocess.or(Some(of_run.preprocess)),
-            layer: self.layer.or(Some(of_run.layer)),
-        }
-    }
-
-    fn into_options(self) -> ModelOptions {
-        ModelOptions {
-            engine: self.engine.unwrap_or_default(),
-            preprocess: self.preprocess.unwrap_or_default(),
-            layer: self.layer.unwrap_or_default(),
-        }
-    }
-}
-
 impl ModelArgs {
     /// Loads the chosen model; the published one is fetched where none is chosen and none is at hand.
     pub(crate) fn load(self, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
-        let options = self.usage.into_options();
+        self.load_with(ModelOptions::default(), fallback, progress)
+    }
+
+    /// What was not chosen is as in `base`.
+    fn load_with(self, base: ModelOptions, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
+        let options = self.usage.into_options(base)?;
         if self.untrained {
             return untrained(&options);
         }
@@ -108,12 +77,10 @@ impl ModelArgs {
     }
 
     /// As [`load`](Self::load), for a run that is there already: what it used need not be asked for again.
-    pub(crate) fn load_for(mut self, weights: Weights, numerics: &str, progress: &Progress) -> Result<Model, Error> {
-        self.untrained |= weights == Weights::Untrained && self.model.is_none();
-        if let Some(of_run) = ModelOptions::of_numerics(numerics) {
-            self.usage = self.usage.or(of_run);
-        }
-        self.load(Fallback::None, progress)
+    pub(crate) fn load_for(mut self, recipe: &Recipe, progress: &Progress) -> Result<Model, Error> {
+        self.untrained |= recipe.weights == Weights::Untrained && self.model.is_none();
+        let of_run = ModelOptions::of_names(&recipe.numerics, &recipe.pixels);
+        self.load_with(of_run.unwrap_or_default(), Fallback::None, progress)
     }
 }
 
@@ -186,7 +153,7 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
             format!("{} is the published {MODEL_NAME}", path.display())
         }
         ModelCommand::Recipe { file, usage } => {
-            let (beside, recipe) = recipe::file_of(&file, &usage.into_options())?;
+            let (beside, recipe) = recipe::file_of(&file, &usage.into_options(ModelOptions::default())?)?;
             write(&beside, &recipe)?;
             format!("{} is the recipe of {}", beside.display(), file.display())
         }

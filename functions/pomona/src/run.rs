@@ -273,7 +273,7 @@ pub(crate) async fn make(
     quiet: bool,
 ) -> Result<Ending, Error> {
     let Wanted { from, input, archive, to, options, models, model } = wanted;
-    if let Some(notice) = model.notice() {
+    for notice in model.notices() {
         progress.say(notice);
     }
     let threads = means.threads.map_or_else(available_threads, NonZeroUsize::get);

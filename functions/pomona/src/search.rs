@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use pomona_formats::planned;
-use pomona_formats::recipe::Recipe;
 use pomona_results::search::{self, Hit, Space};
 use pomona_run::visible::visible;
 use pomona_stages::recipe;
@@ -39,8 +38,9 @@ pub(crate) struct SearchArgs {
 pub(crate) async fn run(args: SearchArgs, quiet: bool) -> Result<Ending, Error> {
     let (store, run_id) = args.results.open().await?;
     let image = std::fs::read(&args.image).map_err(|source| Error::Image { path: args.image.clone(), source })?;
-    let Recipe { weights, numerics, limits, .. } = planned::read_plan(store.as_ref(), &run_id).await?.recipe;
-    let model = args.model.load_for(weights, &numerics, &Progress::new(quiet))?;
+    let of_run = planned::read_plan(store.as_ref(), &run_id).await?.recipe;
+    let limits = of_run.limits;
+    let model = args.model.load_for(&of_run, &Progress::new(quiet))?;
     let extractor = Extractor::new(model);
     let mut session = extractor.session()?;
     let features = session.features(&image, &limits)?;

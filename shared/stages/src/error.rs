@@ -211,6 +211,7 @@ fn name_of_model_error(error: &ModelError) -> ErrorName {
         | ModelError::NotOnnx { .. }
         | ModelError::Input { .. }
         | ModelError::Output { .. }
+        | ModelError::Crop { .. }
         | ModelError::UnknownLayer { .. }
         | ModelError::Unsupported { .. }
         | ModelError::Endless { .. } => ErrorName::BadInput,

@@ -136,7 +136,7 @@ mod tests {
 
     fn image(number: u64) -> Image {
         let content = Content { id: format!("a/{number}.jpg"), version: Some(format!("e{number}")), size: number };
-        let losses = Losses { alpha_dropped: number == 2, saturated: number == 3 };
+        let losses = Losses { alpha_dropped: number == 2, saturated: number == 3, orientation_ignored: number == 4 };
         (content, Usable { features: [number as f32, 0.5].into(), losses })
     }
 

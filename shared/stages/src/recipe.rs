@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use pomona_formats::recipe::Recipe;
 use pomona_run::names;
-use pomona_vision::extractor::PIXELS_VERSION;
 use pomona_vision::model::{Model, ModelOptions, are_current_numerics};
-use pomona_vision::pixels::Limits;
+use pomona_vision::pixels::{Limits, PixelOptions};
 
 use crate::error::Error;
 
@@ -19,7 +18,7 @@ pub fn of(model: &Model) -> Recipe {
         model_digest: model.digest().to_owned(),
         weights: model.weights(),
         numerics: model.numerics().to_owned(),
-        pixels: PIXELS_VERSION.to_owned(),
+        pixels: model.pixels().to_string(),
         limits: Limits::DEFAULT,
         feature_width: model.width(),
     }
@@ -48,7 +47,7 @@ pub fn read_beside(model: &Path) -> Result<Recipe, Error> {
     if names::digest(&bytes) != recipe.model_digest {
         return Err(unusable(&file, "it is of another model"));
     }
-    if recipe.pixels != PIXELS_VERSION || !are_current_numerics(&recipe.numerics) {
+    if recipe.pixels.parse::<PixelOptions>().is_err() || !are_current_numerics(&recipe.numerics) {
         return Err(unusable(&file, OF_ANOTHER_VERSION));
     }
     Ok(recipe)
@@ -61,7 +60,8 @@ pub fn read_beside(model: &Path) -> Result<Recipe, Error> {
 /// [`Error::Recipe`] where there is none that can be read, [`Error::Model`] for a file that is no model.
 pub fn load_beside(model: &Path) -> Result<Model, Error> {
     let file = beside(model);
-    let options = ModelOptions::of_numerics(&read(&file)?.numerics);
+    let recipe = read(&file)?;
+    let options = ModelOptions::of_names(&recipe.numerics, &recipe.pixels);
     Ok(Model::load(model, &options.ok_or_else(|| unusable(&file, OF_ANOTHER_VERSION))?)?)
 }
 
@@ -81,6 +81,7 @@ fn unusable(file: &Path, problem: impl ToString) -> Error {
 #[cfg(test)]
 mod tests {
     use pomona_vision::model::{Layer, Preprocess};
+    use pomona_vision::preset::Preset;
 
     use super::*;
 
@@ -116,11 +117,14 @@ mod tests {
         let model = folder.path().join("network.onnx");
         fs::write(&model, pomona_weights::untrained()).unwrap();
         assert!(matches!(load_beside(&model), Err(Error::Recipe { .. })));
-        let options = ModelOptions { preprocess: Preprocess::Torch, layer: Layer::Conv1, ..ModelOptions::default() };
+        let pixels = Preset::Torchvision.pixels();
+        let options =
+            ModelOptions { pixels, preprocess: Preprocess::Torch, layer: Layer::Conv1, ..ModelOptions::default() };
         let (file, json) = file_of(&model, &options).unwrap();
         fs::write(&file, &json).unwrap();
         let recipe = read_beside(&model).unwrap();
         assert!(recipe.numerics.ends_with("/torch/Conv_1"), "{}", recipe.numerics);
+        assert!(recipe.pixels.ends_with("/bilinear/crop=256"), "{}", recipe.pixels);
         assert_eq!(recipe.feature_width, 7 * 7 * 1280);
         assert_eq!(of(&load_beside(&model).unwrap()), recipe);
     }

@@ -145,7 +145,7 @@ impl Limits {
     }
 }
 
-/// What a picture lost on its way to RGB, as it does in Pillow's `convert("RGB")`.
+/// What a picture lost on its way to the network, as it does in Pillow's `convert("RGB")`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Losses {
     /// A pixel is not opaque: its alpha is below the highest, or it has the transparent colour. RGB shows the colour
@@ -153,4 +153,6 @@ pub struct Losses {
     pub alpha_dropped: bool,
     /// A pixel of 16-bit gray is brighter than 255 of 65,535, and became white.
     pub saturated: bool,
+    /// Exif data say that the picture is not stored upright, and it was taken as it is stored.
+    pub orientation_ignored: bool,
 }

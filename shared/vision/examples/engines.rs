@@ -31,7 +31,7 @@ impl Candidate {
         candidate.run(pixels)?;
         let name = &candidate.name;
         println!("{name}: {:.1} ms from the file to the first features", milliseconds_since(start));
-        if let Some(notice) = model.notice() {
+        for notice in model.notices() {
             println!("{name}: {notice}");
         }
         Ok(candidate)

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pomona_vision::pixels::{ImageReader, Limits};
+use pomona_vision::pixels::{ImageReader, Limits, PixelOptions};
 
 const ROUNDS: usize = 5;
 
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for argument in std::env::args_os().skip(1) {
         let path = PathBuf::from(argument);
         let images = files_below(&path)?.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;
-        let mut reader = ImageReader::new(224, 224);
+        let mut reader = ImageReader::new(224, 224, &PixelOptions::default());
         let mut best = Duration::MAX;
         for _ in 0..ROUNDS {
             let start = Instant::now();

@@ -3,9 +3,6 @@
 use crate::model::{self, Model, ModelError};
 use crate::pixels::{ImageReader, Limits, Losses, Reject, RejectReason};
 
-/// Version of decoding and resizing. Raise it with any change that gives another pixel or another reject for some file.
-pub const PIXELS_VERSION: &str = "pillow-4";
-
 /// A model that takes image files; shared by all threads.
 #[derive(Debug)]
 pub struct Extractor {
@@ -46,7 +43,7 @@ impl Extractor {
     pub fn session(&self) -> Result<Session, ModelError> {
         let (width, height) = self.model.input_size();
         Ok(Session {
-            reader: ImageReader::new(width, height),
+            reader: ImageReader::new(width, height, self.model.pixels()),
             network: self.model.session()?,
             features: vec![0.0; self.model.width()],
         })

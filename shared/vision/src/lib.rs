@@ -1,18 +1,18 @@
 //! One image file -> one feature vector.
 //!
 //! ```text
-//! bytes --pixels--> [height, width, 3] as Pillow makes them --model--> features as Keras makes them
+//! bytes --pixels--> [height, width, 3] as Pillow (or OpenCV) makes them --model--> features as Keras makes them
 //! ```
 //!
 //! [`pixels`] decodes and resizes, [`model`] runs the network, and an [`Extractor`](extractor::Extractor) does both.
 //!
 //! ```
-//! use pomona_vision::pixels::{ImageReader, Limits};
+//! use pomona_vision::pixels::{ImageReader, Limits, PixelOptions};
 //!
 //! // A BMP of one red pixel.
 //! let header = [66, 77, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 24, 0];
 //! let file = [header.as_slice(), &[0; 24], &[0, 0, 255, 0]].concat();
-//! let mut reader = ImageReader::new(2, 1);
+//! let mut reader = ImageReader::new(2, 1, &PixelOptions::default());
 //! assert_eq!(reader.read(&file, &Limits::DEFAULT)?, [255, 0, 0, 255, 0, 0]);
 //! # Ok::<(), pomona_vision::pixels::Reject>(())
 //! ```
@@ -37,5 +37,6 @@ mod flatten;
 pub mod model;
 mod normalize;
 pub mod pixels;
+pub mod preset;
 
 pub use engine::fma_peak;

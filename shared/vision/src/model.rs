@@ -11,6 +11,7 @@ mod error;
 mod graph;
 mod layer;
 mod options;
+mod origin;
 mod patience;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ pub use options::{Engine, Layer, ModelOptions, Preprocess, UnknownValue};
 pub use pomona_terms::Weights;
 
 use crate::engine;
+use crate::pixels::PixelOptions;
 use patience::Failure;
 
 /// How long a model may take to be read and prepared. The largest usual ones take a few seconds; a damaged one can keep
@@ -33,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const NO_KERNELS: &str = "this CPU has neither AVX2 with FMA nor AVX-512 nor NEON: plain tract runs, about 2.5 times \
                           slower";
+const LOOKS_LIKE_PYTORCH: &str = "the model looks like PyTorch's, and these mostly expect ImageNet's mean and standard \
+                                  deviation, not the x / 127.5 - 1 that it gets: see --preset torchvision and \
+                                  --preprocess torch";
 const NOTHING_FUSED: &str = "no part of this network is MobileNetV2's: plain tract runs";
 
 /// A loaded network, ready to run; cheap to share between threads.
@@ -41,8 +46,9 @@ pub struct Model {
     name: String,
     digest: String,
     numerics: String,
-    notice: Option<&'static str>,
+    notices: Vec<&'static str>,
     input_size: (usize, usize),
+    pixels: PixelOptions,
     features: usize,
     weights: Weights,
     plan: Arc<TypedSimplePlan>,
@@ -80,19 +86,24 @@ impl Model {
     }
 
     fn prepare(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<Model, ModelError> {
-        let graph::Graph { network, height, width, features, weights } = graph::read(bytes, name, options)?;
+        let graph::Graph { network, height, width, features, weights, is_pytorch } = graph::read(bytes, name, options)?;
+        if let Some(crop) = options.pixels.crop.filter(|crop| (*crop as usize) < width.max(height)) {
+            return Err(ModelError::Crop { model: name.to_owned(), crop, height, width });
+        }
         let prepared = prepare(network, options.engine).map_err(|reason| ModelError::Unsupported {
             model: name.to_owned(),
             height,
             width,
             reason,
         })?;
+        let misled = is_pytorch && options.preprocess == Preprocess::Tf;
         Ok(Model {
             name: name.to_owned(),
             digest: format!("{:x}", Sha256::digest(bytes)),
             numerics: numerics(prepared.numerics, options),
-            notice: prepared.notice,
+            notices: prepared.notice.into_iter().chain(misled.then_some(LOOKS_LIKE_PYTORCH)).collect(),
             input_size: (width, height),
+            pixels: options.pixels,
             features,
             weights,
             plan: prepared.plan,
@@ -115,6 +126,11 @@ impl Model {
         self.input_size
     }
 
+    /// How pictures become its pixels.
+    pub fn pixels(&self) -> &PixelOptions {
+        &self.pixels
+    }
+
     /// The length of a feature vector.
     pub fn width(&self) -> usize {
         self.features
@@ -125,9 +141,9 @@ impl Model {
         self.weights
     }
 
-    /// What a user should know about how this model runs here, if anything.
-    pub fn notice(&self) -> Option<&str> {
-        self.notice
+    /// What a user should know about this model and how it runs here.
+    pub fn notices(&self) -> &[&'static str] {
+        &self.notices
     }
 
     /// New state for one thread.

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use engine_support::*;
 use pomona_vision::model::{Engine, Layer, ModelOptions, Preprocess};
+use pomona_vision::preset::Preset;
 use prost::Message;
 use tract_onnx::pb;
 
@@ -165,20 +166,11 @@ fn numerics_name_the_options_that_a_model_was_loaded_with() {
     let onnx = small_network();
     for layer in [Layer::Pooled, Layer::Conv1, Layer::Node("b1".to_owned())] {
         for engine in [Engine::Pomona, Engine::Tract] {
-            let options = ModelOptions { engine, preprocess: Preprocess::Torch, layer: layer.clone() };
+            let pixels = Preset::OpenCv.pixels();
+            let options = ModelOptions { engine, pixels, preprocess: Preprocess::Torch, layer: layer.clone() };
             let (_, numerics) = features(&onnx, options.clone(), &small_image());
-            assert_eq!(ModelOptions::of_numerics(&numerics), Some(options), "{numerics}");
+            assert_eq!(ModelOptions::of_names(&numerics, &pixels.to_string()), Some(options), "{numerics}");
         }
     }
-    assert_eq!(ModelOptions::of_numerics("pomona-1/tf/"), None);
-}
-
-#[test]
-fn options_are_written_with_the_layer_s_name() {
-    for layer in ["pooled", "Conv_1", "some/node"] {
-        let json = serde_json::json!({ "engine": "tract", "preprocess": "tf", "layer": layer });
-        let options: ModelOptions = serde_json::from_value(json.clone()).unwrap();
-        assert_eq!(options, of(layer, Engine::Tract));
-        assert_eq!(serde_json::to_value(options).unwrap(), json);
-    }
+    assert_eq!(ModelOptions::of_names("pomona-1/tf/", "pillow-5"), None);
 }

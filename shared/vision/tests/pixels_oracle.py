@@ -1,11 +1,12 @@
-"""What Pillow makes of image files, for tests/pixels.rs.
+"""What Pillow and OpenCV make of image files, for tests/pixels.rs and tests/presets.rs.
 
-pixels_oracle.py digests FOLDER WIDTH HEIGHT   prints JSON: {path below FOLDER: SHA-256 of its RGB bytes, or null}
+pixels_oracle.py digests FOLDER WIDTH HEIGHT WAY  prints JSON: {path below FOLDER: SHA-256 of its pixels, or null}
 pixels_oracle.py table TABLE                   prints JSON: {path: SHA-256 of its RGB bytes} of a reference table
 pixels_oracle.py photo FILE                    writes a JPEG of 101 x 67 pixels
 pixels_oracle.py variants FOLDER SEED          writes valid files of many kinds and sizes
 pixels_oracle.py damaged FOLDER SEED COUNT     writes COUNT files with bytes changed, removed, inserted or cut off
 pixels_oracle.py odd FOLDER SEED COUNT KIND    writes COUNT files, right and wrong ones, of a kind of odd_files.py
+pixels_oracle.py turned FOLDER SEED            writes files that are not stored upright, or say so in odd ways
 pixels_oracle.py losses FOLDER                 writes files whose names begin with what they lose: alpha, saturated, none
 """
 
@@ -19,7 +20,9 @@ import warnings
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageFile
+import cv2
+import numpy as np
+from PIL import Image, ImageFile, ImageOps
 from pyarrow import parquet
 
 import odd_files
@@ -36,18 +39,57 @@ SIZES = [
 ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 
 
-def digest(data, size):
-    """The digest of Pillow's pixels of a file's bytes, or None where it refuses them."""
+def opened(data):
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def upright(image):
     try:
-        pixels = Image.open(io.BytesIO(data)).convert("RGB").resize(size).tobytes()
+        return ImageOps.exif_transpose(image)
+    except Exception:  # of Exif data that are none; those of a JPEG it passes over
+        return image
+
+
+def centre(image, side, size, resample):
+    """torchvision's Resize(side) and CenterCrop(size) of a Pillow image: the lines of its `transforms.functional`."""
+    width, height = image.size
+    short, long = min(width, height), max(width, height)
+    new_long = int(side * long / short)
+    image = image.resize((side, new_long) if width <= height else (new_long, side), resample)
+    left, top = (int(round((whole - kept) / 2.0)) for whole, kept in zip(image.size, size))
+    return image.crop((left, top, left + size[0], top + size[1]))
+
+
+def by_opencv(data, size, flags=cv2.IMREAD_COLOR):
+    return cv2.resize(cv2.imdecode(np.frombuffer(data, np.uint8), flags), size)
+
+
+# Programs that make pixels of a file's bytes, by the name that tests/presets.rs knows them under.
+WAYS = {
+    "keras": lambda data, size: opened(data).resize(size),
+    "keras-upright": lambda data, size: upright(Image.open(io.BytesIO(data))).convert("RGB").resize(size),
+    "keras-crop": lambda data, size: centre(opened(data), 299, size, Image.Resampling.BICUBIC),
+    "keras-load-img": lambda data, size: opened(data).resize(size, Image.Resampling.NEAREST),
+    "keras-load-img-crop": lambda data, size: centre(opened(data), 256, size, Image.Resampling.NEAREST),
+    "opencv": by_opencv,
+    "opencv-rgb": lambda data, size: cv2.cvtColor(by_opencv(data, size), cv2.COLOR_BGR2RGB),
+    "opencv-as-stored": lambda data, size: by_opencv(data, size, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION),
+    "torchvision": lambda data, size: centre(opened(data), 256, size, Image.Resampling.BILINEAR),
+}
+
+
+def digest(data, size, way):
+    """The digest of a program's pixels of a file's bytes, or None where it refuses them."""
+    try:
+        pixels = WAYS[way](data, size).tobytes()
     except Exception:  # Pillow refuses with many types
         return None
     return hashlib.sha256(pixels).hexdigest()
 
 
-def digests(folder, size):
+def digests(folder, size, way):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): digest(path.read_bytes(), size) for path in files}
+    return {path.relative_to(folder).as_posix(): digest(path.read_bytes(), size, way) for path in files}
 
 
 def picture(rng, mode, size):
@@ -265,6 +307,9 @@ def files_with_losses():
         yield f"{name}-gray.png", saved(gray, "PNG")
         yield f"{name}-rgba.tiff", saved(rgba, "TIFF", compression="tiff_lzw")
         yield f"{name}-rgba.webp", saved(rgba, "WEBP", lossless=True)
+    for orientation, name in [(1, "none"), (6, "turned")]:
+        for kind in ["JPEG", "PNG", "WEBP"]:
+            yield f"{name}-exif.{kind}", with_exif(Image.new("RGB", size, (1, 2, 3)), kind, exif(orientation))
     for shade, name in [(255, "none"), (256, "saturated")]:
         yield f"{name}-16-bits.png", saved(Image.new("I;16", size, shade), "PNG")
         yield f"{name}-16-bits.tiff", saved(Image.new("I;16", size, shade), "TIFF")
@@ -280,6 +325,46 @@ def files_with_losses():
         )
 
 
+def exif(orientation, order="<", kind=3, count=1):
+    """Exif data of one tag."""
+    value = struct.pack(order + {1: "B3x", 3: "H2x", 4: "I"}[kind], orientation)
+    mark = {"<": b"II", ">": b"MM"}[order]
+    return mark + struct.pack(order + "HIHHHI", 42, 8, 1, 0x0112, kind, count) + value + bytes(4)
+
+
+def with_exif(image, kind, data, **options):
+    out = io.BytesIO()
+    image.save(out, kind, exif=b"Exif\0\0" + data, **options)
+    return out.getvalue()
+
+
+def png_with_exif_behind(image, data):
+    """Its Exif data come after its image data, as PNG allows."""
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    plain, end = out.getvalue(), chunk(b"IEND", b"")
+    return plain.removesuffix(end) + chunk(b"eXIf", data) + end
+
+
+def turned_files(rng):
+    for orientation in range(10):
+        for size in [(1, 40), (40, 1), (7, 9), (33, 64), (101, 67)]:
+            image, data = picture(rng, "RGB", size), exif(orientation, rng.choice("<>"))
+            mode = rng.choice(["RGB", "L", "CMYK"])
+            yield f"{mode}-{orientation}.jpg", with_exif(image.convert(mode), "JPEG", data, quality=90)
+            yield f"progressive-{orientation}.jpg", with_exif(image, "JPEG", data, quality=50, progressive=True)
+            yield f"before-{orientation}.png", with_exif(image, "PNG", data)
+            yield f"behind-{orientation}.png", png_with_exif_behind(image, data)
+            yield f"{orientation}.webp", with_exif(image, "WEBP", data, lossless=True)
+            yield f"lossy-{orientation}.webp", with_exif(image, "WEBP", data, quality=80)
+    image = picture(rng, "RGB", (20, 30))
+    # What is no orientation: no data, data that end early, no directory, and another tag.
+    for data in [b"", exif(6)[:7], exif(6)[:14], b"XX" + exif(6)[2:], exif(6).replace(b"\x12\x01", b"\x13\x01")]:
+        yield "odd.jpg", with_exif(image, "JPEG", data)
+        yield "odd.png", with_exif(image, "PNG", data)
+        yield "odd.webp", with_exif(image, "WEBP", data)
+
+
 def write(folder, files):
     for index, (name, data) in enumerate(files):
         (folder / f"{index:05}-{name}").write_bytes(data)
@@ -289,7 +374,7 @@ def main(command, folder, *numbers):
     warnings.simplefilter("ignore")
     folder = Path(folder)
     if command == "digests":
-        json.dump(digests(folder, tuple(map(int, numbers))), sys.stdout)
+        json.dump(digests(folder, tuple(map(int, numbers[:2])), numbers[2]), sys.stdout)
     elif command == "photo":
         picture(random.Random(1), "RGB", (101, 67)).save(folder)
     elif command == "table":
@@ -307,6 +392,8 @@ def main(command, folder, *numbers):
         seed, count, kind = int(numbers[0]), int(numbers[1]), numbers[2]
         rng = random.Random(seed)
         write(folder, ((f"odd.{kind}", ODD_FILES[kind](rng)) for _ in range(count)))
+    elif command == "turned":
+        write(folder, turned_files(random.Random(int(numbers[0]))))
     elif command == "losses":
         for name, data in files_with_losses():
             (folder / name).write_bytes(data)

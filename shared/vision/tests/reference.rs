@@ -10,7 +10,7 @@ use pillow::*;
 use pomona_tests::reference;
 use pomona_vision::extractor::Extractor;
 use pomona_vision::model::{Layer, Model, ModelOptions};
-use pomona_vision::pixels::{Limits, RejectReason};
+use pomona_vision::pixels::{ImageReader, Limits, PixelOptions, RejectReason};
 use serde::Deserialize;
 
 #[test]
@@ -21,7 +21,7 @@ fn photographs_and_tricky_files_have_the_pixels_of_the_reference_tables() {
         [("reference/features.parquet", "images/fruits-360", 42), ("reference/tricky.parquet", "reference/tricky", 17)]
     {
         let digests = serde_json::from_slice(&oracle(&["table", text(&shared.join(table))])).unwrap();
-        assert_same_pixels(&shared.join(images), &digests, MODEL_SIZE, count);
+        assert_same_pixels(&shared.join(images), &digests, usual(), count);
     }
 }
 
@@ -34,7 +34,7 @@ fn bad_files_are_rejected_with_their_reasons() {
     assert_eq!(reasons.len(), 6);
     for (name, reason) in reasons {
         let bytes = fs::read(shared.join("reference/tricky").join(&name)).unwrap();
-        let reject = reader(MODEL_SIZE).read(&bytes, &Limits::DEFAULT).expect_err(&name);
+        let reject = usual().read(&bytes, &Limits::DEFAULT).expect_err(&name);
         assert_eq!(reject.reason, reason, "{name}: {reject}");
     }
 }
@@ -43,7 +43,7 @@ fn bad_files_are_rejected_with_their_reasons() {
 #[ignore = "needs the reference data in ../shared"]
 fn all_photographs_have_pillows_pixels() {
     let images = reference().join("images/fruits-360");
-    assert_same_pixels(&images, &digests_by_pillow(&images, MODEL_SIZE), MODEL_SIZE, 6_724);
+    assert_same_pixels(&images, &digests_by("keras", &images, MODEL_SIZE), usual(), 6_724);
 }
 
 /// What wide_300.json says of `Conv_1`: some of the features of its first two images.
@@ -75,4 +75,8 @@ fn features_in_conv_1_equal_those_of_keras() {
             assert!((found - expected).abs() <= 1e-4 * scale, "{path}, feature {index}: {found}, expected {expected}");
         }
     }
+}
+
+fn usual() -> ImageReader {
+    reader(MODEL_SIZE, &PixelOptions::default())
 }

@@ -49,6 +49,21 @@ pub enum ModelError {
         found: String,
     },
 
+    /// The network's image is larger than what it is to be cut from.
+    #[error(
+        "{model} takes images of {height} x {width} pixels, which cannot be cut from a side of {crop}; give a larger --crop"
+    )]
+    Crop {
+        /// The model.
+        model: String,
+        /// The shorter side of what is cut.
+        crop: u32,
+        /// Input height in pixels.
+        height: usize,
+        /// Input width in pixels.
+        width: usize,
+    },
+
     /// The layer is not in the network.
     #[error("{model} has no tensor or node named {layer:?}; name one with --layer, its last ones are {last}")]
     UnknownLayer {

@@ -4,7 +4,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
 
-use super::{Layer, ModelError, ModelOptions, Weights, layer};
+use super::{Layer, ModelError, ModelOptions, Weights, layer, origin};
 use crate::normalize::Normalize;
 
 /// A network from `[height, width, 3]` bytes to one vector, not yet optimised.
@@ -14,6 +14,7 @@ pub(super) struct Graph {
     pub width: usize,
     pub features: usize,
     pub weights: Weights,
+    pub is_pytorch: bool,
 }
 
 /// Reads and checks the network.
@@ -21,6 +22,7 @@ pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<G
     let mut inference = parse(bytes, name)?;
     let (height, width) = input_size(&inference, name)?;
     let weights = weights(&inference);
+    let is_pytorch = origin::is_pytorch(&inference);
     let unknown_layer = layer::unknown(&inference, &options.layer, name);
     let is_selected = layer::select_named(&mut inference, &options.layer);
     if !is_selected && options.layer != Layer::Conv1 {
@@ -38,7 +40,7 @@ pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<G
     }
     let features = layer::feature_count(&network, &options.layer, name)?;
     let network = layer::flatten(network).and_then(TypedModel::into_compact).map_err(unsupported)?;
-    Ok(Graph { network, height, width, features, weights })
+    Ok(Graph { network, height, width, features, weights, is_pytorch })
 }
 
 fn parse(mut bytes: &[u8], name: &str) -> Result<InferenceModel, ModelError> {

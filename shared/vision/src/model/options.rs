@@ -1,15 +1,13 @@
-//! What a user chooses about a model: engine, preprocessing, layer.
+//! What a user chooses about a model: engine, pixels, preprocessing, layer.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::normalize::Affine;
+use crate::pixels::PixelOptions;
 
 /// The program that runs the network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// This project's kernels for the parts of MobileNetV2, tract for everything else.
     #[default]
@@ -19,8 +17,7 @@ pub enum Engine {
 }
 
 /// How a pixel value `x` in 0..=255 becomes a network input.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Preprocess {
     /// `x / 127.5 - 1`, as `keras.applications.mobilenet_v2.preprocess_input` does.
     #[default]
@@ -28,28 +25,67 @@ pub enum Preprocess {
     /// `(x / 255 - mean) / std` with ImageNet's mean and standard deviation, as torchvision's
     /// pretrained classification models expect.
     Torch,
+    /// `(x / 255 - mean) / std` with a mean and a standard deviation of its own for each channel, in the order in which
+    /// the network gets them.
+    Normalize {
+        /// Within 0..=1.
+        mean: [f64; 3],
+        /// Above 0.
+        std: [f64; 3],
+    },
 }
+
+// The numbers are finite, so equality is total.
+impl Eq for Preprocess {}
 
 /// ImageNet's mean and standard deviation for R, G, B in 0..=1, from torchvision's
 /// `transforms.Normalize` of its reference classification models.
 const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
 
+/// What stands before the numbers of [`Preprocess::Normalize`] in its name.
+const MEAN: &str = "mean=";
+const STD: &str = ";std=";
+
 impl Preprocess {
+    /// Of a mean and a standard deviation for each channel; none where a network could not use them.
+    pub fn normalize(mean: [f64; 3], std: [f64; 3]) -> Option<Self> {
+        let is_mean = |mean: &f64| (0.0..=1.0).contains(mean);
+        let is_deviation = |std: &f64| *std > 0.0 && std.is_finite();
+        let Affine { scale, shift } = normalized(mean, std);
+        let is_usable = mean.iter().all(is_mean)
+            && std.iter().all(is_deviation)
+            && scale.iter().chain(&shift).all(|number| number.is_finite());
+        is_usable.then_some(Self::Normalize { mean, std })
+    }
+
+    fn of_numbers(name: &str) -> Option<Self> {
+        let (mean, std) = name.strip_prefix(MEAN)?.split_once(STD)?;
+        let numbers = |text: &str| -> Option<[f64; 3]> {
+            let numbers = text.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>().ok()?;
+            numbers.try_into().ok()
+        };
+        Self::normalize(numbers(mean)?, numbers(std)?)
+    }
+
     pub(crate) fn affine(self) -> Affine {
         match self {
             Preprocess::Tf => Affine { scale: [(1.0 / 127.5) as f32; 3], shift: [-1.0; 3] },
-            Preprocess::Torch => Affine {
-                scale: IMAGENET_STD.map(|std| (1.0 / (255.0 * std)) as f32),
-                shift: std::array::from_fn(|c| (-IMAGENET_MEAN[c] / IMAGENET_STD[c]) as f32),
-            },
+            Preprocess::Torch => normalized(IMAGENET_MEAN, IMAGENET_STD),
+            Preprocess::Normalize { mean, std } => normalized(mean, std),
         }
     }
 }
 
+fn normalized(mean: [f64; 3], std: [f64; 3]) -> Affine {
+    Affine {
+        scale: std.map(|std| (1.0 / (255.0 * std)) as f32),
+        shift: std::array::from_fn(|c| (-mean[c] / std[c]) as f32),
+    }
+}
+
 /// Which values of a network are the features.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Layer {
     /// `pooled`, whatever nodes there are: the model's only output, one vector. MobileNetV2's are the averages of its
     /// last 1280 channels.
@@ -65,10 +101,12 @@ pub enum Layer {
 }
 
 /// How to load a model.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelOptions {
     /// Which engine runs it.
     pub engine: Engine,
+    /// What pictures it sees.
+    pub pixels: PixelOptions,
     /// What it expects as input.
     pub preprocess: Preprocess,
     /// Where features are taken from.
@@ -76,15 +114,16 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// The options behind the name that [`Model::numerics`](super::Model::numerics) gives, if it is one.
-    pub fn of_numerics(numerics: &str) -> Option<Self> {
+    /// The options behind the name that [`Model::numerics`](super::Model::numerics) gives and that of the pixels, if
+    /// they are such.
+    pub fn of_names(numerics: &str, pixels: &str) -> Option<Self> {
         let mut parts = numerics.splitn(3, '/');
         let engine = parts.next()?;
         // A network that Pomona's kernels have no part in runs on tract alone, whichever engine was asked for.
         let engine = if engine.starts_with("tract") { Engine::Tract } else { Engine::Pomona };
         let preprocess = parts.next()?.parse().ok()?;
         let layer = parts.next().map_or(Ok(Layer::default()), str::parse).ok()?;
-        Some(Self { engine, preprocess, layer })
+        Some(Self { engine, pixels: pixels.parse().ok()?, preprocess, layer })
     }
 }
 
@@ -125,17 +164,24 @@ impl FromStr for Preprocess {
         match value {
             "tf" => Ok(Preprocess::Tf),
             "torch" => Ok(Preprocess::Torch),
-            _ => Err(UnknownValue { option: "preprocess", value: value.to_owned(), expected: "tf, torch" }),
+            _ => Self::of_numbers(value).ok_or_else(|| UnknownValue {
+                option: "preprocess",
+                value: value.to_owned(),
+                expected: "tf, torch",
+            }),
         }
     }
 }
 
 impl fmt::Display for Preprocess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Preprocess::Tf => "tf",
-            Preprocess::Torch => "torch",
-        })
+        match self {
+            Preprocess::Tf => f.write_str("tf"),
+            Preprocess::Torch => f.write_str("torch"),
+            Preprocess::Normalize { mean: [m0, m1, m2], std: [s0, s1, s2] } => {
+                write!(f, "{MEAN}{m0},{m1},{m2}{STD}{s0},{s1},{s2}")
+            }
+        }
     }
 }
 
@@ -161,19 +207,5 @@ impl fmt::Display for Layer {
             Layer::Conv1 => "Conv_1",
             Layer::Node(name) => name,
         })
-    }
-}
-
-impl TryFrom<String> for Layer {
-    type Error = UnknownValue;
-
-    fn try_from(name: String) -> Result<Self, UnknownValue> {
-        name.parse()
-    }
-}
-
-impl From<Layer> for String {
-    fn from(layer: Layer) -> String {
-        layer.to_string()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::canvas::Library;
 use super::{Losses, Rgbx};
 
 /// How the stored samples of a picture become RGB.
@@ -56,6 +57,24 @@ impl Expansion {
 
     pub(super) fn with_alpha(self, alpha: Alpha) -> Self {
         Self { alpha, ..self }
+    }
+
+    /// The same as a library has it. Of 16-bit gray OpenCV keeps the high byte.
+    pub(super) fn by(self, library: Library) -> Self {
+        match (library, self.samples) {
+            (Library::OpenCv, Samples::DeepGray) => {
+                Self { samples: Samples::Bytes { length: 2, channels: [0, 0, 0] }, alpha: self.alpha }
+            }
+            (_, samples) => Self { samples, alpha: self.alpha },
+        }
+    }
+
+    /// The same with another colour of one index.
+    pub(super) fn with_colour(mut self, index: u8, [red, green, blue]: [u8; 3]) -> Self {
+        if let Samples::Indexed { colours, .. } = &mut self.samples {
+            colours[usize::from(index)] = [red, green, blue, 0];
+        }
+        self
     }
 
     /// Pixels of so many bytes, and where red, green and blue (their high bytes) are.

@@ -3,7 +3,7 @@
 mod blocks;
 mod lzw;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Library};
 use super::expand::{Alpha, Expansion};
 use super::{Limits, Reject};
 use blocks::{Colours, FirstFrame};
@@ -27,6 +27,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
         Colours::Gray => Expansion::shades(8),
     };
     let expansion = match first.transparent {
+        // OpenCV shows the background's colour there.
+        Some(index) if canvas.library == Library::OpenCv => expansion.with_colour(index, first.background),
         Some(index) => expansion.with_alpha(Alpha::index(index.into())),
         None => expansion,
     };

@@ -1,4 +1,4 @@
-//! JPEG, as libjpeg-turbo decodes it: accurate integer IDCT, fancy upsampling, no rotation.
+//! JPEG, as libjpeg-turbo decodes it: accurate integer IDCT, fancy upsampling.
 
 mod header;
 
@@ -9,16 +9,16 @@ use std::panic::resume_unwind;
 
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Library};
 use super::expand::rgbx_of_cmyk;
 use super::{Limits, Reject, Rgbx};
 use header::{Components, Frame};
 
 pub(super) const MAGIC: &[u8] = &[0xFF, 0xD8, 0xFF];
 
-/// Streams a JPEG's rows into the resizer. Errors inside libjpeg unwind; the caller catches them.
+/// Streams a JPEG's rows onto the canvas. Errors inside libjpeg unwind; the caller catches them.
 pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Result<(), Reject> {
-    let Frame { width, height, components } = Frame::of(bytes)?;
+    let Frame { width, height, components, exif } = Frame::of(bytes)?;
     limits.check_picture(width.into(), height.into())?;
     let (width, height) = (usize::from(width), usize::from(height));
 
@@ -35,15 +35,20 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     };
     let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
 
-    let Canvas { resizer, line, .. } = canvas;
-    resizer.start(width, height);
+    exif.iter().for_each(|exif| canvas.take_exif(exif));
+    let rgbx_of_inks = match canvas.library {
+        Library::Pillow => rgbx_of_inverted_cmyk,
+        Library::OpenCv => rgbx_of_inverted_cmyk_by_opencv,
+    };
+    let Canvas { rows, line, .. } = canvas;
+    rows.start((width, height));
     let line = unaligned(line, width);
     for _ in 0..height {
         started.read_scanlines_into(line).map_err(corrupt)?;
         if components == Components::Cmyk {
-            line.iter_mut().for_each(|pixel| *pixel = rgbx_of_inverted_cmyk(*pixel));
+            line.iter_mut().for_each(|pixel| *pixel = rgbx_of_inks(*pixel));
         }
-        resizer.push(line);
+        rows.push(line);
     }
     // Reads on to the end marker, as Pillow does: what is damaged there is an error, what is missing there is not.
     rows_are_complete.set(true);
@@ -62,6 +67,15 @@ fn unaligned(buffer: &mut Vec<Rgbx>, width: usize) -> &mut [Rgbx] {
 /// Pillow takes four components as CMYK with Adobe's polarity (0 = full ink), marked as such or not.
 fn rgbx_of_inverted_cmyk(papers: Rgbx) -> Rgbx {
     rgbx_of_cmyk(papers.map(|paper| 255 - paper))
+}
+
+/// OpenCV's `icvCvt_CMYK2BGR_8u_C4C3R`, of the same polarity.
+fn rgbx_of_inverted_cmyk_by_opencv([cyan, magenta, yellow, black]: Rgbx) -> Rgbx {
+    let channel = |paper: u8| {
+        let ink = u32::from(255 - paper) * u32::from(black);
+        black - (ink >> 8) as u8
+    };
+    [channel(cyan), channel(magenta), channel(yellow), 0]
 }
 
 /// What a TIFF says of a JPEG in it.

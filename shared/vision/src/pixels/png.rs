@@ -23,7 +23,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     let chunks = Chunks::of(&bytes[MAGIC.len()..])?;
     let header = chunks.header;
     limits.check_picture(header.width, header.height)?;
-    let expansion = expansion(&chunks)?;
+    let expansion = expansion(&chunks)?.by(canvas.library);
+    chunks.exif.iter().for_each(|exif| canvas.take_exif(exif));
 
     let picture = Frame::whole((header.width as usize, header.height as usize));
     let frame = chunks.frame.unwrap_or(picture);

@@ -7,8 +7,9 @@ mod picture;
 mod segments;
 mod unpack;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Library};
 use super::expand::{Alpha, Expansion};
+use super::orientation::Orientation;
 use super::{Limits, Reject};
 use directory::{Directory, tag};
 use layout::{Colour, Compression, Layout, Opacity};
@@ -21,12 +22,24 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     let directory = Directory::of(bytes)?;
     let layout = Layout::of(&directory)?;
     limits.check_picture(layout.width as u32, layout.height as u32)?;
-    let expansion = expansion(&directory, &layout)?;
+    let expansion = expansion(&directory, &layout)?.by(canvas.library);
     let mut picture = Picture::new(&layout);
     segments::read(bytes, &directory, limits, &mut picture)?;
-    let (samples, size) = picture.upright();
-    canvas.push_picture(&expansion, &samples, size);
+    if canvas.library == Library::OpenCv && layout.alpha == Opacity::Alpha {
+        picture.premultiply();
+    }
+    canvas.turn(Orientation::of(layout.orientation));
+    canvas.push_picture(&expansion, &picture.samples, (layout.width, layout.height));
     Ok(())
+}
+
+/// The number of the orientation that the first directory of a TIFF tells, or of Exif data, which are such a directory.
+pub(super) fn orientation_number(bytes: &[u8]) -> Option<u32> {
+    let has_magic = MAGICS.iter().any(|magic| bytes.starts_with(magic));
+    match has_magic.then(|| Directory::of(bytes))?.ok()?.numbers(tag::ORIENTATION).ok()?[..] {
+        [number] => Some(number),
+        _ => None,
+    }
 }
 
 /// What the bytes that a picture keeps mean.

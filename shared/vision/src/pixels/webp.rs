@@ -32,6 +32,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     let (width, height) = (width as usize, height as usize);
     let mut picture = vec![0; width * height * length];
     decoder.read_image(&mut picture).map_err(reject)?;
+    // What lies behind the last pixel may be damaged.
+    decoder.exif_metadata().ok().flatten().iter().for_each(|exif| canvas.take_exif(exif));
     canvas.push_picture(&expansion, &picture, (width, height));
     Ok(())
 }

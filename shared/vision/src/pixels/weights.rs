@@ -1,6 +1,7 @@
 //! The weights of a resize in fixed point, by Pillow's formula.
 
 use super::Rgbx;
+use super::cut::Cut;
 
 /// Fixed-point bits of a weight: 32 less 8 for the pixel and 2 for overshoot.
 pub(super) const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -15,8 +16,29 @@ pub(super) type Column = [Rgbx; COLUMN];
 /// Four rows of four channels: two registers of AVX2, one of AVX-512, four of NEON.
 pub(super) const COLUMN: usize = 4;
 
-/// Filter radius in pixels at scale 1.
-const SUPPORT: f64 = 2.0;
+/// How neighbouring pixels are weighed by their distance.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filter {
+    Bicubic,
+    Bilinear,
+}
+
+impl Filter {
+    /// Radius in pixels at scale 1.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bicubic => 2.0,
+            Self::Bilinear => 1.0,
+        }
+    }
+
+    fn weight(self, x: f64) -> f64 {
+        match self {
+            Self::Bicubic => bicubic(x),
+            Self::Bilinear => (1.0 - x.abs()).max(0.0),
+        }
+    }
+}
 
 /// Bicubic convolution with a = -0.5 (Keys 1981).
 fn bicubic(x: f64) -> f64 {
@@ -33,8 +55,9 @@ fn bicubic(x: f64) -> f64 {
 
 /// The weights of one axis: which input pixels make each output pixel.
 pub(super) struct Weights {
-    input: usize,
-    pub(super) output: usize,
+    filter: Filter,
+    /// What the weights are for: so many input pixels, and which output pixels.
+    of: Option<(usize, Cut)>,
     spans: Vec<Span>,
     values: Vec<i32>,
     unrounded: Vec<f64>,
@@ -49,36 +72,36 @@ struct Span {
 }
 
 impl Weights {
-    pub(super) fn new(output: usize) -> Self {
-        Self { input: 0, output, spans: Vec::new(), values: Vec::new(), unrounded: Vec::new() }
+    pub(super) fn new(filter: Filter) -> Self {
+        Self { filter, of: None, spans: Vec::new(), values: Vec::new(), unrounded: Vec::new() }
     }
 
     #[cfg(all(test, target_arch = "x86_64"))]
     pub(super) fn between(input: usize, output: usize) -> Self {
-        let mut weights = Self::new(output);
-        weights.prepare(input);
+        let mut weights = Self::new(Filter::Bicubic);
+        weights.prepare(input, Cut::all(output));
         weights
     }
 
-    /// Computes the weights for an input size, unless the last image had the same.
-    pub(super) fn prepare(&mut self, input: usize) {
-        if self.input == input {
+    /// Computes the weights for sizes, unless the last image had the same.
+    pub(super) fn prepare(&mut self, input: usize, cut: Cut) {
+        if self.of.replace((input, cut)) == Some((input, cut)) {
             return;
         }
         self.spans.clear();
         self.values.clear();
         // Pillow carries the size as f32; it matters only beyond 2^24.
-        let scale = f64::from(input as f32) / self.output as f64;
+        let scale = f64::from(input as f32) / cut.whole as f64;
         let widening = scale.max(1.0);
-        let support = SUPPORT * widening;
-        for index in 0..self.output {
+        let filter = self.filter;
+        let support = filter.support() * widening;
+        for index in cut.first..cut.first + cut.kept {
             let center = (index as f64 + 0.5) * scale;
             // `as` cuts towards zero and saturates, so negative bounds become 0.
             let first = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(input);
-            self.push_span(first, end, |x| bicubic((x as f64 - center + 0.5) * (1.0 / widening)));
+            self.push_span(first, end, |x| filter.weight((x as f64 - center + 0.5) * (1.0 / widening)));
         }
-        self.input = input;
     }
 
     fn push_span(&mut self, first: usize, end: usize, weight: impl Fn(usize) -> f64) {
@@ -97,9 +120,14 @@ impl Weights {
         (first, &self.values[offset..offset + count])
     }
 
+    /// How many output pixels there are.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
     /// A pass whose sizes are equal is left out.
     pub(super) fn are_identity(&self) -> bool {
-        self.input == self.output
+        self.of.is_some_and(|(input, cut)| cut == Cut::all(input))
     }
 
     /// The most input pixels that one output pixel is made of.

@@ -1,11 +1,11 @@
-//! Pillow's pixels of files, and whether ours are the same.
+//! Pillow's and OpenCV's pixels of files, and whether ours are the same.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pomona_vision::pixels::{ImageReader, Limits};
+use pomona_vision::pixels::{ImageReader, Limits, PixelOptions};
 use sha2::{Digest, Sha256};
 
 /// Width and height.
@@ -13,16 +13,15 @@ pub type Size = (usize, usize);
 
 pub const MODEL_SIZE: Size = (224, 224);
 
-/// Digest of a file's pixels by path; none where Pillow refuses the file.
+/// Digest of a file's pixels by path; none where the oracle refuses the file.
 pub type Digests = BTreeMap<String, Option<String>>;
 
-pub fn reader((width, height): Size) -> ImageReader {
-    ImageReader::new(width, height)
+pub fn reader((width, height): Size, options: &PixelOptions) -> ImageReader {
+    ImageReader::new(width, height, options)
 }
 
-pub fn assert_same_pixels(folder: &Path, digests: &Digests, target: Size, count: usize) {
+pub fn assert_same_pixels(folder: &Path, digests: &Digests, mut reader: ImageReader, count: usize) {
     assert_eq!(digests.len(), count);
-    let mut reader = reader(target);
     for (name, expected) in digests {
         let bytes = fs::read(folder.join(name)).unwrap();
         let pixels = reader.read(&bytes, &Limits::DEFAULT).unwrap_or_else(|reject| panic!("{name}: {reject}"));
@@ -34,9 +33,10 @@ pub fn hex_digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-pub fn digests_by_pillow(folder: &Path, (width, height): Size) -> Digests {
+/// Of a way of making pixels that pixels_oracle.py knows.
+pub fn digests_by(way: &str, folder: &Path, (width, height): Size) -> Digests {
     let (width, height) = (width.to_string(), height.to_string());
-    serde_json::from_slice(&oracle(&["digests", text(folder), &width, &height])).unwrap()
+    serde_json::from_slice(&oracle(&["digests", text(folder), &width, &height, way])).unwrap()
 }
 
 /// What pixels_oracle.py prints.

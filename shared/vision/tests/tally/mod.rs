@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pomona_vision::pixels::Limits;
+use pomona_vision::pixels::{Limits, PixelOptions};
 
-use crate::pillow::{Size, digests_by_pillow, hex_digest, reader};
+use crate::pillow::{Size, digests_by, hex_digest, reader};
 
 /// How reading files ended, here and in Pillow.
 #[derive(Default)]
@@ -32,9 +32,9 @@ impl Tally {
 
 /// Reads all files of a folder, here and in Pillow; a tally for each extension.
 pub fn compare(folder: &Path, target: Size) -> BTreeMap<String, Tally> {
-    let mut reader = reader(target);
+    let mut reader = reader(target, &PixelOptions::default());
     let mut tallies = BTreeMap::<String, Tally>::new();
-    for (name, expected) in digests_by_pillow(folder, target) {
+    for (name, expected) in digests_by("keras", folder, target) {
         let bytes = fs::read(folder.join(&name)).unwrap();
         let tally = tallies.entry(name.rsplit('.').next().unwrap_or_default().to_owned()).or_default();
         match (reader.read(&bytes, &Limits::DEFAULT).map(hex_digest), expected) {

@@ -12,6 +12,8 @@ pub(super) struct FirstFrame<'bytes> {
     pub(super) colours: Colours<'bytes>,
     /// The index of the colour that is transparent.
     pub(super) transparent: Option<u8>,
+    /// The picture's colour where no frame is; black where it has no palette.
+    pub(super) background: [u8; 3],
     pub(super) code_bits: u8,
     /// All that follows in the file, for that is where Pillow's decoder looks for pixels.
     pub(super) data: &'bytes [u8],
@@ -37,16 +39,21 @@ const APPLICATION: u8 = 0xFF;
 impl<'bytes> FirstFrame<'bytes> {
     pub(super) fn of(bytes: &'bytes [u8]) -> Result<Self, Reject> {
         let mut blocks = Blocks { rest: bytes };
-        let &[.., w0, w1, h0, h1, flags, _background, _aspect] = blocks.take(13)? else { unreachable!("13 bytes") };
+        let &[.., w0, w1, h0, h1, flags, background, _aspect] = blocks.take(13)? else { unreachable!("13 bytes") };
         let screen = [[w0, w1], [h0, h1]].map(|side| u32::from(u16::from_le_bytes(side)));
-        let palette = blocks.palette(flags)?.map(Colours::of);
+        let palette = blocks.palette(flags)?;
+        let background = palette.and_then(|entries| entries.as_chunks().0.get(usize::from(background)).copied());
+        let palette = palette.map(Colours::of);
 
         let mut transparent = None;
         loop {
             match blocks.byte()? {
                 END => return Err(Reject::corrupt("no frame")),
                 EXTENSION => blocks.extension(&mut transparent)?,
-                IMAGE => return Self::of_descriptor(blocks, screen, palette, transparent),
+                IMAGE => {
+                    let frame = Self::of_descriptor(blocks, screen, palette, transparent)?;
+                    return Ok(Self { background: background.unwrap_or_default(), ..frame });
+                }
                 _ => {}
             }
         }
@@ -71,6 +78,7 @@ impl<'bytes> FirstFrame<'bytes> {
             frame: Frame { left, top, width, height },
             colours: Colours::shown(own_palette, palette),
             transparent,
+            background: [0; 3],
             code_bits,
             data: blocks.rest,
             is_interlaced: flags & 64 != 0,

@@ -2,13 +2,15 @@
 //!
 //! The walk over the markers accepts and refuses what Pillow's `JpegImagePlugin.JpegImageFile._open` does.
 
-use crate::pixels::Reject;
+use crate::pixels::{Reject, exif};
 
 /// Size and kind of a JPEG's picture.
-pub(super) struct Frame {
+pub(super) struct Frame<'bytes> {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) components: Components,
+    /// The first Exif data, if there are any.
+    pub(super) exif: Option<&'bytes [u8]>,
 }
 
 /// What the components mean, by their number.
@@ -32,20 +34,26 @@ const RST0: u8 = 0xD0;
 const EOI: u8 = 0xD9;
 const SOS: u8 = 0xDA;
 const DQT: u8 = 0xDB;
+/// Where Exif data are, and other notes.
+const APP1: u8 = 0xE1;
 const JPG0: u8 = 0xF0;
 const JPG13: u8 = 0xFD;
 
-impl Frame {
+impl<'bytes> Frame<'bytes> {
     /// The frame of a file that starts with a start-of-image marker: the last one announced before the first scan.
-    pub(super) fn of(bytes: &[u8]) -> Result<Self, Reject> {
+    pub(super) fn of(bytes: &'bytes [u8]) -> Result<Self, Reject> {
         let mut markers = Markers { rest: &bytes[2..] };
-        let mut frame = None;
+        let (mut frame, mut exif_data) = (None, None);
         loop {
             match markers.next_marker()? {
                 SOS => break,
                 DHT | DAC => drop(markers.segment()?),
                 DQT => check_quantisation(markers.segment()?)?,
                 marker @ SOF0..=SOF15 if marker != JPG => frame = Some(Self::of_segment(marker, markers.segment()?)?),
+                APP1 => {
+                    let segment = markers.segment()?;
+                    exif_data = exif_data.or(segment.starts_with(exif::PREFIX).then_some(segment));
+                }
                 JPG | RST0..=EOI | JPG0..=JPG13 => {}
                 SOF0..=0xFE => drop(markers.segment()?),
                 marker => return Err(Reject::corrupt(format!("unknown marker 0x{marker:02x}"))),
@@ -53,7 +61,8 @@ impl Frame {
         }
         // A scan has a header too.
         markers.segment()?;
-        frame.ok_or_else(|| Reject::corrupt("a scan without a frame"))
+        let frame: Self = frame.ok_or_else(|| Reject::corrupt("a scan without a frame"))?;
+        Ok(Self { exif: exif_data, ..frame })
     }
 
     fn of_segment(marker: u8, segment: &[u8]) -> Result<Self, Reject> {
@@ -83,7 +92,7 @@ impl Frame {
         if width == 0 || height == 0 {
             return Err(Reject::corrupt(format!("{width} x {height} pixels")));
         }
-        Ok(Self { width, height, components })
+        Ok(Self { width, height, components, exif: None })
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Chunks<'bytes> {
     pub(super) transparency: Option<&'bytes [u8]>,
     /// Where an animation's first frame lies.
     pub(super) frame: Option<Frame>,
+    /// Exif data.
+    pub(super) exif: Option<&'bytes [u8]>,
     /// The image data.
     pub(super) pieces: Vec<&'bytes [u8]>,
     /// Whether the file ends within the last piece.
@@ -40,6 +42,7 @@ impl<'bytes> Chunks<'bytes> {
             palette: &[],
             transparency: None,
             frame: None,
+            exif: None,
             sequence: 0,
             is_cut: false,
         };
@@ -50,8 +53,8 @@ impl<'bytes> Chunks<'bytes> {
         }
         walk.check_rest()?;
         let header = walk.header.ok_or_else(|| Reject::corrupt("image data without a header"))?;
-        let Walk { palette, transparency, frame, is_cut, .. } = walk;
-        Ok(Self { header, palette, transparency, frame, pieces, is_cut })
+        let Walk { palette, transparency, frame, exif, is_cut, .. } = walk;
+        Ok(Self { header, palette, transparency, frame, exif, pieces, is_cut })
     }
 }
 
@@ -61,6 +64,7 @@ struct Walk<'bytes> {
     palette: &'bytes [u8],
     transparency: Option<&'bytes [u8]>,
     frame: Option<Frame>,
+    exif: Option<&'bytes [u8]>,
     /// The number that the next chunk of an animation has.
     sequence: u32,
     /// Whether the file ends within the last chunk.
@@ -102,6 +106,7 @@ impl<'bytes> Walk<'bytes> {
             b"PLTE" if is_indexed => self.palette = data,
             b"tRNS" => self.transparency = Some(data),
             b"fcTL" => self.frame = Some(self.frame_of(data)?),
+            b"eXIf" => self.exif = Some(data),
             _ => {}
         }
         Ok(())
@@ -152,7 +157,7 @@ impl<'bytes> Walk<'bytes> {
     }
 
     /// Behind the image data Pillow reads on to the end chunk, or to what is no chunk, and minds a chunk that is cut.
-    fn check_rest(&self) -> Result<(), Reject> {
+    fn check_rest(&mut self) -> Result<(), Reject> {
         let mut rest = self.rest;
         while let Some((header, behind)) = rest.split_first_chunk::<8>() {
             let [l3, l2, l1, l0, name @ ..] = *header;
@@ -160,8 +165,11 @@ impl<'bytes> Walk<'bytes> {
                 break;
             }
             let length = u32::from_be_bytes([l3, l2, l1, l0]) as usize;
-            rest = behind.get(length..).ok_or_else(ends_in_chunk)?;
-            rest = rest.get(4..).unwrap_or_default();
+            let (data, behind) = behind.split_at_checked(length).ok_or_else(ends_in_chunk)?;
+            if &name == b"eXIf" {
+                self.exif = Some(data);
+            }
+            rest = behind.get(4..).unwrap_or_default();
         }
         Ok(())
     }

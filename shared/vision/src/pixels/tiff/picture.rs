@@ -5,7 +5,7 @@ use super::layout::{Colour, Layout};
 /// Pixels of [`Layout::kept`] bytes; black, or the first colour, where nothing has been stored.
 pub(super) struct Picture<'layout> {
     pub(super) layout: &'layout Layout,
-    samples: Vec<u8>,
+    pub(super) samples: Vec<u8>,
     /// What samples of up to 8 bits stand for, where a pixel is one of them.
     meanings: [u8; 256],
 }
@@ -59,32 +59,15 @@ impl<'layout> Picture<'layout> {
         }
     }
 
-    /// The pixels turned as the orientation says, and their width and height.
-    pub(super) fn upright(self) -> (Vec<u8>, (usize, usize)) {
-        let (width, height) = (self.layout.width, self.layout.height);
-        // Whether columns become rows, and whether the first column or row of the stored picture is the last one then.
-        let (swaps, flips_x, flips_y) = match self.layout.orientation {
-            2 => (false, true, false),
-            3 => (false, true, true),
-            4 => (false, false, true),
-            5 => (true, false, false),
-            6 => (true, false, true),
-            7 => (true, true, true),
-            8 => (true, true, false),
-            _ => return (self.samples, (width, height)),
-        };
+    /// Multiplies colours by alpha, as libtiff does for those who ask it for RGBA: OpenCV.
+    pub(super) fn premultiply(&mut self) {
         let kept = self.layout.kept();
-        let size = if swaps { (height, width) } else { (width, height) };
-        let mut upright = Vec::with_capacity(self.samples.len());
-        for y in 0..size.1 {
-            for x in 0..size.0 {
-                let (x, y) = if swaps { (y, x) } else { (x, y) };
-                let x = if flips_x { width - 1 - x } else { x };
-                let y = if flips_y { height - 1 - y } else { y };
-                upright.extend_from_slice(&self.samples[(y * width + x) * kept..][..kept]);
+        for pixel in self.samples.chunks_exact_mut(kept) {
+            let (alpha, colours) = pixel.split_last_mut().expect("a pixel with alpha");
+            for colour in colours {
+                *colour = ((u32::from(*colour) * u32::from(*alpha) + 127) / 255) as u8;
             }
         }
-        (upright, size)
     }
 }
 

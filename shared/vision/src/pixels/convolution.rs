@@ -1,4 +1,4 @@
-//! Pillow's `Image.resize` for 8-bit pictures: bicubic, antialiased, in two passes with 8 bits in between.
+//! Pillow's `Image.resize` for 8-bit pictures: bicubic or bilinear, antialiased, in two passes with 8 bits in between.
 //!
 //! Formula and rounding are those of Pillow's `src/libImaging/Resample.c`. An output pixel is the weighted mean of
 //! the input pixels below the filter, which is widened by the scale when shrinking; weights are computed in f64,
@@ -9,59 +9,53 @@
 //! columns, as in Pillow 13 (python-pillow/Pillow, pull request 9549). Pillow 12.3 does so only for pictures more
 //! than 100 times as high as wide.
 
-use super::weights::{COLUMN, Column, Weights};
+use super::cut::Cut;
+use super::weights::{COLUMN, Column, Filter, Weights};
 use super::{Rgbx, kernels};
 
 /// Takes a picture row by row and keeps only the rows that are under way.
-pub(super) struct Resizer {
+pub(super) struct Convolution {
     horizontal: HorizontalPass,
     vertical: VerticalPass,
     vertical_first: bool,
-    pixels: Vec<u8>,
 }
 
-impl Resizer {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        Self {
-            horizontal: HorizontalPass::new(width),
-            vertical: VerticalPass::new(height),
-            vertical_first: false,
-            pixels: Vec::with_capacity(height * width * 3),
-        }
+impl Convolution {
+    pub(super) fn new(filter: Filter) -> Self {
+        Self { horizontal: HorizontalPass::new(filter), vertical: VerticalPass::new(filter), vertical_first: false }
     }
 
     /// Begins a picture of `width` x `height`, neither 0.
-    pub(super) fn start(&mut self, width: usize, height: usize) {
-        let target_width = self.horizontal.weights.output;
-        let lost_columns = width.saturating_sub(target_width);
-        let lost_rows = height.saturating_sub(self.vertical.weights.output);
+    pub(super) fn start(&mut self, (width, height): (usize, usize), (across, down): (Cut, Cut)) {
+        let lost_columns = width.saturating_sub(across.whole);
+        let lost_rows = height.saturating_sub(down.whole);
         self.vertical_first = lost_rows > 2 * lost_columns;
-        self.horizontal.start(width);
-        self.vertical.start(height, if self.vertical_first { width * size_of::<Rgbx>() } else { target_width * 3 });
-        self.pixels.clear();
+        self.horizontal.start(width, across);
+        self.vertical.start(
+            height,
+            down,
+            if self.vertical_first { width * size_of::<Rgbx>() } else { across.kept * 3 },
+        );
     }
 
-    /// Takes the picture's next row.
-    pub(super) fn push(&mut self, row: &[Rgbx]) {
-        let Self { horizontal, vertical, vertical_first, pixels } = self;
-        let mut keep = |rgb: &[u8]| pixels.extend_from_slice(rgb);
+    /// Takes the picture's next row, and emits each row of the target that it completes.
+    pub(super) fn push(&mut self, row: &[Rgbx], mut emit: impl FnMut(&[u8])) {
+        let Self { horizontal, vertical, vertical_first } = self;
         if *vertical_first {
-            vertical.push(row.as_flattened(), |row| horizontal.push(row.as_chunks().0, &mut keep));
+            vertical.push(row.as_flattened(), |row| horizontal.push(row.as_chunks().0, &mut emit));
         } else {
-            horizontal.push(row, |rgb| vertical.push(rgb, &mut keep));
+            horizontal.push(row, |rgb| vertical.push(rgb, &mut emit));
         }
     }
 
-    /// Ends the picture after its last row: the target's pixels, `[height, width, 3]`.
-    pub(super) fn finish(&mut self) -> &[u8] {
-        let Self { horizontal, vertical, vertical_first, pixels } = self;
-        let mut keep = |rgb: &[u8]| pixels.extend_from_slice(rgb);
+    /// Ends the picture after its last row: emits the rows that are not yet out.
+    pub(super) fn finish(&mut self, mut emit: impl FnMut(&[u8])) {
+        let Self { horizontal, vertical, vertical_first } = self;
         if *vertical_first {
-            horizontal.flush(keep);
+            horizontal.flush(emit);
         } else {
-            horizontal.flush(|rgb| vertical.push(rgb, &mut keep));
+            horizontal.flush(|rgb| vertical.push(rgb, &mut emit));
         }
-        &self.pixels
     }
 }
 
@@ -76,19 +70,21 @@ struct HorizontalPass {
 }
 
 impl HorizontalPass {
-    fn new(width: usize) -> Self {
+    fn new(filter: Filter) -> Self {
         Self {
-            weights: Weights::new(width),
+            weights: Weights::new(filter),
             waiting: Vec::new(),
             waiting_rows: 0,
-            resized: vec![Column::default(); width],
-            rgb: std::array::from_fn(|_| vec![0; width * 3]),
+            resized: Vec::new(),
+            rgb: Default::default(),
         }
     }
 
-    fn start(&mut self, width: usize) {
-        self.weights.prepare(width);
+    fn start(&mut self, width: usize, cut: Cut) {
+        self.weights.prepare(width, cut);
         self.waiting.resize(width, Column::default());
+        self.resized.resize(cut.kept, Column::default());
+        self.rgb.iter_mut().for_each(|row| row.resize(cut.kept * 3, 0));
         self.waiting_rows = 0;
     }
 
@@ -133,9 +129,9 @@ struct VerticalPass {
 }
 
 impl VerticalPass {
-    fn new(height: usize) -> Self {
+    fn new(filter: Filter) -> Self {
         Self {
-            weights: Weights::new(height),
+            weights: Weights::new(filter),
             taken: 0,
             finished: 0,
             rows: Vec::new(),
@@ -145,8 +141,8 @@ impl VerticalPass {
         }
     }
 
-    fn start(&mut self, height: usize, row_length: usize) {
-        self.weights.prepare(height);
+    fn start(&mut self, height: usize, cut: Cut, row_length: usize) {
+        self.weights.prepare(height, cut);
         self.taken = 0;
         self.finished = 0;
         self.places = self.weights.longest();
@@ -162,7 +158,7 @@ impl VerticalPass {
         let place = |index: usize| index % self.places * row.len();
         self.rows[place(self.taken)..][..row.len()].copy_from_slice(row);
         self.taken += 1;
-        while self.finished < self.weights.output {
+        while self.finished < self.weights.len() {
             let (first, weights) = self.weights.of(self.finished);
             if self.taken < first + weights.len() {
                 break;
