@@ -153,7 +153,10 @@ pub(crate) fn run(command: ModelCommand, quiet: bool) -> Result<Ending, Error> {
             format!("{} is the published {MODEL_NAME}", path.display())
         }
         ModelCommand::Recipe { file, usage } => {
-            let (beside, recipe) = recipe::file_of(&file, &usage.into_options(ModelOptions::default())?)?;
+            let model = Model::load(&file, &usage.into_options(ModelOptions::default())?)?;
+            let progress = Progress::new(quiet);
+            model.notices().iter().for_each(|notice| progress.say(notice));
+            let (beside, recipe) = recipe::file_of(&file, &model)?;
             write(&beside, &recipe)?;
             format!("{} is the recipe of {}", beside.display(), file.display())
         }

@@ -24,14 +24,14 @@ pub fn of(model: &Model) -> Recipe {
     }
 }
 
-/// The recipe of the model file `model`, as it is used with `options`: the file beside it that it belongs in, and what
-/// that holds.
+/// The recipe of the model file `path`, which was loaded as it is to be used: the file beside it that it belongs in, and
+/// what that holds.
 ///
 /// # Errors
-/// [`Error::Model`] for a file that is no model.
-pub fn file_of(model: &Path, options: &ModelOptions) -> Result<(PathBuf, Vec<u8>), Error> {
-    let recipe = of(&Model::load(model, options)?);
-    let file = beside(model);
+/// [`Error::Recipe`] for one that cannot be written as JSON, which none should be.
+pub fn file_of(path: &Path, model: &Model) -> Result<(PathBuf, Vec<u8>), Error> {
+    let recipe = of(model);
+    let file = beside(path);
     let json = serde_json::to_vec_pretty(&recipe).map_err(|error| unusable(&file, error))?;
     Ok((file, json))
 }
@@ -91,7 +91,7 @@ mod tests {
         let model = folder.path().join("network.onnx");
         assert!(matches!(read_beside(&model), Err(Error::Recipe { .. })));
         fs::write(&model, pomona_weights::untrained()).unwrap();
-        let (file, json) = file_of(&model, &ModelOptions::default()).unwrap();
+        let (file, json) = file_of(&model, &Model::load(&model, &ModelOptions::default()).unwrap()).unwrap();
         fs::write(&file, &json).unwrap();
         assert_eq!(file, folder.path().join("network.recipe.json"));
         let recipe = read_beside(&model).unwrap();
@@ -120,7 +120,7 @@ mod tests {
         let pixels = Preset::Torchvision.pixels();
         let options =
             ModelOptions { pixels, preprocess: Preprocess::Torch, layer: Layer::Conv1, ..ModelOptions::default() };
-        let (file, json) = file_of(&model, &options).unwrap();
+        let (file, json) = file_of(&model, &Model::load(&model, &options).unwrap()).unwrap();
         fs::write(&file, &json).unwrap();
         let recipe = read_beside(&model).unwrap();
         assert!(recipe.numerics.ends_with("/torch/Conv_1"), "{}", recipe.numerics);

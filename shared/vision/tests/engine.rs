@@ -6,6 +6,8 @@ mod engine_support;
 use engine_support::*;
 use pomona_vision::model::{Engine, Model, ModelOptions, Preprocess, Weights};
 use proptest::prelude::*;
+use prost::Message;
+use tract_onnx::pb;
 
 const SAME: [usize; 4] = [1, 1, 1, 1];
 const BOTTOM_RIGHT: [usize; 4] = [0, 0, 1, 1];
@@ -58,6 +60,40 @@ fn untrained_weights_are_told_by_the_model_file_alone() {
     let weights = |onnx: &[u8]| Model::from_bytes(onnx, "model", &ModelOptions::default()).unwrap().weights();
     assert_eq!(weights(&pomona_weights::untrained()), Weights::Untrained);
     assert_eq!(weights(&small_mobilenet(32, 32, 0.5, SAME)), Weights::Trained);
+}
+
+#[test]
+fn a_model_of_pytorch_s_earns_a_notice_where_it_gets_keras_s_preprocessing() {
+    let mut proto = pb::ModelProto::decode(small_mobilenet(32, 32, 0.5, SAME).as_slice()).expect("a model");
+    let notices = |proto: &pb::ModelProto, preprocess| {
+        let options = ModelOptions { preprocess, ..ModelOptions::default() };
+        Model::from_bytes(&proto.encode_to_vec(), "model", &options).expect("a model").notices().to_vec()
+    };
+    assert!(notices(&proto, Preprocess::Tf).is_empty());
+    proto.producer_name = "pytorch".to_owned();
+    assert!(matches!(notices(&proto, Preprocess::Tf)[..], [notice] if notice.contains("--preset torchvision")));
+    assert!(notices(&proto, Preprocess::Torch).is_empty());
+}
+
+#[test]
+fn a_mean_and_a_deviation_of_ones_own_are_used_channel_by_channel() {
+    let onnx = small_mobilenet(32, 32, 0.5, SAME);
+    let pixels = Random::new(7).bytes(32 * 32 * 3);
+    let of = |preprocess| features(&onnx, ModelOptions { preprocess, ..ModelOptions::default() }, &pixels).0;
+    let imagenet = Preprocess::normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]).expect("usable numbers");
+    assert_eq!(of(imagenet), of(Preprocess::Torch));
+    let turned_round = Preprocess::normalize([0.406, 0.456, 0.485], [0.225, 0.224, 0.229]).expect("usable numbers");
+    assert_ne!(of(turned_round), of(Preprocess::Torch));
+    for preprocess in [imagenet, turned_round] {
+        assert_eq!(preprocess.to_string().parse(), Ok(preprocess));
+    }
+    let unusable = [([0.5, 0.5, 1.5], [1.0; 3]), ([0.0; 3], [0.0, 1.0, 1.0]), ([0.0; 3], [1e-60; 3])];
+    for (mean, std) in unusable {
+        assert_eq!(Preprocess::normalize(mean, std), None, "{mean:?} {std:?}");
+    }
+    for name in ["mean=0,0,0", "mean=0,0;std=1,1,1", "mean=0,0,0;std=1,1,0", "mean=0,0,x;std=1,1,1"] {
+        assert!(name.parse::<Preprocess>().is_err(), "{name}");
+    }
 }
 
 #[test]
