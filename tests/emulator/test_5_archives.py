@@ -5,6 +5,9 @@ import tarfile
 import zipfile
 
 import cloud
+import pyarrow
+import pyarrow.parquet
+import pytest
 from results import assert_same
 from test_5_command_line import Pomona
 
@@ -35,6 +38,18 @@ def zipped(images):
     return file.getvalue()
 
 
+def table(images, **options):
+    """As Spark has files, and with labels of its own."""
+    columns = {
+        "path": list(images),
+        "content": [content(image) for image in images.values()],
+        "label": [key.split("/")[-2] for key in images],
+    }
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file, **options)
+    return file.getvalue()
+
+
 def without_places(result):
     """A result without where its labels and its list lay."""
     info = result["model_info/model_info.json"]
@@ -43,7 +58,7 @@ def without_places(result):
 
 
 def part(images, number):
-    return dict(list(images.items())[number::4])
+    return dict(list(images.items())[number::5])
 
 
 def test_archives_beside_files_have_the_result_of_a_local_run(stack, forty, local):
@@ -51,7 +66,8 @@ def test_archives_beside_files_have_the_result_of_a_local_run(stack, forty, loca
         "a.tar": tar(part(forty, 0)),
         "b/c.zip": zipped(part(forty, 1)),
         "d.tar.gz": tar(part(forty, 2), "w:gz"),
-        **part(forty, 3),
+        "e/f.parquet": table(part(forty, 3), row_group_size=4),
+        **part(forty, 4),
     }
     stack.upload(images)
     result = stack.result(stack.succeed(options=OPTIONS))
@@ -59,22 +75,22 @@ def test_archives_beside_files_have_the_result_of_a_local_run(stack, forty, loca
     assert result["model_info/model_info.json"]["num_images_processed"] == 40
 
     # What was found in archives is kept, and one that has become longer is another one.
-    assert len(stack.keys("archives/")) == 2
+    assert len(stack.keys("archives/")) == 3
     before = len(stack.invocations("list-batch"))
     stack.succeed(options=OPTIONS)
-    assert len(stack.invocations("list-batch")) == before and len(stack.keys("archives/")) == 2
+    assert len(stack.invocations("list-batch")) == before and len(stack.keys("archives/")) == 3
     more = {**part(forty, 0), **part(forty, 1)}
     stack.upload({"a.tar": tar(more)})
     report = stack.succeed(options=OPTIONS)
     computed = sum(invocation["answer"]["computed"] for invocation in stack.invocations("list-batch")[before:])
-    assert computed == 10, "the members that are new"
+    assert computed == 8, "the members that are new"
     assert_same(stack.result(report), local({**images, "a.tar": tar(more)}, *LOCALLY))
 
 
 def test_an_archive_that_is_the_input_has_the_result_of_its_files(emulator, stack, forty, local, tmp_path):
     expected = local(forty, "--components", "6")
-    stack.upload({"sets/all.tar": tar(forty), "sets/all.zip": zipped(forty)})
-    for name in ("all.tar", "all.zip"):
+    stack.upload({"sets/all.tar": tar(forty), "sets/all.zip": zipped(forty), "sets/all.parquet": table(forty)})
+    for name in ("all.tar", "all.zip", "all.parquet"):
         place = f"s3://{stack.input}/sets/{name}"
         report = stack.succeed(input=place, options={"components": 6})
         assert_same(stack.result(report), expected)
@@ -83,23 +99,24 @@ def test_an_archive_that_is_the_input_has_the_result_of_its_files(emulator, stac
     assert "40 in 12 classes" in printed
 
 
-def test_members_are_read_by_ranges_of_some_megabytes(emulator, stack, forty):
+@pytest.mark.parametrize("name", ["all.tar", "all.parquet"])
+def test_members_are_read_by_ranges_of_some_megabytes(name, emulator, stack, forty):
     """Twenty megabytes in five hundred members, which as files would be five hundred requests."""
     [image, *_] = (content(image) for image in forty.values())
     # Behind its end an image may have anything.
     images = {f"{number % 7}/{number:04}.jpg": image + bytes([number % 251]) * 40_000 for number in range(500)}
-    stack.upload({"all.tar": tar(images)})
+    archive = tar(images) if name.endswith("tar") else table(images, row_group_size=100, compression="none")
+    stack.upload({name: archive})
 
     def reads(function):
-        archive = f"arn:aws:s3:::{stack.input}/all.tar"
-        calls = [call for call in emulator.control("calls") if call["resource"] == archive]
+        place = f"arn:aws:s3:::{stack.input}/{name}"
+        calls = [call for call in emulator.control("calls") if call["resource"] == place]
         return sum(call["caller"] == f"{stack.name}-{function}" for call in calls)
 
     stack.succeed(options={"components": 6})
-    # By eight megabytes; and it tries a few images.
-    assert 3 <= reads("plan") <= 3 + 5
-    size = len(tar(images))
-    assert 1 <= reads("list-batch") <= 1 + size // (4 * MB), f"{reads('list-batch')} of {size} bytes"
+    # By eight megabytes, of a table after its end; and it tries a few images.
+    assert 3 <= reads("plan") <= 4 + 5
+    assert 1 <= reads("list-batch") <= 1 + len(archive) // (4 * MB), f"{reads('list-batch')} of {len(archive)} bytes"
 
 
 def test_labels_and_paths_may_be_a_users_own(stack, forty, local, tmp_path):

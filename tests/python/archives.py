@@ -1,11 +1,17 @@
-"""Packs the files below one folder into archives in another, each in a way that some program has."""
+"""Packs the files below one folder into archives and tables in another, each in a way that some program has."""
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+
+import duckdb
+import polars
+import pyarrow
+import pyarrow.parquet
 
 source, target = map(Path, sys.argv[1:])
 target.mkdir()
@@ -54,3 +60,29 @@ with (target / "prefixed.zip").open("wb") as file:
         for path, member in members():
             with archive.open(zipfile.ZipInfo(member), "w", force_zip64=True) as large:
                 large.write(path.read_bytes())
+
+
+# As Hugging Face's datasets write themselves: a hundred rows in a group, or less here, and names of classes beside them.
+names = sorted({path.parent.name for path in files})
+features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+published = pyarrow.table(
+    {
+        "image": [{"bytes": path.read_bytes(), "path": member} for path, member in members()],
+        "label": [names.index(path.parent.name) for path in files],
+    }
+).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+for name, options in [
+    ("published", {"row_group_size": 7}),
+    ("plain_zstd", {"use_dictionary": False, "compression": "zstd", "data_page_size": 1, "write_batch_size": 3}),
+    ("second_pages", {"data_page_version": "2.0", "compression": "gzip", "dictionary_pagesize_limit": 1}),
+    ("delta", {"use_dictionary": False, "column_encoding": {"image.bytes": "DELTA_LENGTH_BYTE_ARRAY"}}),
+    ("unpacked", {"compression": "none", "write_page_index": True}),
+]:
+    pyarrow.parquet.write_table(published, target / f"{name}.parquet", **options)
+# As Spark reads files, and as others name such columns.
+columns = {"path": [f"file:///{member}" for _, member in members()], "content": [path.read_bytes() for path in files]}
+polars.DataFrame(columns).write_parquet(target / "polars.parquet", row_group_size=11)
+polars.DataFrame({**columns, "class": [path.parent.name for path in files]}).write_parquet(target / "polars_labels.parquet")
+spread = polars.DataFrame(columns).rename({"content": "img", "path": "file_name"})
+spread = spread.with_columns(polars.col("file_name").str.strip_prefix("file:///"))
+duckdb.sql(f"COPY (FROM spread) TO '{target / 'duckdb.parquet'}' (FORMAT parquet)")

@@ -107,6 +107,13 @@ pub(crate) struct ImageArgs {
     /// The field with the label in .json files beside images in tars
     #[arg(long, default_value_t = Options::default().label_field, value_name = "NAME")]
     label_field: String,
+    /// The column of Parquet files that holds images [default: that of a Hugging Face dataset, or image, img, content
+    /// ...]
+    #[arg(long, value_name = "NAME")]
+    image_column: Option<String>,
+    /// The column of Parquet files that holds labels [default: that of a Hugging Face dataset, or label, class ...]
+    #[arg(long, value_name = "NAME")]
+    label_column: Option<String>,
     /// Only a sample of N images: of each label in proportion, at least one where N allows; nearly the same when images
     /// come
     #[arg(long, value_name = "N")]
@@ -214,6 +221,8 @@ impl ImageArgs {
             labels: self.labels,
             list: self.list,
             label_field: self.label_field,
+            image_column: self.image_column,
+            label_column: self.label_column,
             limit: self.limit,
             max_pixels: self.max_pixels,
             shard_size: self.shard_size,
@@ -346,6 +355,8 @@ mod tests {
             allow_empty: true,
             classify: Some(Classify::default()),
             label_field: "class".to_owned(),
+            image_column: Some("image".to_owned()),
+            label_column: Some("label".to_owned()),
             labels: Some("labels.csv".to_owned()),
             list: Some("list.txt".to_owned()),
             ..Options::default()

@@ -10,7 +10,7 @@ use pomona_run::label::LabelFrom;
 use pomona_store::{Entry, Object, Store};
 use pomona_terms::{Reject, RejectReason};
 
-use crate::archive::{Form, Index, Indexed, Indexes, NoIndexes, index_of};
+use crate::archive::{Form, Index, Indexed, Indexes, NoIndexes, Wanted, index_of};
 use crate::error::Error;
 use crate::item::{Item, Member, Place, Rejected};
 use crate::reader::ImageReader;
@@ -149,11 +149,12 @@ impl<'a> Images<'a> {
         labels: &mut Labels<'_>,
         on_file: &OnFile<'_>,
     ) -> Result<Vec<Item>, Error> {
+        let wanted = &Wanted::of(options);
         let index = |archive: Object| async move {
             let (Some(etag), Some(form)) = (archive.etag.clone(), Form::of(&archive.key)) else {
                 return Ok((archive, None));
             };
-            let index = index_of(self.store, (&archive, &etag), form, &options.label_field, self.indexes).await;
+            let index = index_of(self.store, (&archive, &etag), form, wanted, self.indexes).await;
             match index {
                 Err(Error::Store(pomona_store::Error::Changed { location, key })) => {
                     Err(Error::Changed { location, id: key })
@@ -165,18 +166,24 @@ impl<'a> Images<'a> {
         let mut items = Vec::new();
         while let Some((archive, index)) = indexes.try_next().await? {
             // One that cannot be opened says so when it is read.
-            let Some((etag, Index { members, passed, broken })) = index else {
+            let Some((etag, index)) = index else {
                 items.push(labels.file(archive));
                 continue;
             };
+            let is_folder = self.only.is_none() && !index.is_of_table_without_images();
+            let Index { members, passed, broken } = index;
             let key: Arc<str> = Arc::from(&*archive.key);
             for member in members {
                 let id = self.id(&archive.key, &member.name);
-                if told(Entry::File(&id), on_file, selection) && !Self::is_archive(&id) {
+                let is_kept = match Form::of(&archive.key) {
+                    Some(Form::Parquet) => told_row(&id, on_file, selection),
+                    _ => told(Entry::File(&id), on_file, selection) && !Self::is_archive(&id),
+                };
+                if is_kept {
                     items.push(labels.member(id, &key, &etag, member));
                 }
             }
-            selection.note_archive(passed, self.only.is_some());
+            selection.note_archive(passed, is_folder);
             items.extend(broken.map(|reject| labels.broken(archive, &etag, reject)));
         }
         Ok(items)
@@ -195,6 +202,12 @@ fn told(entry: Entry<'_>, on_file: &OnFile<'_>, selection: &Selection) -> bool {
         on_file();
     }
     selection.keeps(entry)
+}
+
+/// Whether the row `id` of a table is an image of the dataset, having told of it.
+fn told_row(id: &str, on_file: &OnFile<'_>, selection: &Selection) -> bool {
+    on_file();
+    selection.keeps_row(id)
 }
 
 /// Sorts items by their ids. In a bucket there can be both an archive `a.zip` and an object `a.zip/1.jpg`, which is what
@@ -259,7 +272,7 @@ impl<'a> Labels<'a> {
     /// What lies beside the image is its label, unless others are given or none is wanted; otherwise folders are, of
     /// which its archive is none.
     fn member(&mut self, id: String, archive: &Arc<str>, etag: &Arc<str>, member: Indexed) -> Item {
-        let Indexed { name, size, version, start, end, label, unusable } = member;
+        let Indexed { name, size, version, start, end, pages, label, unusable } = member;
         let label = match label.filter(|_| self.given.is_none() && self.from != LabelFrom::None) {
             Some(label) => self.shared(&label),
             None => {
@@ -268,7 +281,7 @@ impl<'a> Labels<'a> {
             }
         };
         let place = match unusable {
-            None => Place::Member(Member { archive: archive.clone(), version: etag.clone(), start, end }),
+            None => Place::Member(Member { archive: archive.clone(), version: etag.clone(), start, end, pages }),
             Some(reject) => Place::Nowhere(reject),
         };
         Item { id, size, version: Some(version), label, place }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use pomona_terms::Reject;
 
+use crate::archive::Pages;
+
 const SHA256_BYTES: usize = 32;
 
 /// One image of a dataset.
@@ -50,10 +52,13 @@ pub struct Member {
     pub archive: Arc<str>,
     /// Its version.
     pub version: Arc<str>,
-    /// Where the member begins; in a compressed tar when that is unpacked.
+    /// Where the member begins; in a compressed tar when that is unpacked; in a table, where the pages do that it is
+    /// among.
     pub start: u64,
-    /// Where it ends.
+    /// Where it or they end.
     pub end: u64,
+    /// How the pages are read, in a table.
+    pub pages: Option<Pages>,
 }
 
 impl Item {

@@ -1,7 +1,8 @@
 //! Datasets: which images an input gives, what they are called, how their bytes are read, and what is left out.
 //!
 //! A [`Source`] is one form that a dataset may have; everything above it sees [`Item`]s and knows no format. The one
-//! that there is so far is [`Images`]: files in a folder or below a prefix of a bucket, and members of archives there.
+//! that there is so far is [`Images`]: files in a folder or below a prefix of a bucket, and there the
+//! members of archives and the rows of tables.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -37,8 +38,9 @@ mod reader;
 mod sample;
 mod selection;
 mod source;
+pub mod tables;
 
-pub use archive::{Index, Indexed, Indexes, NoIndexes};
+pub use archive::{Index, Indexed, Indexes, NoIndexes, Pages};
 pub use classes::{Class, number};
 pub use error::{Error, name_of_store_error};
 pub use images::Images;

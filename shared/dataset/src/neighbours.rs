@@ -28,23 +28,34 @@ pub fn heads(items: &[Item], most: u64) -> Vec<usize> {
     }
     for mut members in archives.into_values() {
         members.sort_unstable();
-        let mut head = None;
+        let mut group = Group::default();
         for (start, end, number) in members {
-            let (first, first_start, count) = match head {
-                Some((first, first_start, count))
-                    if count < most
-                        && end <= first_start + MOST_BYTES
-                        && !is_parted(&items[number].id, end - start, most) =>
-                {
-                    (first, first_start, count + 1)
-                }
-                _ => (number, start, 1),
+            let Item { id, size, .. } = &items[number];
+            // Rows of a table that are in one page are read together, wherever they are.
+            let begins = match start == group.last_start {
+                true => group.bytes + size > MOST_BYTES,
+                false => end > group.start + MOST_BYTES || is_parted(id, end - start, most),
             };
-            heads[number] = first;
-            head = Some((first, first_start, count));
+            if begins || group.count == most || group.count == 0 {
+                group = Group { head: number, start, ..Group::default() };
+            }
+            heads[number] = group.head;
+            group = Group { last_start: start, count: group.count + 1, bytes: group.bytes + size, ..group };
         }
     }
     heads
+}
+
+/// Neighbours so far.
+#[derive(Default)]
+struct Group {
+    head: usize,
+    /// Where the first one begins, and the last.
+    start: u64,
+    last_start: u64,
+    count: u64,
+    /// What they hold.
+    bytes: u64,
 }
 
 /// Whether a member of so many bytes begins anew.
@@ -71,6 +82,7 @@ mod tests {
                 version: "1".into(),
                 start: place * (size + 512),
                 end: place * (size + 512) + size,
+                pages: None,
             }),
         };
         (0..).zip(ids).map(item).collect()

@@ -1,15 +1,17 @@
 //! How images are read: files each for themselves, members of archives by stretches of several.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_store::{Error as StoreError, Store};
 use pomona_terms::{Reject, RejectReason};
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::archive::{FETCH, Form, NotUnpacked, Packing, Unpacked, zip_member};
+use crate::archive::{FETCH, Form, NotUnpacked, Packing, Pages, Unpacked, zip_member};
 use crate::error::Error;
 use crate::item::{Item, Member, Place};
 use crate::selection::BROKEN_LINK;
@@ -26,6 +28,15 @@ pub(crate) struct ImageReader<'a> {
     stretch_of: HashMap<(Arc<str>, u64), usize>,
     stretches: Vec<Stretch>,
     packed: HashMap<Arc<str>, Mutex<Packed>>,
+    /// What pages of tables hold, by the table and where they begin and end.
+    pages: HashMap<(Arc<str>, u64, u64), Mutex<Rows>>,
+}
+
+/// The rows in pages of a table, until all its members were read.
+#[derive(Debug, Default)]
+struct Rows {
+    values: Option<Arc<Vec<Bytes>>>,
+    members_left: usize,
 }
 
 /// A compressed archive, until all its members were read.
@@ -58,7 +69,13 @@ impl<'a> ImageReader<'a> {
     pub(crate) fn new(store: &'a dyn Store, items: &[&Item]) -> Self {
         let mut members: Vec<&Member> = items.iter().filter_map(|item| item.place.member()).collect();
         members.sort_unstable_by(|a, b| (&a.archive, a.start).cmp(&(&b.archive, b.start)));
-        let mut reader = Self { store, stretch_of: HashMap::new(), stretches: Vec::new(), packed: HashMap::new() };
+        let mut reader = Self {
+            store,
+            stretch_of: HashMap::new(),
+            stretches: Vec::new(),
+            packed: HashMap::new(),
+            pages: HashMap::new(),
+        };
         for member in members {
             match packing(&member.archive) {
                 Some(packing) => {
@@ -67,13 +84,19 @@ impl<'a> ImageReader<'a> {
                 }
                 None => reader.add_to_stretch(member),
             }
+            if member.pages.is_some() {
+                reader.pages.entry(place_of_pages(member)).or_default().get_mut().members_left += 1;
+            }
         }
         reader
     }
 
     fn add_to_stretch(&mut self, member: &Member) {
         let fits = |last: &Stretch| {
-            last.archive == member.archive && member.end <= last.start + FETCH && member.start <= last.end + GAP
+            let is_near = member.end <= last.start + FETCH && member.start <= last.end + GAP;
+            // A page of a table may be a large one, and hold many.
+            let is_within = member.start == last.start || member.end <= last.end;
+            last.archive == member.archive && (is_near || is_within)
         };
         match self.stretches.last_mut().filter(|last| fits(last)) {
             Some(last) => {
@@ -111,7 +134,32 @@ impl<'a> ImageReader<'a> {
             Ok(bytes) => bytes,
             Err(reject) => return Ok(Err(reject)),
         };
-        Ok(content(item, member, &bytes))
+        match member.pages {
+            Some(pages) => self.row(item, member, pages, bytes).await,
+            None => Ok(content(item, member, &bytes)),
+        }
+    }
+
+    /// The row of a table, of the bytes of its pages, which are unpacked once.
+    async fn row(
+        &self,
+        item: &Item,
+        member: &Member,
+        pages: Pages,
+        bytes: Bytes,
+    ) -> Result<Result<Bytes, Reject>, Error> {
+        let Some(rows) = self.pages.get(&place_of_pages(member)) else {
+            return Ok(unpacked(pages, bytes).await.and_then(|values| find(item, &values)));
+        };
+        let mut rows = rows.lock().await;
+        let values = match rows.values.take() {
+            Some(values) => Ok(values),
+            None => unpacked(pages, bytes).await.map(Arc::new),
+        };
+        rows.members_left = rows.members_left.saturating_sub(1);
+        rows.values = values.as_ref().ok().filter(|_| rows.members_left > 0).cloned();
+        drop(rows);
+        Ok(values.and_then(|values| find(item, &values)))
     }
 
     /// Where the member lies, of its stretch.
@@ -199,6 +247,29 @@ fn packing(archive: &str) -> Option<Packing> {
         Some(Form::Tar(packing)) => Some(packing).filter(|packing| *packing != Packing::None),
         _ => None,
     }
+}
+
+fn place_of_pages(member: &Member) -> (Arc<str>, u64, u64) {
+    (member.archive.clone(), member.start, member.end)
+}
+
+/// The values in the pages that `bytes` are.
+async fn unpacked(pages: Pages, bytes: Bytes) -> Result<Vec<Bytes>, Reject> {
+    let damaged =
+        |problem: &dyn Display| Reject::new(RejectReason::Unreadable, format!("damaged in its table: {problem}"));
+    match tokio::task::spawn_blocking(move || pages.values(&bytes)).await {
+        Ok(values) => values.map_err(|error| damaged(&error)),
+        Err(_) => Err(damaged(&"its page cannot be read")),
+    }
+}
+
+/// The one of the values whose digest is the version of the image.
+fn find(item: &Item, values: &[Bytes]) -> Result<Bytes, Reject> {
+    let is_meant = |value: &&Bytes| {
+        value.len() as u64 == item.size && item.version.as_deref() == Some(&format!("{:x}", Sha256::digest(value)))
+    };
+    let found = values.iter().find(is_meant).cloned();
+    found.ok_or_else(|| Reject::new(RejectReason::Unreadable, "damaged in its table: its bytes are not those listed"))
 }
 
 /// The content of a member, of the bytes where it lies.

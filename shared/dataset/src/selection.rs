@@ -156,6 +156,15 @@ impl Selection {
 
     /// Whether `entry` is an image of the dataset.
     pub fn keeps(&self, entry: Entry<'_>) -> bool {
+        self.decide(entry, self.is_image(entry.key()))
+    }
+
+    /// Whether the row `id` of a table of images is one of the dataset: it need not be called like an image.
+    pub fn keeps_row(&self, id: &str) -> bool {
+        self.decide(Entry::File(id), image_ending(id).is_none() || self.is_image(id))
+    }
+
+    fn decide(&self, entry: Entry<'_>, is_image: bool) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = entry.key();
         let is_file = matches!(entry, Entry::File(_) | Entry::Unreachable(_));
@@ -166,7 +175,7 @@ impl Selection {
             return false;
         }
         if !is_listed {
-            counts.left_out.filtered += u64::from(self.is_image(key));
+            counts.left_out.filtered += u64::from(is_image);
             return false;
         }
         match entry {
@@ -175,7 +184,7 @@ impl Selection {
                 counts.left_out.filtered += u64::from(!is_wanted);
                 is_wanted
             }
-            Entry::File(_) | Entry::Unreachable(_) if self.is_image(key) => {
+            Entry::File(_) | Entry::Unreachable(_) if is_image => {
                 let is_wanted = self.passes_filters(key);
                 counts.left_out.filtered += u64::from(!is_wanted);
                 is_wanted
@@ -208,11 +217,11 @@ impl Selection {
         }
     }
 
-    /// Takes note of what an archive holds beside its members, which were shown one by one; and of the archive, unless
-    /// it is the input.
-    pub fn note_archive(&self, passed: BTreeMap<String, u64>, is_input: bool) {
+    /// Takes note of what an archive holds beside its members, which were shown one by one; and of the archive, if it
+    /// is a folder of the dataset.
+    pub fn note_archive(&self, passed: BTreeMap<String, u64>, is_folder: bool) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.left_out.archives += u64::from(!is_input);
+        counts.left_out.archives += u64::from(is_folder);
         passed.into_iter().for_each(|(what, count)| *counts.left_out.in_archives.entry(what).or_default() += count);
     }
 

@@ -8,14 +8,9 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use pomona_dataset::tables::{LABELS, PATHS, is_called};
 
 use crate::error::Error;
-
-/// What the column of paths may be called, the likeliest first.
-const PATHS: [&str; 8] = ["path", "file_name", "filename", "file", "key", "image_path", "image", "id"];
-
-/// What the column of labels may be called, the likeliest first.
-const LABELS: [&str; 5] = ["label", "class", "target", "category", "labels"];
 
 /// Labels of images by their paths.
 ///
@@ -83,8 +78,7 @@ fn lines(file: &str, bytes: &[u8]) -> Result<Vec<String>, Error> {
 
 /// The first of the `names` that is one of `wanted`, in the order of these.
 fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &[&str]) -> Option<usize> {
-    let found =
-        |wanted: &&str| names.clone().position(|name| name.trim_start_matches('\u{feff}').eq_ignore_ascii_case(wanted));
+    let found = |wanted: &&str| names.clone().position(|name| is_called(name, wanted));
     wanted.iter().find_map(found)
 }
 

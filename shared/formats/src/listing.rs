@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, BooleanArray, Int32Array, Int64Array, StringArray};
 use bytes::Bytes;
-use pomona_dataset::{Class, Item, Member, Place};
+use pomona_dataset::{Class, Item, Member, Pages, Place};
 use pomona_run::names;
 use pomona_terms::Reject;
 
@@ -20,6 +20,7 @@ const REASON: &str = "reason";
 const DETAIL: &str = "detail";
 const START: &str = "start";
 const END: &str = "end";
+const PAGES: &str = "pages";
 
 /// The column of a listing that says which images are known, where not all are.
 const KNOWN: &str = "is_known";
@@ -89,6 +90,9 @@ pub fn encode(file: &str, rows: &[Row]) -> Result<Bytes, Error> {
         fields.extend([START, END].map(tables::int64_field));
         columns.push(Arc::new(Int64Array::from_iter_values(places.iter().map(|place| place.start as i64))));
         columns.push(Arc::new(Int64Array::from_iter_values(places.iter().map(|place| place.end as i64))));
+        fields.push(tables::text_field(PAGES));
+        let pages = places.iter().map(|place| place.pages.map_or_else(String::new, |pages| pages.to_string()));
+        columns.push(Arc::new(StringArray::from_iter_values(pages)));
     }
     tables::to_parquet(file, fields, columns, [])
 }
@@ -124,14 +128,15 @@ struct PlaceCells<'a> {
     detail: &'a str,
     start: u64,
     end: u64,
+    pages: Option<Pages>,
 }
 
 impl<'a> PlaceCells<'a> {
     fn of(place: &'a Place) -> Self {
         match place {
             Place::File => Self::default(),
-            Place::Member(Member { archive, version, start, end }) => {
-                Self { archive, version, start: *start, end: *end, ..Self::default() }
+            Place::Member(Member { archive, version, start, end, pages }) => {
+                Self { archive, version, start: *start, end: *end, pages: *pages, ..Self::default() }
             }
             Place::Nowhere(Reject { reason, detail }) => Self { reason: reason.as_str(), detail, ..Self::default() },
         }
@@ -148,11 +153,12 @@ impl<'a> PlaceCells<'a> {
             Self { archive: "", reason, detail, .. } => {
                 Ok(Place::Nowhere(Reject::new(rejects::reason(file, reason)?, *detail)))
             }
-            Self { archive, version, start, end, .. } => Ok(Place::Member(Member {
+            Self { archive, version, start, end, pages, .. } => Ok(Place::Member(Member {
                 archive: shared(archive),
                 version: shared(version),
                 start: *start,
                 end: *end,
+                pages: *pages,
             })),
         }
     }
@@ -165,7 +171,7 @@ fn places(file: &str, table: &ParquetTable) -> Result<Vec<Place>, Error> {
     }
     let (archives, versions) = (table.text(ARCHIVE)?, table.text(ARCHIVE_ETAG)?);
     let (reasons, details) = (table.text(REASON)?, table.text(DETAIL)?);
-    let (starts, ends) = (table.int64(START)?, table.int64(END)?);
+    let (starts, ends, pages) = (table.int64(START)?, table.int64(END)?, table.text(PAGES)?);
     let mut shared = BTreeSet::new();
     let place = |row| {
         let cells = PlaceCells {
@@ -175,10 +181,16 @@ fn places(file: &str, table: &ParquetTable) -> Result<Vec<Place>, Error> {
             detail: details.value(row),
             start: starts.value(row) as u64,
             end: ends.value(row) as u64,
+            pages: pages_of(file, pages.value(row))?,
         };
         cells.place(file, &mut shared)
     };
     (0..table.rows()).map(place).collect()
+}
+
+fn pages_of(file: &str, cell: &str) -> Result<Option<Pages>, Error> {
+    let pages = Some(cell).filter(|cell| !cell.is_empty()).map(str::parse);
+    pages.transpose().map_err(|problem: String| Error::inconsistent(file, problem))
 }
 
 /// A version as a cell: empty where there is none.
@@ -233,11 +245,13 @@ mod tests {
     }
 
     fn place() -> impl Strategy<Value = Place> {
-        let member =
-            ("[a-z/]{1,9}", ".{1,9}", any::<u32>(), any::<u32>()).prop_map(|(archive, version, start, end)| {
+        let member = ("[a-z/]{1,9}", ".{1,9}", any::<u32>(), any::<u32>(), 0..4_usize).prop_map(
+            |(archive, version, start, end, pages)| {
                 let (archive, version) = (archive.into(), version.into());
-                Place::Member(Member { archive, version, start: start.into(), end: end.into() })
-            });
+                let pages = ["", "plain 0", "snappy 2", "zstd 1"][pages].parse().ok();
+                Place::Member(Member { archive, version, start: start.into(), end: end.into(), pages })
+            },
+        );
         let nowhere = ".{0,9}".prop_map(|detail| Place::Nowhere(Reject::unsupported(detail)));
         prop_oneof![Just(Place::File), member, nowhere]
     }

@@ -51,6 +51,12 @@ pub struct Options {
     /// The field of `.json` files beside images in tars that holds the label, as webdataset has them.
     #[serde(skip_serializing_if = "is_usual_label_field")]
     pub label_field: String,
+    /// The column of Parquet files that holds images, where it is not left to its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_column: Option<String>,
+    /// The column of Parquet files that holds their labels, where it is not left to its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
     /// The labels that have the first class ids, in this order, whether or not there are images of them; further labels
     /// come behind.
     pub classes: Vec<String>,
@@ -171,6 +177,8 @@ impl Default for Options {
             labels: None,
             list: None,
             label_field: LABEL_FIELD.to_owned(),
+            image_column: None,
+            label_column: None,
             classes: Vec::new(),
             limit: None,
             max_pixels: Limits::DEFAULT.max_pixels,

@@ -4,10 +4,43 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use pomona_run::Options;
 use pomona_terms::Reject;
 use serde::{Deserialize, Serialize};
 
+use super::pages::Pages;
 use crate::error::Error;
+
+/// What is looked for in archives beside images.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The field with the label, of `.json` files in tars.
+    pub(crate) label_field: String,
+    /// The column of tables that holds images, where it is not left to its name.
+    pub(crate) image_column: Option<String>,
+    /// The column of tables that holds their labels, where it is not left to its name.
+    pub(crate) label_column: Option<String>,
+}
+
+impl Wanted {
+    /// As the options have it.
+    pub(crate) fn of(options: &Options) -> Self {
+        Self {
+            label_field: options.label_field.clone(),
+            image_column: options.image_column.clone(),
+            label_column: options.label_column.clone(),
+        }
+    }
+
+    /// All of it; what is not named is "".
+    pub(super) fn fields(&self) -> [&str; 3] {
+        let columns = [&self.image_column, &self.label_column].map(|column| column.as_deref().unwrap_or_default());
+        [&self.label_field, columns[0], columns[1]]
+    }
+}
+
+/// What tables are called that hold no images, as many others do that lie beside them.
+const WITHOUT_IMAGES: &str = "tables without a column of images (--image-column)";
 
 /// What an archive holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +53,25 @@ pub struct Index {
     pub broken: Option<Reject>,
 }
 
-/// A file in an archive.
+impl Index {
+    /// That of a table of something else.
+    pub(super) fn of_table_without_images() -> Self {
+        Self { passed: BTreeMap::from([(WITHOUT_IMAGES.to_owned(), 1)]), ..Self::default() }
+    }
+
+    /// That of an archive of which nothing is known but that it cannot be read.
+    pub(super) fn unreadable() -> Self {
+        let problem = "the archive is broken, and none of its members is used: it cannot be read";
+        Self { broken: Some(Reject::corrupt(problem)), ..Self::default() }
+    }
+
+    /// Whether it is that of a table of something else.
+    pub(crate) fn is_of_table_without_images(&self) -> bool {
+        self.passed.contains_key(WITHOUT_IMAGES)
+    }
+}
+
+/// A file in an archive, or an image in a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Indexed {
     /// Its name.
@@ -29,10 +80,13 @@ pub struct Indexed {
     pub size: u64,
     /// Changes when its content does: the SHA-256 of that, or the checksum that a zip has.
     pub version: String,
-    /// Where it begins, in a compressed tar when that is unpacked.
+    /// Where it begins, in a compressed tar when that is unpacked; in a table, where the pages do that it is among.
     pub start: u64,
-    /// Where it ends.
+    /// Where it or they end.
     pub end: u64,
+    /// How the pages are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<Pages>,
     /// The label that lies beside it.
     pub label: Option<String>,
     /// Why its content cannot be read.

@@ -7,6 +7,8 @@ pub(crate) enum Form {
     Tar(Packing),
     /// Files of which a directory at the end tells.
     Zip,
+    /// A table, whose rows may hold images.
+    Parquet,
 }
 
 /// How a tar is compressed as a whole.
@@ -21,13 +23,14 @@ pub(crate) enum Packing {
 pub(crate) const FETCH: u64 = 8 << 20;
 
 /// The endings of archives' names.
-const ENDINGS: [(&str, Form); 6] = [
+const ENDINGS: [(&str, Form); 7] = [
     (".tar", Form::Tar(Packing::None)),
     (".tar.gz", Form::Tar(Packing::Gzip)),
     (".tgz", Form::Tar(Packing::Gzip)),
     (".tar.zst", Form::Tar(Packing::Zstd)),
     (".tzst", Form::Tar(Packing::Zstd)),
     (".zip", Form::Zip),
+    (".parquet", Form::Parquet),
 ];
 
 impl Form {
@@ -51,6 +54,7 @@ mod tests {
             ("x.tgz", Some(Form::Tar(Packing::Gzip))),
             ("x.v2.tar.zst", Some(Form::Tar(Packing::Zstd))),
             ("Fruits.Zip", Some(Form::Zip)),
+            ("train-00000-of-00002.parquet", Some(Form::Parquet)),
             ("a.zip/notes.txt", None),
             ("a/.tar", None),
             ("zip", None),

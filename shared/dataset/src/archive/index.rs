@@ -11,15 +11,16 @@ use pomona_terms::Reject;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
-use super::contents::{Index, Indexes};
+use super::contents::{Index, Indexes, Wanted};
 use super::form::{FETCH, Form, Packing};
-use super::{tar, zip};
+use super::{parquet, ranges, tar, zip};
 use crate::error::Error;
 
 /// Of what is asked of the store at once, how many are read ahead.
 const READ_AHEAD: usize = 2;
 
-/// The index of `object`, whose etag is `etag`: of a tar the one that is kept, for it takes reading all of it.
+/// The index of `object`, whose etag is `etag`: of a tar and of a table the one that is kept, for they have to be read
+/// to their ends.
 ///
 /// # Errors
 /// [`StoreError::Changed`] where the archive is another by now, and those of the store and of what keeps indexes.
@@ -27,21 +28,38 @@ pub(crate) async fn index_of(
     store: &dyn Store,
     (object, etag): (&Object, &str),
     form: Form,
-    label_field: &str,
+    wanted: &Wanted,
     indexes: &dyn Indexes,
 ) -> Result<Index, Error> {
-    let Form::Tar(packing) = form else { return Ok(tidied(zip::index(store, object, etag).await?)) };
-    let mut name = NameHasher::new("pomona index 1");
-    [etag, &object.size.to_string(), &format!("{packing:?}"), label_field]
-        .iter()
-        .for_each(|field| name.field(field.as_bytes()));
+    let mut name = NameHasher::new("pomona index 2");
+    [etag, &object.size.to_string(), &format!("{form:?}")].iter().for_each(|field| name.field(field.as_bytes()));
+    wanted.fields().iter().for_each(|field| name.field(field.as_bytes()));
     let name = name.finish();
-    if let Some(index) = indexes.read(&name).await? {
+    match form {
+        Form::Zip => Ok(tidied(zip::index(store, object, etag).await?)),
+        Form::Tar(packing) => once(indexes, &name, of_tar(store, (object, etag), packing, &wanted.label_field)).await,
+        Form::Parquet => once(indexes, &name, of_table(store, (object, etag), wanted.clone())).await,
+    }
+}
+
+/// The index that is kept under a name, or the one that is made and kept then.
+async fn once(
+    indexes: &dyn Indexes,
+    name: &str,
+    make: impl Future<Output = Result<Index, Error>>,
+) -> Result<Index, Error> {
+    if let Some(index) = indexes.read(name).await? {
         return Ok(index);
     }
-    let index = tidied(of_tar(store, (object, etag), packing, label_field).await?);
-    indexes.write(&name, &index).await?;
+    let index = tidied(make.await?);
+    indexes.write(name, &index).await?;
     Ok(index)
+}
+
+/// Reads a table from end to end.
+async fn of_table(store: &dyn Store, object: (&Object, &str), wanted: Wanted) -> Result<Index, Error> {
+    let index = ranges::parse(store, object, move |ranges| parquet::index(ranges, &wanted)).await?;
+    Ok(index.unwrap_or_else(Index::unreadable))
 }
 
 /// Reads a tar from end to end, and its members aside.
@@ -78,10 +96,7 @@ async fn of_tar(
     });
     let (fed, parsed) = join(feed, parse).await;
     fed?;
-    Ok(parsed.unwrap_or_else(|_| {
-        let problem = "the archive is broken, and none of its members is used: it cannot be read";
-        Index { broken: Some(Reject::corrupt(problem)), ..Index::default() }
-    }))
+    Ok(parsed.unwrap_or_else(|_| Index::unreadable()))
 }
 
 /// Of several members of one name the last is meant, as when an archive is unpacked; what is an archive itself is not

@@ -2,6 +2,8 @@
 
 use pomona_terms::Reject;
 
+use super::form::Form;
+
 /// The name of a member as a dataset has it: without `./` before it, with slashes between its folders. One that leads
 /// out of the archive is none; it is given back as it is, with the reason.
 pub(crate) fn name(raw: &[u8]) -> (String, Option<Reject>) {
@@ -17,9 +19,33 @@ pub(crate) fn name(raw: &[u8]) -> (String, Option<Reject>) {
     }
 }
 
+/// What a row of a table is called, of which `path` says where it came from: a path or an address, whose folders are
+/// kept. It leads nowhere; where nothing is left of it but what an archive is called, the row has no name.
+pub(crate) fn of_row(path: &str) -> Option<String> {
+    let path = path.split_once("://").map_or(path, |(_, path)| path).replace('\\', "/");
+    let parts = path.split('/').filter(|part| !matches!(*part, "" | "." | "..") && !part.contains('\0'));
+    let name = parts.collect::<Vec<_>>().join("/");
+    Some(name).filter(|name| !name.is_empty() && Form::of(name).is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_called_by_its_path_wherever_that_led() {
+        for (path, name) in [
+            ("cat/1.jpg", Some("cat/1.jpg")),
+            ("/home/me/cat/1.jpg", Some("home/me/cat/1.jpg")),
+            ("s3://bucket/cat/1.jpg", Some("bucket/cat/1.jpg")),
+            ("..\\cat\\1.jpg", Some("cat/1.jpg")),
+            ("../..", None),
+            ("", None),
+            ("a.zip", None),
+        ] {
+            assert_eq!(of_row(path).as_deref(), name, "{path}");
+        }
+    }
 
     #[test]
     fn a_name_is_a_path_within_the_archive_or_is_refused() {

@@ -104,7 +104,16 @@ fn unusable_member(entry: &Entry<'_, impl Read>, unusable: Reject) -> Indexed {
     let (name, misnamed) = names::name(&entry.path_bytes());
     let (start, size) = (entry.raw_file_position(), entry.header().entry_size().unwrap_or(0));
     let unusable = Some(misnamed.unwrap_or(unusable));
-    Indexed { name, size, version: String::new(), start, end: start.saturating_add(size), label: None, unusable }
+    Indexed {
+        name,
+        size,
+        version: String::new(),
+        start,
+        end: start.saturating_add(size),
+        pages: None,
+        label: None,
+        unusable,
+    }
 }
 
 fn member(entry: &mut Entry<'_, impl Read>, labels: &mut Labels) -> io::Result<Indexed> {
@@ -131,7 +140,7 @@ fn member(entry: &mut Entry<'_, impl Read>, labels: &mut Labels) -> io::Result<I
         labels.note(&name, &kept);
     }
     let version = format!("{:x}", hash.finalize());
-    Ok(Indexed { name, size, version, start, end: start + size, label: None, unusable: misnamed })
+    Ok(Indexed { name, size, version, start, end: start + size, pages: None, label: None, unusable: misnamed })
 }
 
 fn broken(error: &io::Error, members: usize) -> Reject {

@@ -104,7 +104,8 @@ fn member_of(entry: &ZipFileEntry<'_>, starts: &[u64]) -> Indexed {
         method => Some(Reject::unsupported(format!("packed by {method} in its archive; pack it with deflate"))),
     };
     let version = version(entry.crc32());
-    Indexed { name, size: entry.size(), version, start, end, label: None, unusable: misnamed.or(unusable) }
+    let (size, unusable) = (entry.size(), misnamed.or(unusable));
+    Indexed { name, size, version, start, end, pages: None, label: None, unusable }
 }
 
 /// A member's version: the checksum of its bytes that the directory has.
