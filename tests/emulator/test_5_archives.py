@@ -1,8 +1,11 @@
 """Archives in the input bucket: the result is that of the same archives, or of the files in them, on one machine."""
 
+import gzip
 import io
+import json
 import tarfile
 import zipfile
+from urllib.parse import quote_plus
 
 import cloud
 import pyarrow
@@ -132,6 +135,28 @@ def test_labels_and_paths_may_be_a_users_own(stack, forty, local, tmp_path):
     here = local(images, *LOCALLY, "--labels", tmp_path / "labels.csv", "--list", tmp_path / "list.txt")
     assert_same(without_places(stack.result(report)), without_places(here))
     assert (report["images"], report["rejects"], report["classes"]) == (36, 1, 4)
+
+    # A list as S3 Inventory writes it, of the whole bucket.
+    schema = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size"
+    listed = [*keys[5:], "notes.txt", "not/there.jpg"]
+    rows = [f'"{stack.input}","{quote_plus(key)}","","true","false","7"' for key in listed]
+    manifest = {
+        "sourceBucket": stack.input,
+        "destinationBucket": f"arn:aws:s3:::{stack.input}",
+        "fileFormat": "CSV",
+        "fileSchema": schema,
+        "files": [{"key": "lists/data/1.csv.gz", "size": 7, "MD5checksum": "f1"}],
+    }
+    stack.upload(
+        {
+            "lists/2026-11-27T01-00Z/manifest.json": json.dumps(manifest).encode(),
+            "lists/data/1.csv.gz": gzip.compress("\n".join(rows).encode()),
+        }
+    )
+    inventory = f"{place}/lists/2026-11-27T01-00Z/manifest.json"
+    report = stack.succeed(options={**OPTIONS, "labels": f"{place}/labels.csv", "list": inventory})
+    assert_same(without_places(stack.result(report)), without_places(here))
+
     ended = stack.run(options={"labels": f"{place}/none.csv"})
     assert (ended["status"], ended["error"]) == ("FAILED", "Pomona.BadInput")
     assert "there is no" in stack.problem(ended)

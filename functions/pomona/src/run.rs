@@ -101,7 +101,8 @@ pub(crate) struct ImageArgs {
     /// A CSV or Parquet file (or s3://bucket/key) with the columns path and label: what labels are, and nothing else
     #[arg(long, value_name = "FILE", conflicts_with = "label_from")]
     labels: Option<String>,
-    /// A file (or s3://bucket/key) with the paths of the images that are meant: text, one a line, or CSV or Parquet
+    /// A file (or s3://bucket/key) with the paths of the images that are meant: text, one a line, CSV or Parquet, or a
+    /// manifest.json of S3 Inventory
     #[arg(long, value_name = "FILE")]
     list: Option<String>,
     /// The field with the label in .json files beside images in tars
@@ -290,7 +291,7 @@ pub(crate) async fn make(
     let output = Output::open(&to, &from).await?;
 
     let indexes = KeptIndexes::new(output.store());
-    let tables = ImageTables::read(&options, open::open).await?;
+    let tables = ImageTables::read(&options, &from, open::open).await?;
     let images = tables.apply(Images::new(input).in_archive(archive).with_indexes(&indexes));
     let holder = format!("process {}", std::process::id());
     let job = Job {

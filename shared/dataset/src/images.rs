@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::item::{Item, Member, Place, Rejected};
 use crate::reader::ImageReader;
 use crate::sample::sample;
-use crate::selection::{LeftOut, Remainder, Selection};
+use crate::selection::{LeftOut, Remainder, Selection, extension};
 use crate::source::{Listed, Reader, Source};
 
 /// Archives whose indexes are read at once.
@@ -72,6 +72,12 @@ impl<'a> Images<'a> {
     /// Whether `key` is an archive by its name.
     pub fn is_archive(key: &str) -> bool {
         Form::of(key).is_some()
+    }
+
+    /// Whether what is called `key` is an image by its name, as `options` have it, or an archive, which may hold some.
+    pub fn may_hold(key: &str, options: &Options) -> bool {
+        let is_image = |ending: String| options.extensions.iter().any(|other| other.to_lowercase() == ending);
+        extension(key).is_some_and(is_image) || Self::is_archive(key)
     }
 
     /// What lies there and is kept; where one archive is meant, nothing else is looked at.

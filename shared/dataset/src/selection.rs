@@ -292,7 +292,8 @@ fn image_ending(key: &str) -> Option<String> {
     extension(key).filter(|extension| IMAGE_ENDINGS.contains(&extension.as_str()))
 }
 
-fn extension(key: &str) -> Option<String> {
+/// The ending of a file's name, in small letters.
+pub(crate) fn extension(key: &str) -> Option<String> {
     file_name(key).rsplit_once('.').map(|(_, extension)| extension.to_lowercase())
 }
 

@@ -24,6 +24,7 @@ pub mod error;
 pub mod fits;
 pub mod fragment;
 pub mod image_table;
+pub mod inventory;
 pub mod json;
 pub mod listing;
 pub mod losses;

@@ -200,12 +200,13 @@ impl Planner {
         let input = location("input", request.input.clone(), self.input.as_ref())?;
         let output = location("output", request.output.clone(), self.output.as_ref())?;
         request.options.validate()?;
-        Location::from(input.clone()).refuse_inside(&output.clone().into())?;
+        let all = Location::from(input.clone());
+        all.refuse_inside(&output.clone().into())?;
         let (place, archive) = pomona_dataset::parted_bucket(&input);
         let (from, to) = (self.stores.open(&place).await?, self.stores.open(&output).await?);
         let indexes = KeptIndexes::new(to.as_ref());
         let images = Images::new(from.as_ref()).in_archive(archive).with_indexes(&indexes);
-        let tables = ImageTables::read(&request.options, async |place: &Location| match place {
+        let tables = ImageTables::read(&request.options, &all, async |place: &Location| match place {
             Location::Bucket(place) => self.stores.open(place).await,
             Location::Folder(_) => Err(Error::Event {
                 subject: "the execution's input",

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pomona_dataset::Images;
+use pomona_formats::inventory::Manifest;
 use pomona_formats::{Error as FileError, image_table};
 use pomona_run::{Error as RunError, Location, Options};
 use pomona_store::{Error as StoreError, Store};
 
 use crate::error::Error;
+
+/// What S3 Inventory calls a manifest, which names the files of a list.
+const MANIFEST: &str = "manifest.json";
 
 /// The tables that the options of a run name.
 #[derive(Debug, Default)]
@@ -19,13 +23,14 @@ pub struct ImageTables {
 }
 
 impl ImageTables {
-    /// Reads those that `options` name from the stores that `open` opens.
+    /// Reads those that `options` name for the images at `input` from the stores that `open` opens.
     ///
     /// # Errors
-    /// [`RunError::Option`] where one is not there, [`FileError::Inconsistent`] where it does not say what it should, and
-    /// those of `open` and the store.
+    /// [`RunError::Option`] where one is not there or of another place, [`FileError::Inconsistent`] where it does not say
+    /// what it should, and those of `open` and the store.
     pub async fn read<E: From<Error>>(
         options: &Options,
+        input: &Location,
         open: impl AsyncFn(&Location) -> Result<Arc<dyn Store>, E>,
     ) -> Result<Self, E> {
         let mut tables = Self::default();
@@ -35,7 +40,10 @@ impl ImageTables {
         }
         if let Some(place) = &options.list {
             let bytes = read("list", place, &open).await?;
-            tables.list = Some(image_table::paths(place, &bytes).map_err(Error::from)?.into_iter().collect());
+            tables.list = Some(match place.ends_with(MANIFEST) {
+                true => of_inventory(place, &bytes, (options, input), &open).await?,
+                false => image_table::paths(place, &bytes).map_err(Error::from)?.into_iter().collect(),
+            });
         }
         Ok(tables)
     }
@@ -43,6 +51,34 @@ impl ImageTables {
     /// The images as the tables say.
     pub fn apply<'a>(&'a self, images: Images<'a>) -> Images<'a> {
         images.with_labels(self.labels.as_ref()).with_list(self.list.as_ref())
+    }
+}
+
+/// The images below `input` that a list of S3 Inventory names, which has all of a bucket's objects.
+async fn of_inventory<E: From<Error>>(
+    place: &str,
+    bytes: &[u8],
+    (options, input): (&Options, &Location),
+    open: &impl AsyncFn(&Location) -> Result<Arc<dyn Store>, E>,
+) -> Result<BTreeSet<String>, E> {
+    let manifest = Manifest::parse(place, bytes).map_err(Error::from)?;
+    let refused = |problem: String| Error::from(RunError::option("list", problem));
+    let below = match input {
+        Location::Bucket(input) if input.bucket() == manifest.source_bucket => input.key(""),
+        input => {
+            let source = &manifest.source_bucket;
+            return Err(refused(format!("`{place}` is of the bucket {source}, and the input is {input}")).into());
+        }
+    };
+    let mut paths = BTreeSet::new();
+    for file in manifest.places() {
+        let keys = manifest.keys(&file, &read("list", &file, open).await?).map_err(Error::from)?;
+        let below = keys.iter().filter_map(|key| key.strip_prefix(&below));
+        paths.extend(below.filter(|path| Images::may_hold(path, options)).map(str::to_owned));
+    }
+    match paths.is_empty() {
+        true => Err(refused(format!("`{place}` names no image below {input}")).into()),
+        false => Ok(paths),
     }
 }
 
