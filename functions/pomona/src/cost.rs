@@ -11,6 +11,7 @@ use pomona_cost::run::RunCost;
 use pomona_cost::workload::Workload;
 use pomona_results::inspect;
 use pomona_run::Location;
+use pomona_run::archived::Archived;
 use pomona_run::layout::RunLayout;
 use pomona_stages::open;
 
@@ -25,6 +26,9 @@ pub(crate) struct CostArgs {
     /// Their mean size in KB (1,000 bytes)
     #[arg(long, value_name = "K", required_unless_present = "like")]
     mean_kb: Option<f64>,
+    /// The images lie in archives of this kind, and are read by some megabytes: zip, tar, or parquet
+    #[arg(long, value_name = "KIND", value_parser = ["zip", "tar", "parquet"])]
+    archives: Option<String>,
     /// Features of each image; components of more than 4096 (MobileNetV2's last feature map has 62720) are fitted by
     /// passes
     #[arg(long, value_name = "D", default_value_t = Workload::default().features)]
@@ -33,7 +37,7 @@ pub(crate) struct CostArgs {
     #[arg(long, value_name = "L", default_value_t = Workload::default().labels)]
     labels: u64,
     /// Take images and times to be as in the newest run on AWS with these results, instead of a model's
-    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "features", "labels", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
+    #[arg(long, value_name = "s3://BUCKET/PREFIX", conflicts_with_all = ["mean_kb", "archives", "features", "labels", "region", "concurrency", "free_lambdas", "ms_per_image", "no_bucket_key", "uploads"])]
     like: Option<Location>,
     /// Whose prices: eu-west-1 (Ireland), eu-west-2 (London) or eu-west-3 (Paris)
     #[arg(long, value_name = "REGION", default_value = "eu-west-1")]
@@ -68,8 +72,15 @@ pub(crate) async fn run(args: CostArgs) -> Result<Ending, Error> {
 }
 
 fn from_model(args: &CostArgs, table: &PriceTable) -> Result<Ending, Error> {
+    let archived = match args.archives.as_deref() {
+        None => Archived::default(),
+        // What it holds stands at its end.
+        Some("zip") => Archived { images: args.images, searched: 0 },
+        Some(_) => Archived { images: args.images, searched: args.images },
+    };
     let workload = Workload {
         images: args.images,
+        archived,
         mean_bytes: (args.mean_kb.unwrap_or_default() * 1e3) as u64,
         features: args.features,
         labels: args.labels,
@@ -128,6 +139,11 @@ fn write_screen(out: &mut String, estimate: &Estimate, rows: &[Row], table: &Pri
     let workload = &run.workload;
     let place = table.regions.get(&estimate.region).map_or("", |prices| prices.name.as_str());
     writeln!(out, "images      {} of {} KB on average", workload.images, workload.mean_bytes as f64 / 1e3)?;
+    match workload.archived {
+        archived if archived.is_none() => {}
+        Archived { searched: 0, .. } => writeln!(out, "            in archives, read by some megabytes")?,
+        _ => writeln!(out, "            in archives, read by some megabytes, and before that from end to end by plan")?,
+    }
     writeln!(out, "region      {} ({place})", estimate.region)?;
     writeln!(
         out,
@@ -239,6 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn archives_save_requests_and_what_would_take_the_plan_too_long_is_said() {
+        let table = PriceTable::read().unwrap();
+        let gets = |images: u64, archived: Archived| {
+            let workload = Workload { images, archived, ..Workload::default() };
+            let estimate = Estimate::of(&workload, &table, "eu-west-1").unwrap();
+            let text = screen(&estimate, &[], &table);
+            (estimate.simulation.usage.requests.gets, text)
+        };
+        let million = 1_000_000;
+        let (files, _) = gets(million, Archived::default());
+        let (zips, text) = gets(million, Archived { images: million, searched: 0 });
+        let (tars, _) = gets(million, Archived { images: million, searched: million });
+        assert!((zips + 990_000..zips + 995_000).contains(&files) && text.contains("in archives"), "{files}, {zips}");
+        assert!((zips + 5_900..zips + 6_100).contains(&tars), "{zips}, {tars}");
+        let (_, text) = gets(2 * million, Archived { images: 2 * million, searched: 2 * million });
+        assert!(text.contains("a call of plan takes") && text.contains("pack zips"), "{text}");
+    }
+
+    #[test]
     fn what_a_bucket_without_a_bucket_key_and_uploads_add_is_shown_where_it_is_asked_for() {
         let (table, plain) = (PriceTable::read().unwrap(), Workload::default());
         let shown = |workload: &Workload| screen(&Estimate::of(workload, &table, "eu-west-1").unwrap(), &[], &table);
@@ -259,7 +294,7 @@ mod tests {
         assert!(parsed("cost --images 9").is_err());
         assert_eq!(parsed("cost --images 9 --mean-kb 1.5").unwrap().concurrency, 64);
         assert!(parsed("cost --images 9 --like s3://results").is_ok());
-        for option in ["--concurrency 3", "--no-bucket-key", "--uploads"] {
+        for option in ["--archives tar", "--concurrency 3", "--no-bucket-key", "--uploads"] {
             assert!(parsed(&format!("cost --images 9 --like s3://results {option}")).is_err());
         }
     }

@@ -17,18 +17,19 @@ pub(crate) struct UsageArgs {
     #[arg(long, value_name = "NAME", value_parser = named(Preset::ALL))]
     preset: Option<Preset>,
     /// Whether pictures that say so are turned upright: apply or ignore (TIFFs are always) [default: apply with opencv,
-    /// ignore otherwise]
+    /// ignore otherwise, or that of the run]
     #[arg(long, value_name = "WHETHER", value_parser = named(ExifOrientation::ALL))]
     exif_orientation: Option<ExifOrientation>,
-    /// In which order the model gets colours: rgb or bgr [default: bgr with opencv, rgb otherwise]
+    /// In which order the model gets colours: rgb or bgr [default: bgr with opencv, rgb otherwise,
+    /// or that of the run]
     #[arg(long, value_name = "ORDER", value_parser = named(Channels::ALL))]
     channels: Option<Channels>,
-    /// Resize the shorter side to N pixels and cut the model's square out of the middle, instead of stretching
-    /// [default: 256 with torchvision]
+    /// Resize the shorter side to N pixels and cut the model's input out of the middle, instead of stretching
+    /// [default: 256 with torchvision, or that of the run]
     #[arg(long, value_name = "N")]
     crop: Option<u32>,
     /// What the model expects of pixels: tf (x / 127.5 - 1) or torch (ImageNet's mean and standard deviation) [default:
-    /// torch with torchvision, tf otherwise]
+    /// torch with torchvision, tf otherwise, or that of the run]
     #[arg(long, value_name = "HOW")]
     preprocess: Option<Preprocess>,
     /// Three numbers from 0 to 1, one for each channel: the model gets (x / 255 - mean) / std

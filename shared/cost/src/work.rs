@@ -35,6 +35,11 @@ const PAGE: u64 = 1_000;
 /// (`pomona_store`).
 const WHOLE: f64 = 16e6 * 1.048_576;
 
+/// Bytes that are asked of an archive at once while it is looked through (`pomona_dataset`).
+const FETCH: f64 = 8.0 * 1.048_576e6;
+/// Measured: bytes of an archive that one request of list-batch brings, of a million members of 50 KB.
+const RANGE: f64 = 8.12e6;
+
 /// Features of an image.
 const WIDTH: f64 = 1_280.0;
 /// Measured: bytes of a file of moments of so many features.
@@ -117,7 +122,8 @@ pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
 fn plan(workload: &Workload, new: New) -> Work {
     let (shards, levels, nodes) = (workload.shards(), workload.merges().len() as u64, nodes(workload));
     let parts_there = shards - new.shards.min(shards);
-    let pages = workload.images.div_ceil(PAGE);
+    let searched = workload.archived_of(new.images).searched as f64 * workload.mean_bytes as f64;
+    let pages = (workload.images - workload.archived.images).div_ceil(PAGE).max(1);
     // Listing in ranges asks each of them for one page too many, and for the folders to cut at.
     let lists = if pages == 1 { 1 } else { pages + LIST_AT_ONCE as u64 + 1 };
     let written = shards + levels + 5;
@@ -125,13 +131,15 @@ fn plan(workload: &Workload, new: New) -> Work {
     let batches = (looked_up + written) as f64 / pace::REQUESTS as f64;
     let seconds = (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + (batches + 8.0) * LATENCY
+        + searched / BYTES_PER_SECOND
         + workload.images as f64 * (PLAN_IMAGE + LISTING / BYTES_PER_SECOND);
     // A few images that are read first, spread over the shards: the list of these, their listings, an image where the
     // first one may be read.
     let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.
-    let requests = Requests { gets: looked_up + levels + 5 + probes, puts: written + 1, lists };
+    let gets = looked_up + levels + 5 + probes + (searched / FETCH).ceil() as u64;
+    let requests = Requests { gets, puts: written + 1, lists };
     Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
 }
 
@@ -155,8 +163,17 @@ fn extract(workload: &Workload, new: New) -> Work {
     let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + written / BYTES_PER_SECOND;
     let puts = new.shards * (2 + puts_of(features));
     // Beside the images: whether the part is there, the listing, and what an earlier attempt left.
-    let requests = Requests { gets: new.images + 2 * new.shards, puts, lists: new.shards };
-    Work { image_gets: new.images, ..Work::of(Stage::Extract, new.shards, seconds, requests) }
+    let image_gets = image_gets(workload, new);
+    let requests = Requests { gets: image_gets + 2 * new.shards, puts, lists: new.shards };
+    Work { image_gets, ..Work::of(Stage::Extract, new.shards, seconds, requests) }
+}
+
+/// Requests that read the new images: one for a file, and for some megabytes of an archive, of which a shard has its
+/// own.
+pub(crate) fn image_gets(workload: &Workload, new: New) -> u64 {
+    let archived = workload.archived_of(new.images).images;
+    let ranges = (archived as f64 * workload.mean_bytes as f64 / RANGE).ceil() as u64;
+    new.images - archived + ranges.max(new.shards.min(archived))
 }
 
 /// The check after a Map reads the plan and what the Map worked through, lists the problems that were met, and looks for

@@ -1,5 +1,6 @@
 //! What a run is going to work on, and with what.
 
+use pomona_run::archived::Archived;
 use pomona_run::sweep::{CLASSIFIER_WEIGHTS, COVARIANCE_FEATURES};
 use pomona_run::tree::GROUP_SIZE;
 use pomona_run::{Options, names, pace};
@@ -39,6 +40,9 @@ pub struct Workload {
     pub images: u64,
     /// Their mean size in bytes.
     pub mean_bytes: u64,
+    /// How many of them lie in archives.
+    #[serde(default, skip_serializing_if = "Archived::is_none")]
+    pub archived: Archived,
     /// At least so many images in each shard, on average.
     pub shard_size: u64,
     /// Features of an image.
@@ -118,6 +122,7 @@ impl Default for Workload {
         Self {
             images: 67_000,
             mean_bytes: 50_000,
+            archived: Archived::default(),
             shard_size: Options::default().shard_size,
             features: usual_features(),
             passes: usual_passes(),
@@ -155,6 +160,9 @@ impl Workload {
         if self.mean_bytes == 0 {
             return refuse("mean-kb", "must be more than 0");
         }
+        if self.archived.searched > self.archived.images || self.archived.images > self.images {
+            return refuse("archives", "cannot hold more images than there are");
+        }
         if self.features == 0 || self.passes == 0 {
             return refuse("features", "must be at least 1, and so must the passes");
         }
@@ -182,9 +190,15 @@ impl Workload {
         Ok(())
     }
 
-    /// The same for another number of images.
+    /// The same for another number of images, of which as large a share lies in archives.
     pub fn with_images(&self, images: u64) -> Self {
-        Self { images, ..self.clone() }
+        Self { images, archived: self.archived_of(images), ..self.clone() }
+    }
+
+    /// How many of so many of the images lie in archives.
+    pub(crate) fn archived_of(&self, images: u64) -> Archived {
+        let share = |part: u64| (u128::from(part) * u128::from(images)).div_ceil(u128::from(self.images.max(1))) as u64;
+        Archived { images: share(self.archived.images), searched: share(self.archived.searched) }
     }
 
     /// How many shards the images are cut into.
@@ -292,6 +306,8 @@ mod tests {
             ("concurrency", Workload { concurrency: 0, ..workload(1) }),
             ("free-lambdas", Workload { free_lambdas: 0, ..workload(1) }),
             ("memory", Workload { plan_memory: 64, ..workload(1) }),
+            ("archives", Workload { archived: Archived { images: 2, searched: 0 }, ..workload(1) }),
+            ("archives", Workload { archived: Archived { images: 1, searched: 2 }, ..workload(2) }),
             ("labels", Workload { features: 62_720, labels: 131, ..workload(1) }),
         ];
         for (option, workload) in cases {

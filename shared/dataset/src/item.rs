@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use pomona_run::archived::Archived;
 use pomona_terms::Reject;
 
-use crate::archive::Pages;
+use crate::archive::{Form, Pages};
 
 const SHA256_BYTES: usize = 32;
 
@@ -77,6 +78,13 @@ impl Item {
 
 fn is_digest(version: &str) -> bool {
     version.len() == 2 * SHA256_BYTES && version.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// How many of the `items` lie in archives.
+pub fn archived(items: &[Item]) -> Archived {
+    let forms = || items.iter().filter_map(|item| Form::of(&item.place.member()?.archive));
+    let searched = forms().filter(|form| matches!(form, Form::Tar(_) | Form::Parquet));
+    Archived { images: forms().count() as u64, searched: searched.count() as u64 }
 }
 
 /// What makes an image the same image, whatever label it has.

@@ -45,7 +45,7 @@ pub use classes::{Class, number};
 pub use error::{Error, name_of_store_error};
 pub use images::Images;
 pub use input::{parted, parted_bucket};
-pub use item::{Content, Item, Member, Place, Rejected};
+pub use item::{Content, Item, Member, Place, Rejected, archived};
 pub use neighbours::heads;
 pub use odd_labels::{Names, OddLabels};
 pub use selection::LeftOut;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use pomona_dataset::LeftOut;
 use pomona_dataset::OddLabels;
+use pomona_run::archived::Archived;
 use pomona_run::layout::RunLayout;
 use pomona_run::options::KeepFeatures;
 use pomona_run::{Options, RunId};
@@ -30,6 +31,9 @@ pub struct Plan {
     pub images: u64,
     /// Their size in bytes.
     pub bytes: u64,
+    /// How many of them lie in archives.
+    #[serde(default, skip_serializing_if = "Archived::is_none")]
+    pub archived: Archived,
     /// Labels.
     pub classes: u64,
     /// What lies at the input beside these images.

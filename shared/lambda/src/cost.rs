@@ -105,6 +105,7 @@ pub(crate) async fn write(
 fn workload(plan: &Plan, stack: &StackSettings, max_concurrency: NonZeroU32) -> Workload {
     Workload {
         images: plan.images,
+        archived: plan.archived,
         mean_bytes: (plan.bytes / plan.images.max(1)).max(1),
         features: plan.recipe.feature_width as u64,
         labels: if plan.options.classify.is_some() { plan.classes } else { 0 },

@@ -12,6 +12,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod archived;
 pub mod classify;
 pub mod counted;
 pub mod diagnosis;

@@ -72,6 +72,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         refuse_impossible_fits(request, &items, &classes)?;
     }
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
+    let archived = pomona_dataset::archived(&items);
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
     let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
@@ -116,6 +117,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         recipe: recipe.clone(),
         images,
         bytes,
+        archived,
         classes: classes.len() as u64,
         left_out,
         odd_labels,

@@ -1,15 +1,12 @@
 //! What users did before, by the name of the program that did it.
 
-use std::fmt;
-
 use crate::model::Preprocess;
 use crate::pixels::{Channels, ExifOrientation, PixelOptions, Resampling};
 
 /// Pixels and preprocessing together, as a well-known program has them. The pixels are that program's, bit for bit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
     /// `Image.open(file).convert("RGB").resize(size)` and `mobilenet_v2.preprocess_input`.
-    #[default]
     Keras,
     /// `load_img(file, target_size=size)` with its default interpolation, and `mobilenet_v2.preprocess_input`.
     KerasLoadImg,
@@ -50,12 +47,5 @@ impl Preset {
             Self::Keras | Self::KerasLoadImg | Self::OpenCv => Preprocess::Tf,
             Self::Torchvision => Preprocess::Torch,
         }
-    }
-}
-
-impl fmt::Display for Preset {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.into_iter().find(|(_, preset)| preset == self).map(|(name, _)| name);
-        formatter.write_str(name.unwrap_or_default())
     }
 }

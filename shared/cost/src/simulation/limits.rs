@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use pomona_run::function::Function;
 use serde::{Deserialize, Serialize};
 
 use crate::workload::LAMBDA_QUOTA;
@@ -118,11 +119,13 @@ impl fmt::Display for Flag {
                 "{at_once} Lambdas at once are more than the default quota of {LAMBDA_QUOTA}; ask AWS for more, or \
                  lower max_concurrency"
             ),
-            Self::Time { function, seconds, limit } => write!(
-                f,
-                "a call of {function} takes {seconds:.0} s and may take {limit:.0} s; lower max_concurrency or \
-                 shard_size"
-            ),
+            Self::Time { function, seconds, limit } => {
+                let advice = match *function == Function::Plan.to_string() {
+                    true => "pack zips, or add archives in several runs: what one has looked through is kept",
+                    false => "lower max_concurrency or shard_size",
+                };
+                write!(f, "a call of {function} takes {seconds:.0} s and may take {limit:.0} s; {advice}")
+            }
             Self::Memory { function, needs_mb, has_mb } => {
                 write!(f, "{function} needs some {needs_mb:.0} MB and has {has_mb} MB; raise its memory")
             }

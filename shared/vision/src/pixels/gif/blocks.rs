@@ -51,8 +51,8 @@ impl<'bytes> FirstFrame<'bytes> {
                 END => return Err(Reject::corrupt("no frame")),
                 EXTENSION => blocks.extension(&mut transparent)?,
                 IMAGE => {
-                    let frame = Self::of_descriptor(blocks, screen, palette, transparent)?;
-                    return Ok(Self { background: background.unwrap_or_default(), ..frame });
+                    let background = background.unwrap_or_default();
+                    return Self::of_descriptor(blocks, screen, (palette, background), transparent);
                 }
                 _ => {}
             }
@@ -62,7 +62,7 @@ impl<'bytes> FirstFrame<'bytes> {
     fn of_descriptor(
         mut blocks: Blocks<'bytes>,
         screen: [u32; 2],
-        palette: Option<Colours<'bytes>>,
+        (palette, background): (Option<Colours<'bytes>>, [u8; 3]),
         transparent: Option<u8>,
     ) -> Result<Self, Reject> {
         let &[x0, x1, y0, y1, w0, w1, h0, h1, flags] = blocks.take(9)? else { unreachable!("9 bytes") };
@@ -78,7 +78,7 @@ impl<'bytes> FirstFrame<'bytes> {
             frame: Frame { left, top, width, height },
             colours: Colours::shown(own_palette, palette),
             transparent,
-            background: [0; 3],
+            background,
             code_bits,
             data: blocks.rest,
             is_interlaced: flags & 64 != 0,
