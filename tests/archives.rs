@@ -69,6 +69,30 @@ fn archives_lie_beside_files_and_what_is_appended_is_all_that_is_computed() {
     succeed(pomona().arg("inspect").arg(&results));
 }
 
+#[test]
+fn models_are_applied_to_an_archive_and_columns_chosen_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    archives(folder.path(), 30);
+    let place = |name: &str| folder.path().join(name);
+    succeed(pomona_run(&place("in"), &place("results")).args(["--components", "4"]));
+    let expected = result(&place("results"));
+    for archive in ["published.parquet", "stored.zip", "python.tar.gz"] {
+        let output = place("applied").join(archive);
+        let archive = place("archives").join(archive);
+        succeed(pomona().arg("apply").args([&place("results"), &archive, &output]));
+        let applied = result(&output);
+        for file in expected.keys().filter(|file| file.starts_with("pca/") || file.starts_with("features/")) {
+            assert_eq!(applied.get(file), expected.get(file), "{file} of {}", archive.display());
+        }
+    }
+    let table = place("named/named.parquet");
+    let said = succeed(pomona_run(&table, &place("unlabelled")).args(["--components", "4", "--image-column", "scan"]));
+    assert!(said.contains("30 in 1 class"), "{said}");
+    let columns = ["--components", "4", "--image-column", "scan", "--label-column", "fruit"];
+    let said = succeed(pomona_run(&table, &place("labelled")).args(columns));
+    assert!(said.contains("30 in 12 classes"), "{said}");
+}
+
 fn all_errors(folder: &Path) -> String {
     fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
 }

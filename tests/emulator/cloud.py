@@ -43,10 +43,11 @@ def require_binaries():
         )
 
 
-def make_model(folder, layer="pooled"):
-    """MobileNetV2 with untrained weights, with the recipe of a layer alone in a folder, under the name that the template's functions look for."""
+def make_model(folder, *usage):
+    """MobileNetV2 with untrained weights and the recipe of its use, in a folder of its own, under the name that the
+    template's functions look for."""
     folder.mkdir(exist_ok=True)
-    for command, options in [("untrained", []), ("recipe", ["--layer", layer])]:
+    for command, options in [("untrained", []), ("recipe", usage)]:
         command = [binaries() / "pomona", "model", command, folder / MODEL, *options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:

@@ -16,7 +16,7 @@ THROTTLED = {"errorType": "Lambda.TooManyRequestsException", "errorMessage": "Ra
 @pytest.fixture(scope="session")
 def wide_model(built, tmp_path_factory):
     """The same network, and the recipe of its last feature map."""
-    return cloud.make_model(tmp_path_factory.mktemp("wide-model"), "Conv_1")
+    return cloud.make_model(tmp_path_factory.mktemp("wide-model"), "--layer", "Conv_1")
 
 
 @pytest.fixture

@@ -79,6 +79,11 @@ for name, options in [
     ("unpacked", {"compression": "none", "write_page_index": True}),
 ]:
     pyarrow.parquet.write_table(published, target / f"{name}.parquet", **options)
+# Names that nobody would guess.
+fruits = [path.parent.name for path in files]
+scans = pyarrow.table({"scan": [path.read_bytes() for path in files], "fruit": fruits})
+(target.parent / "named").mkdir()
+pyarrow.parquet.write_table(scans, target.parent / "named" / "named.parquet")
 # As Spark reads files, and as others name such columns.
 columns = {"path": [f"file:///{member}" for _, member in members()], "content": [path.read_bytes() for path in files]}
 polars.DataFrame(columns).write_parquet(target / "polars.parquet", row_group_size=11)

@@ -7,6 +7,7 @@ mod index;
 mod labels;
 mod names;
 mod packed;
+mod page_header;
 mod pages;
 mod parquet;
 mod ranges;

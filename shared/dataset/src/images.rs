@@ -155,11 +155,13 @@ impl<'a> Images<'a> {
         labels: &mut Labels<'_>,
         on_file: &OnFile<'_>,
     ) -> Result<Vec<Item>, Error> {
-        let wanted = &Wanted::of(options);
+        let (wanted, tables) = (&Wanted::of(options), &tokio::sync::Mutex::new(()));
         let index = |archive: Object| async move {
             let (Some(etag), Some(form)) = (archive.etag.clone(), Form::of(&archive.key)) else {
                 return Ok((archive, None));
             };
+            // A page of a table may take much memory.
+            let _alone = if form == Form::Parquet { Some(tables.lock().await) } else { None };
             let index = index_of(self.store, (&archive, &etag), form, wanted, self.indexes).await;
             match index {
                 Err(Error::Store(pomona_store::Error::Changed { location, key })) => {
@@ -278,12 +280,12 @@ impl<'a> Labels<'a> {
     /// What lies beside the image is its label, unless others are given or none is wanted; otherwise folders are, of
     /// which its archive is none.
     fn member(&mut self, id: String, archive: &Arc<str>, etag: &Arc<str>, member: Indexed) -> Item {
-        let Indexed { name, size, version, start, end, pages, label, unusable } = member;
+        let Indexed { name, size, version, start, end, pages, path, label, unusable } = member;
         let label = match label.filter(|_| self.given.is_none() && self.from != LabelFrom::None) {
             Some(label) => self.shared(&label),
             None => {
                 let folders = archive.rfind('/').map_or("", |slash| &archive[..=slash]);
-                self.of(&id, &format!("{folders}{name}"))
+                self.of(&id, &format!("{folders}{}", path.as_deref().unwrap_or(&name)))
             }
         };
         let place = match unusable {

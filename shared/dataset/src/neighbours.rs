@@ -13,6 +13,9 @@ const MEAN_BYTES: u64 = 32 << 20;
 /// Bytes of an archive after which they are parted at the latest, so that they hold some eight megabytes on average.
 const MOST_BYTES: u64 = 10 << 20;
 
+/// Bytes after which rows of one page are parted, which each shard reads that has some of them.
+const MOST_BYTES_OF_PAGE: u64 = 64 << 20;
+
 /// For each of the `items` the number of the one whose id decides its shard: a file's is its own, and that of members
 /// of an archive is the first of their neighbours', of which there are `most` at most.
 ///
@@ -33,7 +36,7 @@ pub fn heads(items: &[Item], most: u64) -> Vec<usize> {
             let Item { id, size, .. } = &items[number];
             // Rows of a table that are in one page are read together, wherever they are.
             let begins = match start == group.last_start {
-                true => group.bytes + size > MOST_BYTES,
+                true => group.bytes + size > MOST_BYTES_OF_PAGE,
                 false => end > group.start + MOST_BYTES || is_parted(id, end - start, most),
             };
             if begins || group.count == most || group.count == 0 {
@@ -115,6 +118,23 @@ mod tests {
         let heads = heads(&all, 256);
         assert_eq!(heads[40], 40);
         assert!(heads[..20].iter().all(|head| *head < 20) && heads[20..40].iter().all(|head| *head >= 20));
+    }
+
+    #[test]
+    fn rows_of_a_page_are_parted_only_where_they_are_many_or_much() {
+        let rows = |count: u64, size: u64| -> Vec<usize> {
+            let mut items = items("a.parquet", 0..count, size);
+            for item in &mut items {
+                if let Place::Member(member) = &mut item.place {
+                    (member.start, member.end) = (4, 4 + count * size);
+                }
+            }
+            groups(&items, 256).values().map(Vec::len).collect()
+        };
+        assert_eq!(rows(100, 600_000), [100]);
+        assert_eq!(rows(100, 1 << 20), [64, 36]);
+        assert_eq!(rows(600, 1_000), [256, 256, 88]);
+        assert_eq!(rows(2, 300 << 20), [1, 1]);
     }
 
     proptest! {

@@ -124,8 +124,10 @@ fn shared(items: &[Item], from: LabelFrom) -> Names {
     let mut last = "";
     for item in items {
         let folder = item.id.rsplit_once('/').map_or("", |(folder, _)| folder);
-        // They are sorted: those of a folder stand together, but for its subfolders.
-        if folder != last {
+        // They are sorted: those of a folder stand together, but for its subfolders. A label that is not the folder's name
+        // was given.
+        let is_own = folder.rsplit('/').next() == Some(&*item.label);
+        if folder != last && is_own {
             last = folder;
             folders.entry(&item.label).or_default().entry(without_splits(folder)).or_insert(folder);
         }

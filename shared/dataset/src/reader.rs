@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_store::{Error as StoreError, Store};
 use pomona_terms::{Reject, RejectReason};
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::archive::{FETCH, Form, NotUnpacked, Packing, Pages, Unpacked, zip_member};
@@ -35,8 +34,17 @@ pub(crate) struct ImageReader<'a> {
 /// The rows in pages of a table, until all its members were read.
 #[derive(Debug, Default)]
 struct Rows {
-    values: Option<Arc<Vec<Bytes>>>,
+    /// Digests and lengths of those that are wanted.
+    wanted: HashMap<String, u64>,
+    found: Option<Result<HashMap<String, Bytes>, Reject>>,
     members_left: usize,
+}
+
+impl Rows {
+    fn add(&mut self, item: &Item) {
+        self.wanted.extend(item.version.clone().map(|version| (version, item.size)));
+        self.members_left += 1;
+    }
 }
 
 /// A compressed archive, until all its members were read.
@@ -67,8 +75,9 @@ struct Content {
 impl<'a> ImageReader<'a> {
     /// For `items`, which are read in any order, and soonest in that of their places.
     pub(crate) fn new(store: &'a dyn Store, items: &[&Item]) -> Self {
-        let mut members: Vec<&Member> = items.iter().filter_map(|item| item.place.member()).collect();
-        members.sort_unstable_by(|a, b| (&a.archive, a.start).cmp(&(&b.archive, b.start)));
+        let mut members: Vec<(&Member, &Item)> =
+            items.iter().filter_map(|item| Some((item.place.member()?, *item))).collect();
+        members.sort_unstable_by(|(a, _), (b, _)| (&a.archive, a.start).cmp(&(&b.archive, b.start)));
         let mut reader = Self {
             store,
             stretch_of: HashMap::new(),
@@ -76,19 +85,27 @@ impl<'a> ImageReader<'a> {
             packed: HashMap::new(),
             pages: HashMap::new(),
         };
-        for member in members {
-            match packing(&member.archive) {
-                Some(packing) => {
+        for (member, item) in members {
+            match (packing(&member.archive), member.pages) {
+                (Some(packing), _) => {
                     let packed = || Mutex::new(Packed { unpacked: Unpacked::new(packing), packing, members_left: 0 });
                     reader.packed.entry(member.archive.clone()).or_insert_with(packed).get_mut().members_left += 1;
                 }
-                None => reader.add_to_stretch(member),
-            }
-            if member.pages.is_some() {
-                reader.pages.entry(place_of_pages(member)).or_default().get_mut().members_left += 1;
+                (None, Some(_)) => reader.add_to_pages(member, item),
+                (None, None) => reader.add_to_stretch(member),
             }
         }
         reader
+    }
+
+    /// Pages are read and unpacked once, whatever is wanted of them.
+    fn add_to_pages(&mut self, member: &Member, item: &Item) {
+        let rows = self.pages.entry(place_of_pages(member)).or_default().get_mut();
+        let is_first = rows.members_left == 0;
+        rows.add(item);
+        if is_first {
+            self.add_to_stretch(member);
+        }
     }
 
     fn add_to_stretch(&mut self, member: &Member) {
@@ -134,32 +151,31 @@ impl<'a> ImageReader<'a> {
             Ok(bytes) => bytes,
             Err(reject) => return Ok(Err(reject)),
         };
-        match member.pages {
-            Some(pages) => self.row(item, member, pages, bytes).await,
-            None => Ok(content(item, member, &bytes)),
-        }
+        Ok(content(item, member, &bytes))
     }
 
-    /// The row of a table, of the bytes of its pages, which are unpacked once.
-    async fn row(
-        &self,
-        item: &Item,
-        member: &Member,
-        pages: Pages,
-        bytes: Bytes,
-    ) -> Result<Result<Bytes, Reject>, Error> {
-        let Some(rows) = self.pages.get(&place_of_pages(member)) else {
-            return Ok(unpacked(pages, bytes).await.and_then(|values| find(item, &values)));
+    /// The row of a table.
+    async fn row(&self, item: &Item, member: &Member, pages: Pages) -> Result<Result<Bytes, Reject>, Error> {
+        let mut alone = Rows::default();
+        alone.add(item);
+        let alone = Mutex::new(alone);
+        let mut rows = self.pages.get(&place_of_pages(member)).unwrap_or(&alone).lock().await;
+        let found = match rows.found.take() {
+            Some(found) => found,
+            None => match self.unchanged(item, self.in_stretch(member).await)? {
+                Ok(bytes) => unpacked(pages, bytes, rows.wanted.clone()).await,
+                Err(reject) => Err(reject),
+            },
         };
-        let mut rows = rows.lock().await;
-        let values = match rows.values.take() {
-            Some(values) => Ok(values),
-            None => unpacked(pages, bytes).await.map(Arc::new),
+        let row = match &found {
+            Ok(found) => item.version.as_ref().and_then(|version| found.get(version).cloned()).ok_or_else(|| {
+                Reject::new(RejectReason::Unreadable, "damaged in its table: its bytes are not those listed")
+            }),
+            Err(reject) => Err(reject.clone()),
         };
         rows.members_left = rows.members_left.saturating_sub(1);
-        rows.values = values.as_ref().ok().filter(|_| rows.members_left > 0).cloned();
-        drop(rows);
-        Ok(values.and_then(|values| find(item, &values)))
+        rows.found = (rows.members_left > 0).then_some(found);
+        Ok(row)
     }
 
     /// Where the member lies, of its stretch.
@@ -222,6 +238,9 @@ impl Reader for ImageReader<'_> {
         for item in items {
             match &item.place {
                 Place::File => all.extend(files.next()),
+                Place::Member(member @ Member { pages: Some(pages), .. }) => {
+                    all.push(self.row(item, member, *pages).await?);
+                }
                 Place::Member(member) => match self.packed.get(&member.archive) {
                     None => all.push(self.member(item, member).await?),
                     Some(packed) => {
@@ -253,23 +272,14 @@ fn place_of_pages(member: &Member) -> (Arc<str>, u64, u64) {
     (member.archive.clone(), member.start, member.end)
 }
 
-/// The values in the pages that `bytes` are.
-async fn unpacked(pages: Pages, bytes: Bytes) -> Result<Vec<Bytes>, Reject> {
+/// What is wanted of the pages that `bytes` are.
+async fn unpacked(pages: Pages, bytes: Bytes, wanted: HashMap<String, u64>) -> Result<HashMap<String, Bytes>, Reject> {
     let damaged =
         |problem: &dyn Display| Reject::new(RejectReason::Unreadable, format!("damaged in its table: {problem}"));
-    match tokio::task::spawn_blocking(move || pages.values(&bytes)).await {
-        Ok(values) => values.map_err(|error| damaged(&error)),
+    match tokio::task::spawn_blocking(move || pages.find(&bytes, &wanted)).await {
+        Ok(found) => found.map_err(|error| damaged(&error)),
         Err(_) => Err(damaged(&"its page cannot be read")),
     }
-}
-
-/// The one of the values whose digest is the version of the image.
-fn find(item: &Item, values: &[Bytes]) -> Result<Bytes, Reject> {
-    let is_meant = |value: &&Bytes| {
-        value.len() as u64 == item.size && item.version.as_deref() == Some(&format!("{:x}", Sha256::digest(value)))
-    };
-    let found = values.iter().find(is_meant).cloned();
-    found.ok_or_else(|| Reject::new(RejectReason::Unreadable, "damaged in its table: its bytes are not those listed"))
 }
 
 /// The content of a member, of the bytes where it lies.

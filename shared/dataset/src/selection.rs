@@ -156,21 +156,23 @@ impl Selection {
 
     /// Whether `entry` is an image of the dataset.
     pub fn keeps(&self, entry: Entry<'_>) -> bool {
-        self.decide(entry, self.is_image(entry.key()))
+        let key = entry.key();
+        self.decide(entry, self.is_image(key), is_hidden(key))
     }
 
-    /// Whether the row `id` of a table of images is one of the dataset: it need not be called like an image.
+    /// Whether the row `id` of a table of images is one of the dataset: it need not be called like an image, and no
+    /// folder is hidden that it once lay in.
     pub fn keeps_row(&self, id: &str) -> bool {
-        self.decide(Entry::File(id), image_ending(id).is_none() || self.is_image(id))
+        self.decide(Entry::File(id), image_ending(id).is_none() || self.is_image(id), false)
     }
 
-    fn decide(&self, entry: Entry<'_>, is_image: bool) -> bool {
+    fn decide(&self, entry: Entry<'_>, is_image: bool, is_hidden: bool) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = entry.key();
         let is_file = matches!(entry, Entry::File(_) | Entry::Unreachable(_));
         counts.files += u64::from(is_file);
         let is_listed = !is_file || self.is_listed(key, &mut counts.met);
-        if !self.include_hidden && is_hidden(key) {
+        if !self.include_hidden && is_hidden {
             counts.left_out.hidden += u64::from(!matches!(entry, Entry::Folder(_)));
             return false;
         }

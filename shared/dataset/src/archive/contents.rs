@@ -8,6 +8,7 @@ use pomona_run::Options;
 use pomona_terms::Reject;
 use serde::{Deserialize, Serialize};
 
+use super::form::Form;
 use super::pages::Pages;
 use crate::error::Error;
 
@@ -32,10 +33,16 @@ impl Wanted {
         }
     }
 
-    /// All of it; what is not named is "".
-    pub(super) fn fields(&self) -> [&str; 3] {
-        let columns = [&self.image_column, &self.label_column].map(|column| column.as_deref().unwrap_or_default());
-        [&self.label_field, columns[0], columns[1]]
+    /// What of it an archive of this form depends on; what is not named is "".
+    pub(super) fn fields(&self, form: Form) -> Vec<&str> {
+        match form {
+            Form::Tar(_) => vec![&self.label_field],
+            Form::Zip => Vec::new(),
+            Form::Parquet => {
+                let columns = [&self.image_column, &self.label_column];
+                columns.map(|column| column.as_deref().unwrap_or_default()).to_vec()
+            }
+        }
     }
 }
 
@@ -87,6 +94,9 @@ pub struct Indexed {
     /// How the pages are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<Pages>,
+    /// Where it says that it is from, where it is not called so: its folders are those of its label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The label that lies beside it.
     pub label: Option<String>,
     /// Why its content cannot be read.

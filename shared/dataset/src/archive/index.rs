@@ -33,7 +33,7 @@ pub(crate) async fn index_of(
 ) -> Result<Index, Error> {
     let mut name = NameHasher::new("pomona index 2");
     [etag, &object.size.to_string(), &format!("{form:?}")].iter().for_each(|field| name.field(field.as_bytes()));
-    wanted.fields().iter().for_each(|field| name.field(field.as_bytes()));
+    wanted.fields(form).iter().for_each(|field| name.field(field.as_bytes()));
     let name = name.finish();
     match form {
         Form::Zip => Ok(tidied(zip::index(store, object, etag).await?)),

@@ -20,12 +20,14 @@ pub(crate) fn name(raw: &[u8]) -> (String, Option<Reject>) {
 }
 
 /// What a row of a table is called, of which `path` says where it came from: a path or an address, whose folders are
-/// kept. It leads nowhere; where nothing is left of it but what an archive is called, the row has no name.
+/// kept. It leads nowhere. Where nothing is left of it, or what an archive or a row without a name is called, it has no
+/// name.
 pub(crate) fn of_row(path: &str) -> Option<String> {
     let path = path.split_once("://").map_or(path, |(_, path)| path).replace('\\', "/");
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "." | "..") && !part.contains('\0'));
     let name = parts.collect::<Vec<_>>().join("/");
-    Some(name).filter(|name| !name.is_empty() && Form::of(name).is_none())
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    Some(name).filter(|name| !is_number && Form::of(name).is_none())
 }
 
 #[cfg(test)]
@@ -42,6 +44,7 @@ mod tests {
             ("../..", None),
             ("", None),
             ("a.zip", None),
+            ("00000007", None),
         ] {
             assert_eq!(of_row(path).as_deref(), name, "{path}");
         }

@@ -122,3 +122,49 @@ impl std::fmt::Debug for Unpacked {
         write!(formatter, "{:?} unpacked from {} to {}", self.packing, self.offset, self.end())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_store::testing::MemoryStore;
+    use std::collections::BTreeMap;
+
+    /// Half a gigabyte of zeros, which is next to nothing when it is packed, and something behind it.
+    fn packed(packing: Packing) -> Bytes {
+        let zeros = vec![0; 1 << 20];
+        let write = |to: &mut dyn Write| {
+            (0..512).for_each(|_| to.write_all(&zeros).unwrap());
+            to.write_all(b"behind").unwrap();
+        };
+        let packed = match packing {
+            Packing::Zstd => {
+                let mut zstd = zstd::Encoder::new(Vec::new(), 1).unwrap();
+                write(&mut zstd);
+                zstd.finish().unwrap()
+            }
+            _ => {
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                write(&mut gzip);
+                gzip.finish().unwrap()
+            }
+        };
+        packed.into()
+    }
+
+    #[tokio::test]
+    async fn what_unpacks_to_far_more_is_never_held_at_once() {
+        for packing in [Packing::Gzip, Packing::Zstd] {
+            let store = MemoryStore::new("in", BTreeMap::from([("a".to_owned(), packed(packing))]));
+            let etag = store.find("a").await.unwrap().unwrap().etag.unwrap();
+            let mut unpacked = Unpacked::new(packing);
+            let behind = unpacked.range(&store, ("a", &etag), 512 << 20..(512 << 20) + 6).await.unwrap();
+            assert_eq!(behind, "behind");
+            let held = match &unpacked.decoder {
+                Some(Decoder::Gzip(decoder)) => decoder.get_ref().capacity(),
+                Some(Decoder::Zstd(decoder)) => decoder.get_ref().capacity(),
+                None => 0,
+            };
+            assert!(held <= 160 << 20, "{packing:?}: {held}");
+        }
+    }
+}

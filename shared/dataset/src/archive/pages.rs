@@ -1,5 +1,6 @@
 //! Pages of tables: where the values of a column lie, and how they are read from these bytes alone.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -15,7 +16,9 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor, ColumnPath, Type as SchemaType};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::page_header::Announced;
 use super::ranges::Ranges;
 
 /// What has to be known of pages to read the values of bytes in them.
@@ -77,18 +80,18 @@ impl Pages {
             Compression::GZIP(_) => Codec::Gzip,
             Compression::ZSTD(_) => Codec::Zstd,
             other => {
-                return Err(ParquetError::General(format!("packed by {other}; write it with snappy or zstd")));
+                return Err(ParquetError::NYI(format!("it is packed by {other}; write it with snappy or zstd")));
             }
         };
         let levels = u8::try_from(chunk.column_descr().max_def_level())?;
         Ok(Self { codec, levels })
     }
 
-    /// All values that are not null in the pages that `bytes` are.
+    /// The values in the pages that `bytes` are whose SHA-256 is wanted, by that; each comes with the value's length.
     ///
     /// # Errors
     /// Those of a damaged page.
-    pub(crate) fn values(self, bytes: &Bytes) -> Result<Vec<Bytes>> {
+    pub(crate) fn find(self, bytes: &Bytes, wanted: &HashMap<String, u64>) -> Result<HashMap<String, Bytes>> {
         let column = self.column()?;
         let chunk = ColumnChunkMetaData::builder(column.clone())
             .set_compression(self.codec.compression())
@@ -96,11 +99,16 @@ impl Pages {
             .build()?;
         let pages = SerializedPageReader::new(Arc::new(bytes.clone()), &chunk, 0, None)?;
         let mut values = Values::new(column, Box::new(pages));
-        let mut all = Vec::new();
+        let sizes: HashSet<u64> = wanted.values().copied().collect();
+        let mut found = HashMap::new();
         while let Some(value) = values.next()? {
-            all.extend(value.map(|value| Bytes::copy_from_slice(value.data())));
+            let Some(value) = value.filter(|value| sizes.contains(&(value.len() as u64))) else { continue };
+            let digest = format!("{:x}", Sha256::digest(value.data()));
+            if wanted.contains_key(&digest) {
+                found.entry(digest).or_insert_with(|| Bytes::copy_from_slice(value.data()));
+            }
         }
-        Ok(all)
+        Ok(found)
     }
 
     /// A column whose values are as deep.
@@ -135,8 +143,9 @@ impl Values {
 pub(super) struct Located {
     pages: SerializedPageReader<Ranges>,
     ranges: Arc<Ranges>,
-    /// Where the column begins.
+    /// Where the column begins, and where it ends.
     start: u64,
+    column_end: u64,
     /// Where the page that was read last ends.
     end: u64,
     current: Arc<Mutex<Range<u64>>>,
@@ -147,15 +156,19 @@ impl Located {
     pub(super) fn of(ranges: &Arc<Ranges>, chunk: &ColumnChunkMetaData) -> Result<(Self, Arc<Mutex<Range<u64>>>)> {
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         let start = u64::try_from(start)?;
-        u64::try_from(chunk.compressed_size())?;
+        let column_end = start.saturating_add(u64::try_from(chunk.compressed_size())?);
         let current = Arc::new(Mutex::new(start..start));
         let pages = SerializedPageReader::new(ranges.clone(), chunk, 0, None)?;
-        Ok((Self { pages, ranges: ranges.clone(), start, end: start, current: current.clone() }, current))
+        Ok((Self { pages, ranges: ranges.clone(), start, column_end, end: start, current: current.clone() }, current))
     }
 }
 
 impl PageReader for Located {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
+        if self.end < self.column_end {
+            let announced = Announced::by(&self.ranges.header(self.end)?);
+            announced.ok_or_else(|| ParquetError::General("a page says nothing of its size".to_owned()))?.check()?;
+        }
         let page = self.pages.get_next_page()?;
         let end = self.ranges.asked_end();
         if let Some(page) = page.as_ref().filter(|page| page.is_data_page()) {

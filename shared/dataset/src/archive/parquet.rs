@@ -1,7 +1,7 @@
 //! Which images the rows of a Parquet file are. It is read from end to end, because nothing else tells which images are
 //! the same.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
@@ -21,12 +21,15 @@ use super::ranges::Ranges;
 /// Rows whose labels and paths are read at once.
 const CELLS: usize = 1024;
 
+/// The most rows of one table, which all are in memory at once; some may be of no bytes at all.
+const MOST_ROWS: usize = 4 << 20;
+
 /// The rows of a table.
 #[derive(Debug, Default)]
 struct Rows {
     images: Vec<Option<Image>>,
-    /// What rows are called, as far as they have names.
-    names: Vec<Option<String>>,
+    /// Where rows say that they are from.
+    paths: Vec<Option<String>>,
     /// None where there is no column of labels.
     labels: Vec<Option<String>>,
 }
@@ -47,80 +50,93 @@ pub(super) fn index(ranges: Ranges, wanted: &Wanted) -> Index {
     let read = ranges.read_tail().map_err(ParquetError::from);
     let metadata = match read.and_then(|()| ParquetMetaDataReader::new().parse_and_finish(ranges.as_ref())) {
         Ok(metadata) => metadata,
-        Err(error) => return broken(Rows::default(), &error.to_string()),
+        Err(error) => return broken(Rows::default(), error),
     };
     let columns = match Columns::of(metadata.file_metadata(), wanted) {
         Ok(Some(columns)) => columns,
         Ok(None) => return Index::of_table_without_images(),
-        Err(problem) => return broken(Rows::default(), &problem),
+        Err(problem) => return Index { broken: Some(Reject::unsupported(problem)), ..Index::default() },
     };
     let mut rows = Rows::default();
     match rows.read(&ranges, &metadata, &columns) {
         Ok(()) => Index { members: rows.into_members(), ..Index::default() },
-        Err(error) => broken(rows, &error.to_string()),
+        Err(error) => broken(rows, error),
     }
 }
 
-/// What was read before the damage.
-fn broken(rows: Rows, problem: &str) -> Index {
+/// What was read before the damage, or before what is not read here.
+fn broken(rows: Rows, error: ParquetError) -> Index {
     let members = rows.into_members();
-    let detail = format!("the table is broken behind its first {} rows, which are used: {problem}", members.len());
-    Index { members, broken: Some(Reject::corrupt(detail)), ..Index::default() }
+    let detail = |is: &str, problem: &str| {
+        format!("the table {is} behind its first {} rows, which are used: {problem}", members.len())
+    };
+    let broken = Some(match &error {
+        ParquetError::NYI(problem) => Reject::unsupported(detail("cannot be read", problem)),
+        error => Reject::corrupt(detail("is broken", &error.to_string())),
+    });
+    Index { members, broken, ..Index::default() }
 }
 
 impl Rows {
     /// Reads row groups as far as they are whole.
     fn read(&mut self, ranges: &Arc<Ranges>, table: &ParquetMetaData, columns: &Columns) -> Result<()> {
         for group in table.row_groups() {
-            let Self { images, names, labels } = Self::of_group(ranges, group, columns)?;
+            let Self { images, paths, labels } = Self::of_group(ranges, group, columns)?;
             self.images.extend(images);
-            self.names.extend(names);
+            self.paths.extend(paths);
             self.labels.extend(labels);
+            if self.images.len() > MOST_ROWS {
+                return Err(ParquetError::NYI("it has millions of rows; write several tables".to_owned()));
+            }
         }
         Ok(())
     }
 
     /// Reads the columns of a row group in the order in which they lie.
     fn of_group(ranges: &Arc<Ranges>, group: &RowGroupMetaData, columns: &Columns) -> Result<Self> {
-        let mut leaves: Vec<usize> = [Some(columns.image), columns.path, columns.label].into_iter().flatten().collect();
+        let mut leaves: Vec<usize> = [columns.image].into_iter().chain(columns.label).collect();
+        leaves.extend(&columns.paths);
         leaves.sort_unstable_by_key(|leaf| group.column(*leaf).data_page_offset());
         leaves.dedup();
-        let count = usize::try_from(group.num_rows())?;
-        let mut rows = Self { images: Vec::new(), names: vec![None; count], labels: vec![None; count] };
+        let (mut images, mut texts) = (Vec::new(), HashMap::new());
         for leaf in leaves {
             if leaf == columns.image {
-                rows.images = images(ranges, group, leaf)?;
-                continue;
-            }
-            let cells = cells(ranges, group, leaf)?;
-            if Some(leaf) == columns.path {
-                rows.names = cells.iter().map(|cell| names::of_row(cell.as_deref()?)).collect();
-            }
-            if Some(leaf) == columns.label {
-                let label = |cell: Option<String>| Some(cell.map_or_else(String::new, |cell| columns.class(cell)));
-                rows.labels = cells.into_iter().map(label).collect();
+                images = read_images(ranges, group, leaf)?;
+            } else {
+                texts.insert(leaf, cells(ranges, group, leaf)?);
             }
         }
-        match [rows.images.len(), rows.names.len(), rows.labels.len()] == [count; 3] {
-            true => Ok(rows),
-            false => Err(ParquetError::General("its columns are not equally long".to_owned())),
+        let count = images.len();
+        if usize::try_from(group.num_rows())? != count || texts.values().any(|cells| cells.len() != count) {
+            return Err(ParquetError::General("its columns are not equally long".to_owned()));
         }
+        let path = |row: usize| columns.paths.iter().find_map(|leaf| names::of_row(texts[leaf][row].as_deref()?));
+        let label = |row: usize| {
+            let cell = texts[&columns.label?][row].clone();
+            Some(cell.map_or_else(String::new, |cell| columns.class(cell)))
+        };
+        Ok(Self { images, paths: (0..count).map(path).collect(), labels: (0..count).map(label).collect() })
     }
 
-    /// Rows are called by their names, where each has one of its own, and otherwise by their numbers.
+    /// A row is called by its path, where no other one has the same, and otherwise by its number.
     fn into_members(self) -> Vec<Indexed> {
-        let distinct: HashSet<&str> = self.names.iter().flatten().map(String::as_str).collect();
-        let are_named = distinct.len() == self.images.len();
-        let rows = self.images.into_iter().zip(self.names).zip(self.labels).zip(0_u64..);
-        let member = |(((image, name), label), number)| {
-            let name = Option::filter(name, |_: &String| are_named).unwrap_or_else(|| format!("{number:08}"));
-            member(name, label, image)
+        let mut counts: HashMap<&str, u64> = HashMap::new();
+        self.paths.iter().flatten().for_each(|path| *counts.entry(path).or_default() += 1);
+        let are_own: Vec<bool> =
+            self.paths.iter().map(|path| path.as_deref().is_some_and(|path| counts[path] == 1)).collect();
+        let rows = self.images.into_iter().zip(self.paths).zip(self.labels).zip(are_own).zip(0_u64..);
+        let member = |((((image, path), label), is_own), number)| {
+            let (name, path) = match path {
+                Some(path) if is_own => (path, None),
+                path => (format!("{number:08}"), path),
+            };
+            member(name, path, label, image)
         };
         rows.map(member).collect()
     }
 }
 
-fn member(name: String, label: Option<String>, image: Option<Image>) -> Indexed {
+fn member(name: String, path: Option<String>, label: Option<String>, image: Option<Image>) -> Indexed {
     match image {
         Some(Image { size, sha256, range, pages }) => Indexed {
             name,
@@ -129,24 +145,25 @@ fn member(name: String, label: Option<String>, image: Option<Image>) -> Indexed 
             start: range.start,
             end: range.end,
             pages: Some(pages),
+            path,
             label,
             unusable: None,
         },
         None => {
             let unusable = Some(Reject::unsupported("its row holds no bytes of an image"));
-            Indexed { name, size: 0, version: String::new(), start: 0, end: 0, pages: None, label, unusable }
+            Indexed { name, size: 0, version: String::new(), start: 0, end: 0, pages: None, path, label, unusable }
         }
     }
 }
 
 /// The images of a row group; `None` where there is none.
-fn images(ranges: &Arc<Ranges>, group: &RowGroupMetaData, leaf: usize) -> Result<Vec<Option<Image>>> {
+fn read_images(ranges: &Arc<Ranges>, group: &RowGroupMetaData, leaf: usize) -> Result<Vec<Option<Image>>> {
     let chunk = group.column(leaf);
     let pages = Pages::of(chunk)?;
     let (located, current) = Located::of(ranges, chunk)?;
     let mut values = Values::new(chunk.column_descr_ptr(), Box::new(located));
     let mut images = Vec::new();
-    while let Some(value) = values.next()? {
+    while let Some(value) = values.next()?.filter(|_| images.len() <= MOST_ROWS) {
         let range = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let image = value.filter(|value| !value.is_empty()).map(|value| Image {
             size: value.len() as u64,
@@ -162,17 +179,26 @@ fn images(ranges: &Arc<Ranges>, group: &RowGroupMetaData, leaf: usize) -> Result
 /// A column of a row group as text; what is null is `None`.
 fn cells(ranges: &Arc<Ranges>, group: &RowGroupMetaData, leaf: usize) -> Result<Vec<Option<String>>> {
     let chunk = group.column(leaf);
+    Pages::of(chunk)?;
     let (located, _) = Located::of(ranges, chunk)?;
     let deepest = chunk.column_descr().max_def_level();
     match get_column_reader(chunk.column_descr_ptr(), Box::new(located)) {
         ColumnReader::BoolColumnReader(reader) => texts(reader, deepest, |value| value.to_string()),
         ColumnReader::Int32ColumnReader(reader) => texts(reader, deepest, |value| value.to_string()),
         ColumnReader::Int64ColumnReader(reader) => texts(reader, deepest, |value| value.to_string()),
+        ColumnReader::FloatColumnReader(reader) => texts(reader, deepest, |value| number(f64::from(*value))),
+        ColumnReader::DoubleColumnReader(reader) => texts(reader, deepest, |value| number(*value)),
         ColumnReader::ByteArrayColumnReader(reader) => {
             texts(reader, deepest, |value| String::from_utf8_lossy(value.data()).into_owned())
         }
         _ => Err(ParquetError::General(format!("its column `{}` is no text", chunk.column_descr().name()))),
     }
+}
+
+/// A number as text: whole ones, which pandas writes with a point where some are missing, without it.
+fn number(value: f64) -> String {
+    // Shortest text that gives the same number: without a fraction there is no point.
+    if value.is_nan() { String::new() } else { value.to_string() }
 }
 
 /// `deepest` is the level of what is not null.

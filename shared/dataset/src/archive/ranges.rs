@@ -1,6 +1,6 @@
 //! An archive as code that waits for its bytes reads it, in a thread of its own, while the store is asked elsewhere.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -22,8 +22,8 @@ const MOST_BEFORE_PAGE: u64 = 1 << 20;
 /// The largest page that is read: some memory holds it two times, packed and not.
 const MOST_PAGE: u64 = 256 << 20;
 
-/// The most that a page of deflate may become: that alone is unpacked without a bound.
-const MOST_UNPACKED: u64 = 512 << 20;
+/// The most that a page may become.
+pub(super) const MOST_UNPACKED: u64 = 512 << 20;
 
 /// What gzip begins with.
 const GZIP: &[u8] = b"\x1f\x8b\x08";
@@ -40,10 +40,10 @@ pub(super) async fn parse<T: Send + 'static>(
     (object, etag): (&Object, &str),
     parse: impl FnOnce(Ranges) -> T + Send + 'static,
 ) -> Result<Option<T>, StoreError> {
-    let (sender, mut wanted) = mpsc::channel::<Wanted>(1);
-    let ranges = Ranges { size: object.size, wanted: sender, read: Mutex::default() };
+    let (sender, mut requests) = mpsc::channel::<Request>(1);
+    let ranges = Ranges { size: object.size, requests: sender, held: Mutex::default() };
     let serve = async move {
-        while let Some(Wanted { range, reply }) = wanted.recv().await {
+        while let Some(Request { range, reply }) = requests.recv().await {
             let bytes = store.get_range(&object.key, etag, range).await?;
             // Who asked may have given up.
             let _ = reply.send(bytes);
@@ -57,7 +57,7 @@ pub(super) async fn parse<T: Send + 'static>(
 
 /// A range that is waited for.
 #[derive(Debug)]
-struct Wanted {
+struct Request {
     range: Range<u64>,
     reply: oneshot::Sender<Bytes>,
 }
@@ -66,20 +66,20 @@ struct Wanted {
 #[derive(Debug)]
 pub(super) struct Ranges {
     size: u64,
-    wanted: mpsc::Sender<Wanted>,
-    read: Mutex<Read>,
+    requests: mpsc::Sender<Request>,
+    held: Mutex<Held>,
 }
 
 /// What was read and may be asked for again.
 #[derive(Debug, Default)]
-struct Read {
+struct Held {
     start: u64,
     bytes: Bytes,
     /// Where the last bytes end that were asked for.
     asked_end: u64,
 }
 
-impl Read {
+impl Held {
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
@@ -94,33 +94,38 @@ impl Ranges {
 
     /// Where the last bytes end that were asked for.
     pub(super) fn asked_end(&self) -> u64 {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).asked_end
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).asked_end
+    }
+
+    /// What begins there, with all that may stand before a page.
+    pub(super) fn header(&self, start: u64) -> io::Result<Bytes> {
+        self.get(start, MOST_BEFORE_PAGE.min(self.size.saturating_sub(start)))
     }
 
     fn get(&self, start: u64, length: u64) -> io::Result<Bytes> {
         let end = start.checked_add(length).filter(|end| *end <= self.size).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if !(read.start..=read.end()).contains(&start) {
-            *read = Read { start, ..Read::default() };
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !(held.start..=held.end()).contains(&start) {
+            *held = Held { start, ..Held::default() };
         }
-        if read.end() < end {
-            let held = read.bytes.slice((start - read.start) as usize..);
-            let from = start + held.len() as u64;
+        if held.end() < end {
+            let rest = held.bytes.slice((start - held.start) as usize..);
+            let from = start + rest.len() as u64;
             let fetched = self.fetch(from..end.max(from.saturating_add(FETCH)).min(self.size))?;
-            let mut bytes = BytesMut::with_capacity(held.len() + fetched.len());
-            bytes.extend_from_slice(&held);
+            let mut bytes = BytesMut::with_capacity(rest.len() + fetched.len());
+            bytes.extend_from_slice(&rest);
             bytes.extend_from_slice(&fetched);
-            (read.start, read.bytes) = (start, bytes.freeze());
+            (held.start, held.bytes) = (start, bytes.freeze());
         }
-        read.asked_end = end;
-        let at = (start - read.start) as usize;
-        Ok(read.bytes.slice(at..at + length as usize))
+        held.asked_end = end;
+        let at = (start - held.start) as usize;
+        Ok(held.bytes.slice(at..at + length as usize))
     }
 
     fn fetch(&self, range: Range<u64>) -> io::Result<Bytes> {
         let (reply, answer) = oneshot::channel();
         let length = range.end - range.start;
-        self.wanted.blocking_send(Wanted { range, reply }).map_err(io::Error::other)?;
+        self.requests.blocking_send(Request { range, reply }).map_err(io::Error::other)?;
         let bytes = answer.blocking_recv().map_err(io::Error::other)?;
         match bytes.len() as u64 == length {
             true => Ok(bytes),
@@ -139,14 +144,12 @@ impl ChunkReader for Ranges {
     type T = buf::Reader<Bytes>;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        let length = MOST_BEFORE_PAGE.min(self.size.saturating_sub(start));
-        Ok(self.get(start, length)?.reader())
+        Ok(self.header(start)?.reader())
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         if length as u64 > MOST_PAGE {
-            let problem = format!("a page of {} MB; write the table with row_group_size=100", length >> 20);
-            return Err(ParquetError::General(problem));
+            return Err(too_large(length as u64));
         }
         let bytes = self.get(start, length as u64)?;
         match inflates_without_bound(&bytes) {
@@ -156,12 +159,22 @@ impl ChunkReader for Ranges {
     }
 }
 
-/// Whether what the page holds as gzip becomes more than a page should.
+/// What is said of so many bytes.
+pub(super) fn too_large(length: u64) -> ParquetError {
+    let problem =
+        format!("a page or footer of {} MB; write the table in smaller row groups (row_group_size)", length >> 20);
+    ParquetError::NYI(problem)
+}
+
+/// Whether the page becomes more than a page should, if it is gzip, of which no length is believed. Levels may stand
+/// before what is packed, so that it may begin in several places.
 fn inflates_without_bound(page: &[u8]) -> bool {
     let head = &page[..page.len().min(MOST_LEVELS)];
-    let Some(start) = head.windows(GZIP.len()).position(|bytes| bytes == GZIP) else { return false };
-    let inflated = MultiGzDecoder::new(&page[start..]).take(MOST_UNPACKED + 1);
-    io::copy(&mut { inflated }, &mut io::sink()).is_ok_and(|length| length > MOST_UNPACKED)
+    let starts = head.windows(GZIP.len()).enumerate().filter(|(_, bytes)| *bytes == GZIP);
+    starts.into_iter().any(|(start, _)| {
+        let mut inflated = MultiGzDecoder::new(&page[start..]).take(MOST_UNPACKED + 1);
+        io::copy(&mut inflated, &mut io::sink()).is_ok_and(|length| length > MOST_UNPACKED)
+    })
 }
 
 #[cfg(test)]
@@ -170,7 +183,7 @@ mod tests {
     use std::io::Write;
 
     fn ranges(size: u64) -> Ranges {
-        Ranges { size, wanted: mpsc::channel(1).0, read: Mutex::default() }
+        Ranges { size, requests: mpsc::channel(1).0, held: Mutex::default() }
     }
 
     #[test]

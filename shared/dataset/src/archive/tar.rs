@@ -111,6 +111,7 @@ fn unusable_member(entry: &Entry<'_, impl Read>, unusable: Reject) -> Indexed {
         start,
         end: start.saturating_add(size),
         pages: None,
+        path: None,
         label: None,
         unusable,
     }
@@ -140,7 +141,17 @@ fn member(entry: &mut Entry<'_, impl Read>, labels: &mut Labels) -> io::Result<I
         labels.note(&name, &kept);
     }
     let version = format!("{:x}", hash.finalize());
-    Ok(Indexed { name, size, version, start, end: start + size, pages: None, label: None, unusable: misnamed })
+    Ok(Indexed {
+        name,
+        size,
+        version,
+        start,
+        end: start + size,
+        pages: None,
+        path: None,
+        label: None,
+        unusable: misnamed,
+    })
 }
 
 fn broken(error: &io::Error, members: usize) -> Reject {

@@ -105,7 +105,7 @@ fn member_of(entry: &ZipFileEntry<'_>, starts: &[u64]) -> Indexed {
     };
     let version = version(entry.crc32());
     let (size, unusable) = (entry.size(), misnamed.or(unusable));
-    Indexed { name, size, version, start, end, pages: None, label: None, unusable }
+    Indexed { name, size, version, start, end, pages: None, path: None, label: None, unusable }
 }
 
 /// A member's version: the checksum of its bytes that the directory has.

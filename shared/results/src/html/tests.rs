@@ -6,6 +6,7 @@ use pomona_dataset::OddLabels;
 use pomona_formats::digests::Digests;
 use pomona_formats::losses::LossCounts;
 use pomona_formats::recipe::Recipe;
+use pomona_run::archived::Archived;
 use pomona_run::stage::Stage;
 use pomona_run::{Options, RunId};
 use pomona_terms::Weights;
@@ -45,6 +46,7 @@ fn run() -> Run {
         recipe: recipe.clone(),
         images: 1_234,
         bytes: 5 << 20,
+        archived: Archived::default(),
         classes: 30,
         left_out: LeftOut { other_images: [("webp".to_owned(), 5)].into(), ..LeftOut::default() },
         odd_labels: OddLabels::default(),
