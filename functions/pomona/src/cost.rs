@@ -27,7 +27,7 @@ pub(crate) struct CostArgs {
     #[arg(long, value_name = "K", required_unless_present = "like")]
     mean_kb: Option<f64>,
     /// The images lie in archives of this kind, and are read by some megabytes: zip, tar, or parquet
-    #[arg(long, value_name = "KIND", value_parser = ["zip", "tar", "parquet"])]
+    #[arg(long, value_name = "KIND", value_parser = ["zip", "tar", "parquet"], conflicts_with = "uploads")]
     archives: Option<String>,
     /// Features of each image; components of more than 4096 (MobileNetV2's last feature map has 62720) are fitted by
     /// passes

@@ -122,7 +122,7 @@ pub(crate) fn of(workload: &Workload, new: New) -> Vec<Work> {
 fn plan(workload: &Workload, new: New) -> Work {
     let (shards, levels, nodes) = (workload.shards(), workload.merges().len() as u64, nodes(workload));
     let parts_there = shards - new.shards.min(shards);
-    let searched = workload.archived_of(new.images).searched as f64 * workload.mean_bytes as f64;
+    let searched = searched_bytes(workload, new);
     let pages = (workload.images - workload.archived.images).div_ceil(PAGE).max(1);
     // Listing in ranges asks each of them for one page too many, and for the folders to cut at.
     let lists = if pages == 1 { 1 } else { pages + LIST_AT_ONCE as u64 + 1 };
@@ -138,7 +138,7 @@ fn plan(workload: &Workload, new: New) -> Work {
     let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
     // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
     // reads of the plan itself.
-    let gets = looked_up + levels + 5 + probes + (searched / FETCH).ceil() as u64;
+    let gets = looked_up + levels + 5 + probes + search_gets(workload, new);
     let requests = Requests { gets, puts: written + 1, lists };
     Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
 }
@@ -170,10 +170,24 @@ fn extract(workload: &Workload, new: New) -> Work {
 
 /// Requests that read the new images: one for a file, and for some megabytes of an archive, of which a shard has its
 /// own.
-pub(crate) fn image_gets(workload: &Workload, new: New) -> u64 {
+fn image_gets(workload: &Workload, new: New) -> u64 {
     let archived = workload.archived_of(new.images).images;
     let ranges = (archived as f64 * workload.mean_bytes as f64 / RANGE).ceil() as u64;
     new.images - archived + ranges.max(new.shards.min(archived))
+}
+
+/// Bytes of the archives that the plan has to look through.
+fn searched_bytes(workload: &Workload, new: New) -> f64 {
+    workload.archived_of(new.images).searched as f64 * workload.mean_bytes as f64
+}
+
+fn search_gets(workload: &Workload, new: New) -> u64 {
+    (searched_bytes(workload, new) / FETCH).ceil() as u64
+}
+
+/// Requests that read anything of the input.
+pub(crate) fn input_gets(workload: &Workload, new: New) -> u64 {
+    image_gets(workload, new) + search_gets(workload, new)
 }
 
 /// The check after a Map reads the plan and what the Map worked through, lists the problems that were met, and looks for

@@ -9,7 +9,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnPath, SchemaDescriptor};
 use pomona_dataset::{Images, Item, Listed, Place, Source, heads};
 use pomona_run::Options;
 use pomona_store::Store;
@@ -331,7 +331,7 @@ proptest! {
         let version = if is_second { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 };
         let options = plain().set_compression(compression).set_writer_version(version);
         let options = match [Encoding::PLAIN, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY].get(encoding) {
-            Some(encoding) => options.set_dictionary_enabled(false).set_encoding(*encoding),
+            Some(encoding) => options.set_dictionary_enabled(false).set_column_encoding(ColumnPath::from(vec!["image".to_owned(), "bytes".to_owned()]), *encoding),
             None => options,
         };
         let whole = table(&rows, 3, options);

@@ -225,7 +225,7 @@ pub(crate) fn usage(workload: &Workload, new: New, stages: &[StageRun], stored: 
         express_requests,
         express_gb_seconds,
         kms_calls: (requests.gets + requests.puts).div_ceil(REQUESTS_PER_KMS_CALL),
-        image_decrypts: if workload.no_bucket_key { work::image_gets(workload, new) } else { 0 },
+        image_decrypts: if workload.no_bucket_key { work::input_gets(workload, new) } else { 0 },
         metric_hours: watching::metric_hours(stages.iter().map(|stage| stage.seconds).sum()),
         log_bytes: invocations * watching::LOG_BYTES,
         uploads: workload.uploads.then(|| Uploads {
