@@ -1,22 +1,22 @@
 //! Images in archives: what they are called, what becomes of odd ones, and how few requests read them.
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_dataset::{Error, Images, Index, Indexes, Item, Listed, Source};
 use pomona_run::Options;
-use pomona_store::testing::{FailingStore, MemoryStore, Operation};
-use pomona_store::{LocalStore, Store};
+use pomona_store::Store;
+use pomona_store::testing::{FailingStore, Operation};
 use pomona_terms::{Reject, RejectReason};
+use support::{list, read, store};
 use tar::{Builder, EntryType, Header};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-type Objects = BTreeMap<String, Bytes>;
 
 fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = Builder::new(Vec::new());
@@ -53,24 +53,6 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
-}
-
-fn store(objects: &[(&str, &[u8])]) -> MemoryStore {
-    let objects: Objects =
-        objects.iter().map(|(key, bytes)| ((*key).to_owned(), Bytes::copy_from_slice(bytes))).collect();
-    MemoryStore::new("in", objects)
-}
-
-async fn list(images: &Images<'_>, options: &Options) -> Listed {
-    images.list(options, &|| {}).await.unwrap()
-}
-
-/// Each item with its label, and its bytes or why there are none.
-async fn read(images: &Images<'_>, items: &[Item]) -> Vec<(String, String, Result<Bytes, Reject>)> {
-    let items: Vec<&Item> = items.iter().collect();
-    let read = images.reader(&items).read(&items).await.unwrap();
-    let each = items.iter().zip(read);
-    each.map(|(item, read)| (item.id.clone(), item.label.to_string(), read)).collect()
 }
 
 fn ids(listed: &Listed) -> Vec<&str> {
@@ -431,64 +413,6 @@ async fn a_compressed_tar_is_unpacked_once_however_many_ask_at_once() {
         assert!(read.into_iter().flatten().all(|read| read.as_deref() == Ok(&content[..])));
         let fetched = counted.calls().len() - before;
         assert!(fetched <= archive.len() / (8 << 20) + 1, "{name}: {fetched}");
-    }
-}
-
-/// A file of which zeros take no room.
-struct Sparse(File);
-
-impl Write for Sparse {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match bytes.iter().all(|byte| *byte == 0) {
-            true => self.0.seek_relative(bytes.len() as i64).map(|()| bytes.len()),
-            false => self.0.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        // What was passed over at the end is there, too.
-        let end = self.0.stream_position()?;
-        self.0.set_len(end.max(self.0.metadata()?.len()))
-    }
-}
-
-impl Seek for Sparse {
-    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.0.seek(to)
-    }
-}
-
-#[tokio::test]
-async fn members_behind_four_gigabytes_are_members_like_others() {
-    const SIZE: u64 = (4 << 30) + 5;
-    let folder = tempfile::tempdir().unwrap();
-    let sparse = |name: &str| Sparse(File::create(folder.path().join(name)).unwrap());
-    let mut zip = ZipWriter::new(sparse("a.zip"));
-    let mut tar = Builder::new(sparse("b.tar"));
-    zip.start_file(
-        "large.jpg",
-        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true),
-    )
-    .unwrap();
-    std::io::copy(&mut std::io::repeat(0).take(SIZE), &mut zip).unwrap();
-    let mut header = Header::new_gnu();
-    header.set_size(SIZE);
-    tar.append_data(&mut header, "large.jpg", std::io::repeat(0).take(SIZE)).unwrap();
-    zip.start_file("late/1.jpg", SimpleFileOptions::default()).unwrap();
-    zip.write_all(b"behind it").unwrap();
-    zip.finish().unwrap();
-    header.set_size(9);
-    tar.append_data(&mut header, "late/1.jpg", &b"behind it"[..]).unwrap();
-    tar.into_inner().unwrap().flush().unwrap();
-
-    let store = LocalStore::open(folder.path()).unwrap();
-    let images = Images::new(&store);
-    let listed = list(&images, &Options::default()).await;
-    let sizes: Vec<u64> = listed.items.iter().map(|item| item.size).collect();
-    assert_eq!(sizes, [SIZE, 9, SIZE, 9]);
-    for late in [&listed.items[1], &listed.items[3]] {
-        let read = read(&images, std::slice::from_ref(late)).await;
-        assert_eq!((&*read[0].1, read[0].2.as_deref()), ("late", Ok(&b"behind it"[..])), "{}", late.id);
     }
 }
 

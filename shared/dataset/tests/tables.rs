@@ -1,5 +1,7 @@
 //! Images in the rows of Parquet files: what they are called, what becomes of odd ones, and how few requests read them.
 
+mod support;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,13 +12,14 @@ use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, Write
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor};
-use pomona_dataset::{Images, Item, Listed, Place, Source, heads};
+use pomona_dataset::{Images, Item, Place, Source, heads};
 use pomona_run::Options;
 use pomona_store::Store;
-use pomona_store::testing::{FailingStore, MemoryStore, Operation};
-use pomona_terms::{Reject, RejectReason};
+use pomona_store::testing::{FailingStore, Operation};
+use pomona_terms::RejectReason;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
+use support::{list, read, store};
 
 /// A row: the image, its path and its label.
 type Row<'a> = (Option<&'a [u8]>, Option<&'a str>, Option<i64>);
@@ -110,23 +113,6 @@ fn table(rows: &[Row<'_>], group: usize, options: WriterPropertiesBuilder) -> Ve
 
 fn plain() -> WriterPropertiesBuilder {
     WriterProperties::builder()
-}
-
-fn store(objects: &[(&str, &[u8])]) -> MemoryStore {
-    let objects = objects.iter().map(|(key, bytes)| ((*key).to_owned(), Bytes::copy_from_slice(bytes)));
-    MemoryStore::new("in", objects.collect())
-}
-
-async fn list(images: &Images<'_>, options: &Options) -> Listed {
-    images.list(options, &|| {}).await.unwrap()
-}
-
-/// Each item with its label, and its bytes or why there are none.
-async fn read(images: &Images<'_>, items: &[Item]) -> Vec<(String, String, Result<Bytes, Reject>)> {
-    let items: Vec<&Item> = items.iter().collect();
-    let read = images.reader(&items).read(&items).await.unwrap();
-    let each = items.iter().zip(read);
-    each.map(|(item, read)| (item.id.clone(), item.label.to_string(), read)).collect()
 }
 
 #[tokio::test]
