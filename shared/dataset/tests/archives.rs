@@ -237,6 +237,26 @@ async fn an_odd_member_is_a_reject_and_what_is_no_file_is_counted() {
 }
 
 #[tokio::test]
+async fn of_equal_names_in_a_zip_the_last_is_meant_and_the_others_are_counted() {
+    let mut bytes = zip(&[("a.jpg", b"first"), ("b.jpg", b"later"), ("c.jpg", b"other")], CompressionMethod::Stored);
+    // The writer takes no name twice.
+    while let Some(at) = bytes.windows(5).position(|name| name == b"b.jpg") {
+        bytes[at] = b'a';
+    }
+    // Also where something stands before it, a program that unpacks it for instance.
+    for before in [0, 1000] {
+        let store = store(&[("twice.zip", &[&vec![0; before][..], &bytes].concat())]);
+        let images = Images::new(&store);
+        let listed = list(&images, &Options::default()).await;
+        assert_eq!(listed.left_out.in_archives["members that later ones of the same name replace"], 1);
+        let contents: Vec<_> =
+            read(&images, &listed.items).await.into_iter().map(|(id, _, read)| (id, read.unwrap().to_vec())).collect();
+        let expected = [("twice.zip/a.jpg", b"later"), ("twice.zip/c.jpg", b"other")];
+        assert_eq!(contents, expected.map(|(id, content)| (id.to_owned(), content.to_vec())));
+    }
+}
+
+#[tokio::test]
 async fn a_broken_archive_is_one_reject_and_what_stands_before_the_damage_is_used() {
     let whole = tar(&MEMBERS);
     let cases: [(&str, Vec<u8>, usize); 7] = [

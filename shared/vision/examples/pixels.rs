@@ -1,14 +1,15 @@
 //! Milliseconds per image from bytes to pixels: `cargo run --release --example pixels -- FILE_OR_FOLDER...`
 //!
-//! For each argument: all its images (a folder: one level of subfolders), read into memory first, then decoded and
-//! resized to 224 x 224 on one thread; the best of five rounds.
+//! For each argument: all its images (a folder: those of subfolders, too), read into memory first, then decoded and
+//! resized to 224 x 224 on one thread by each preset in turn; the best of five rounds.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pomona_vision::pixels::{ImageReader, Limits, PixelOptions};
+use pomona_vision::pixels::{ImageReader, Limits, Reject};
+use pomona_vision::preset::Preset;
 
 const ROUNDS: usize = 5;
 
@@ -16,19 +17,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     for argument in std::env::args_os().skip(1) {
         let path = PathBuf::from(argument);
         let images = files_below(&path)?.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;
-        let mut reader = ImageReader::new(224, 224, &PixelOptions::default());
-        let mut best = Duration::MAX;
+        let mut readers = Preset::ALL.map(|(name, preset)| (name, ImageReader::new(224, 224, &preset.pixels())));
+        let mut best = [Duration::MAX; Preset::ALL.len()];
         for _ in 0..ROUNDS {
-            let start = Instant::now();
-            for image in &images {
-                reader.read(image, &Limits::DEFAULT)?;
+            for ((_, reader), best) in readers.iter_mut().zip(&mut best) {
+                *best = (*best).min(round(reader, &images)?);
             }
-            best = best.min(start.elapsed());
         }
-        let milliseconds = best.as_secs_f64() * 1e3 / images.len() as f64;
-        println!("{milliseconds:8.3} ms per image, {} images, {}", images.len(), path.display());
+        println!("{} images, {}", images.len(), path.display());
+        for ((name, _), best) in readers.iter().zip(best) {
+            println!("{:8.3} ms per image, {name}", best.as_secs_f64() * 1e3 / images.len() as f64);
+        }
     }
     Ok(())
+}
+
+fn round(reader: &mut ImageReader, images: &[Vec<u8>]) -> Result<Duration, Reject> {
+    let start = Instant::now();
+    for image in images {
+        reader.read(image, &Limits::DEFAULT)?;
+    }
+    Ok(start.elapsed())
 }
 
 fn files_below(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {

@@ -49,6 +49,9 @@ impl Wanted {
 /// What tables are called that hold no images, as many others do that lie beside them.
 const WITHOUT_IMAGES: &str = "tables without a column of images (--image-column)";
 
+/// What members are called that are not meant, as when an archive is unpacked.
+pub(super) const REPLACED: &str = "members that later ones of the same name replace";
+
 /// What an archive holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Index {

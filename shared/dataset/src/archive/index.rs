@@ -11,7 +11,7 @@ use pomona_terms::Reject;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::spawn_blocking;
 
-use super::contents::{Index, Indexes, Wanted};
+use super::contents::{Index, Indexes, REPLACED, Wanted};
 use super::form::{FETCH, Form, Packing};
 use super::{parquet, ranges, tar, zip};
 use crate::error::Error;
@@ -116,7 +116,7 @@ fn tidied(mut index: Index) -> Index {
     index.members.retain(|member| {
         number += 1;
         let what = match () {
-            () if last[&member.name] != number - 1 => "members that later ones of the same name replace",
+            () if last[&member.name] != number - 1 => REPLACED,
             () if Form::of(&member.name).is_some() => "archives inside archives",
             () => return true,
         };

@@ -10,7 +10,7 @@ use zip::read::{ZipArchive, ZipReadOptions, read_zipfile_from_stream_with_option
 use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFileEntry};
 
-use super::contents::{Index, Indexed};
+use super::contents::{Index, Indexed, REPLACED};
 use super::names;
 
 /// Bytes of the end that are read first: the directory of some 10,000 members.
@@ -85,7 +85,27 @@ fn members(mut tail: Tail) -> Directory {
             false => index.members.push(member_of(entry, &starts)),
         }
     }
+    let (start, kept) = (archive.central_directory_start(), archive.len());
+    drop(entries);
+    drop(archive);
+    let replaced = entries_in(tail.from(start)).saturating_sub(kept as u64);
+    if replaced > 0 {
+        index.passed.insert(REPLACED.to_owned(), replaced);
+    }
     Directory::Members(index)
+}
+
+/// The entries of the directory that `bytes` begin with (APPNOTE.TXT, 4.3.12): of equal names all, of which the archive
+/// as it is read has the last.
+fn entries_in(mut bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    while let Some(header) = bytes.get(..46).filter(|header| header.starts_with(b"PK\x01\x02")) {
+        let beside: usize =
+            header[28..34].chunks_exact(2).map(|two| usize::from(u16::from_le_bytes([two[0], two[1]]))).sum();
+        bytes = bytes.get(46 + beside..).unwrap_or_default();
+        count += 1;
+    }
+    count
 }
 
 /// The member of a directory's entry; it ends at the next one, or where its bytes must have ended.
@@ -156,6 +176,12 @@ struct Tail {
 }
 
 impl Tail {
+    /// What is there of the archive from `start` on.
+    fn from(&self, start: u64) -> &[u8] {
+        let start = usize::try_from(start.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.bytes.get(start..).unwrap_or_default()
+    }
+
     fn range(&self) -> Range<u64> {
         self.start..self.start + self.bytes.len() as u64
     }
