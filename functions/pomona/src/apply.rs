@@ -39,7 +39,9 @@ pub(crate) async fn run(args: ApplyArgs, quiet: bool) -> Result<Ending, Error> {
     let input = open::open(&place).await?;
     let progress = Progress::new(quiet);
     let model = args.model.load_for(models.recipe(), &progress)?;
+    let to = args.output.to_string();
     let wanted =
         Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: Some(&models), model };
-    run::make(wanted, args.means, &progress, quiet).await
+    let finished = run::make(wanted, args.means, &progress, run::interrupt()).await?;
+    Ok(run::end(finished, &to, &progress, quiet))
 }

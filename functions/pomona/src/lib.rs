@@ -1,4 +1,7 @@
 //! The command line: images in, MobileNetV2 features and principal components out.
+//!
+//! The program is [`main`]. What else has the same options, the package for Python, takes them from their flags with
+//! [`parse`] and runs the pipeline with [`run_observed`].
 
 mod apply;
 mod classes;
@@ -25,14 +28,19 @@ mod summary;
 mod usage;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use error::Error;
 use model::Fallback;
 use pomona_stages::memory;
 use tracing_subscriber::EnvFilter;
+
+pub use error::Error;
+pub use model::ModelArgs;
+pub use results::ResultsArgs;
+pub use run::{RunArgs, run_observed};
+pub use search::nearest;
 
 /// Images in, MobileNetV2 features and principal components out.
 #[derive(Debug, Parser)]
@@ -81,15 +89,46 @@ enum Ending {
     Interrupted,
 }
 
+/// The exit code of a command that failed.
+const FAILURE: u8 = 1;
+
 /// The exit code of a command that was stopped by Ctrl-C: 128 + SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Does what a command line says, the program's name first, and returns its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     memory::give_large_blocks_back();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and the version are such errors, too. Where they go nowhere there is nobody to tell.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(FAILURE);
+        }
+    };
     start_logging(&cli.output);
-    let ending = match cli.command {
+    let ending = tokio::runtime::Runtime::new().map_err(Error::Runtime).and_then(|runtime| runtime.block_on(end(cli)));
+    match ending {
+        Ok(Ending::Done) => 0,
+        Ok(Ending::Interrupted) => INTERRUPTED,
+        Err(error) => {
+            console::tell(&format!("error: {error}"));
+            FAILURE
+        }
+    }
+}
+
+/// The options of a command from their flags, such as `--threads=2`; what is not among them has its default.
+///
+/// # Errors
+/// What the command line would print.
+pub fn parse<T: Args>(flags: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
+    let command = T::augment_args(clap::Command::new("pomona").no_binary_name(true));
+    T::from_arg_matches(&command.try_get_matches_from(flags)?)
+}
+
+async fn end(cli: Cli) -> Result<Ending, Error> {
+    match cli.command {
         Command::Run(args) => run::run(args, Fallback::None, cli.output.quiet).await,
         Command::Demo(args) => demo::run(args, cli.output.quiet).await,
         Command::Apply(args) => apply::run(args, cli.output.quiet).await,
@@ -105,14 +144,6 @@ async fn main() -> ExitCode {
         Command::Model(command) => model::run(command, cli.output.quiet),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),
-    };
-    match ending {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
-        Err(error) => {
-            console::tell(&format!("error: {error}"));
-            ExitCode::FAILURE
-        }
     }
 }
 

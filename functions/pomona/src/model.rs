@@ -21,7 +21,7 @@ const DEMO_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which model to use and how.
 #[derive(Debug, Args)]
-pub(crate) struct ModelArgs {
+pub struct ModelArgs {
     /// The ONNX model [default: POMONA_MODEL, or the one in models/ in this folder, or MobileNetV2, fetched once and
     /// checked]
     #[arg(long, value_name = "FILE")]
@@ -44,6 +44,22 @@ pub(crate) enum Fallback {
 }
 
 impl ModelArgs {
+    /// Loads the chosen model without a word; the published one is fetched where none is chosen and none is at hand.
+    ///
+    /// # Errors
+    /// [`Error::Model`] and [`Error::Weights`].
+    pub fn load_quietly(self) -> Result<Model, Error> {
+        self.load(Fallback::None, &Progress::new(true))
+    }
+
+    /// As [`load_quietly`](Self::load_quietly), for a run that is there already: what is not chosen is as there.
+    ///
+    /// # Errors
+    /// As [`load_quietly`](Self::load_quietly).
+    pub fn load_quietly_for(self, recipe: &Recipe) -> Result<Model, Error> {
+        self.load_for(recipe, &Progress::new(true))
+    }
+
     /// Loads the chosen model; the published one is fetched where none is chosen and none is at hand.
     pub(crate) fn load(self, fallback: Fallback, progress: &Progress) -> Result<Model, Error> {
         self.load_with(ModelOptions::default(), fallback, progress)

@@ -12,7 +12,7 @@ use crate::Error;
 
 /// Where results are.
 #[derive(Debug, Args)]
-pub(crate) struct ResultsArgs {
+pub struct ResultsArgs {
     /// The folder (or s3://bucket/prefix) with the results, or the folder of one of its runs
     results: String,
     /// A certain run [default: the newest successful one]
@@ -22,7 +22,10 @@ pub(crate) struct ResultsArgs {
 
 impl ResultsArgs {
     /// Opens the results, and finds the run that is meant.
-    pub(crate) async fn open(&self) -> Result<(Arc<dyn Store>, RunId), Error> {
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such run, and those of the store.
+    pub async fn open(&self) -> Result<(Arc<dyn Store>, RunId), Error> {
         let (store, named) = self.locate().await?;
         let run_id = inspect::find_run(store.as_ref(), named.as_ref()).await?;
         Ok((store, run_id))

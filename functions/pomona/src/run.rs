@@ -15,7 +15,7 @@ use pomona_run::options::{CsvTables, KeepFeatures, Options};
 use pomona_stages::archives::KeptIndexes;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::image_tables::ImageTables;
-use pomona_stages::local::{self, Job, Summary};
+use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::models::Models;
 use pomona_stages::open;
 use pomona_stages::output::Output;
@@ -31,7 +31,7 @@ use crate::{Ending, Error, console, summary};
 
 /// Turn a folder of images into features, principal components and validated tables
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub struct RunArgs {
     /// The folder (or s3://bucket/prefix) with the images; the name of an image's folder is its label (see
     /// --label-from)
     input: Location,
@@ -246,15 +246,38 @@ where
 
 /// Runs the pipeline.
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
+    let progress = Progress::new(quiet);
+    let to = args.output.to_string();
+    let finished = run_with(args, |model| model.load(fallback, &progress), &progress, interrupt()).await?;
+    Ok(end(finished, &to, &progress, quiet))
+}
+
+/// Runs the pipeline and prints nothing; `stopped` ends it early, and then there is no summary.
+///
+/// # Errors
+/// Those of the command.
+pub async fn run_observed(
+    args: RunArgs,
+    observer: &dyn Observer,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Summary>, Error> {
+    run_with(args, ModelArgs::load_quietly, observer, stopped).await
+}
+
+async fn run_with(
+    args: RunArgs,
+    load: impl FnOnce(ModelArgs) -> Result<Model, Error>,
+    observer: &dyn Observer,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Summary>, Error> {
     let options = args.options.into_options();
     options.validate()?;
     let from = args.input.into_absolute();
     let (place, archive) = pomona_dataset::parted(&from);
     let input = open::open(&place).await?;
-    let progress = Progress::new(quiet);
-    let model = args.model.load(fallback, &progress)?;
+    let model = load(args.model)?;
     let wanted = Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: None, model };
-    make(wanted, args.means, &progress, quiet).await
+    make(wanted, args.means, observer, stopped).await
 }
 
 /// A run that is to be made here.
@@ -275,16 +298,16 @@ pub(crate) struct Wanted<'a> {
     pub(crate) model: Model,
 }
 
-/// Makes a run and tells of it.
+/// Makes a run; none is made where `stopped` comes first.
 pub(crate) async fn make(
     wanted: Wanted<'_>,
     means: MeansArgs,
-    progress: &Progress,
-    quiet: bool,
-) -> Result<Ending, Error> {
+    observer: &dyn Observer,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Summary>, Error> {
     let Wanted { from, input, archive, to, options, models, model } = wanted;
     for notice in model.notices() {
-        progress.say(notice);
+        observer.notice(notice);
     }
     let threads = means.threads.map_or_else(available_threads, NonZeroUsize::get);
     let pool = ComputePool::new(Extractor::new(model), threads)?;
@@ -303,14 +326,23 @@ pub(crate) async fn make(
         holder: &holder,
         keep_runs: means.keep_runs,
     };
-    let Some(finished) = local::run(&job, output.holders(), progress, interrupt()).await? else {
-        progress.say("stopped; the same command goes on from here");
-        return Ok(Ending::Interrupted);
-    };
-    if !quiet {
-        show_summary(&finished, &to.to_string());
+    Ok(local::run(&job, output.holders(), observer, stopped).await?)
+}
+
+/// Tells what a run came to, if it came to anything.
+pub(crate) fn end(finished: Option<Summary>, to: &str, progress: &Progress, quiet: bool) -> Ending {
+    match finished {
+        None => {
+            progress.say("stopped; the same command goes on from here");
+            Ending::Interrupted
+        }
+        Some(finished) => {
+            if !quiet {
+                show_summary(&finished, to);
+            }
+            Ending::Done
+        }
     }
-    Ok(Ending::Done)
 }
 
 /// The run is done, whether or not anybody can be told.

@@ -148,6 +148,11 @@ impl ParquetTable {
         self.batch.num_rows()
     }
 
+    /// All columns.
+    pub fn into_batch(self) -> RecordBatch {
+        self.batch
+    }
+
     /// The value of a metadata entry.
     pub fn metadata(&self, key: &str) -> Result<&str, Error> {
         self.metadata_if_any(key).ok_or_else(|| self.wrong(&format!("metadata `{key}` is missing")))

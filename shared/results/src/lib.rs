@@ -1,5 +1,5 @@
-//! What a run came to: which run is the newest one, what its checks say, its page, and the images that are like a given
-//! one.
+//! What a run came to: which run is the newest one, what its checks say, its page, its tables, and the images that are
+//! like a given one.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -15,4 +15,5 @@ pub mod html;
 pub mod inspect;
 pub mod latest;
 pub mod search;
+pub mod tables;
 pub mod validation;

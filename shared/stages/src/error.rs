@@ -205,7 +205,8 @@ impl From<pomona_pca::Error> for Error {
     }
 }
 
-fn name_of_model_error(error: &ModelError) -> ErrorName {
+/// The name that an error of a network has for a state machine.
+pub fn name_of_model_error(error: &ModelError) -> ErrorName {
     match error {
         ModelError::Read { .. }
         | ModelError::NotOnnx { .. }

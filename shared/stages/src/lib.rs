@@ -76,4 +76,4 @@ mod sample;
 mod seen;
 pub mod sweep;
 
-pub use error::Error;
+pub use error::{Error, name_of_model_error};

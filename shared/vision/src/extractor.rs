@@ -1,7 +1,7 @@
 //! One image file -> one feature vector: decoding, resizing and the network in one place.
 
 use crate::model::{self, Model, ModelError};
-use crate::pixels::{ImageReader, Limits, Losses, Reject, RejectReason};
+use crate::pixels::{ImageReader, Limits, Losses, Picture, Reject, RejectReason};
 
 /// A model that takes image files; shared by all threads.
 #[derive(Debug)]
@@ -56,7 +56,26 @@ impl Session {
     /// # Errors
     /// [`ModelError`] when the network itself fails, which no image's bytes can bring about.
     pub fn features(&mut self, image: &[u8], limits: &Limits) -> Result<Result<Features<'_>, Reject>, ModelError> {
-        let pixels = match self.reader.read(image, limits) {
+        self.features_of(|reader| reader.read(image, limits))
+    }
+
+    /// As [`features`](Self::features), of a picture that is decoded already.
+    ///
+    /// # Errors
+    /// As [`features`](Self::features).
+    pub fn features_of_picture(
+        &mut self,
+        picture: &Picture<'_>,
+        limits: &Limits,
+    ) -> Result<Result<Features<'_>, Reject>, ModelError> {
+        self.features_of(|reader| reader.take(picture, limits))
+    }
+
+    fn features_of(
+        &mut self,
+        read: impl FnOnce(&mut ImageReader) -> Result<&[u8], Reject>,
+    ) -> Result<Result<Features<'_>, Reject>, ModelError> {
+        let pixels = match read(&mut self.reader) {
             Ok(pixels) => pixels,
             Err(reject) => return Ok(Err(reject)),
         };

@@ -100,6 +100,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use canvas::Canvas;
+use expand::Expansion;
 
 pub use options::{Channels, ExifOrientation, PixelOptions, Resampling, UnknownPixels};
 pub use pomona_terms::{Limits, Losses, Reject, RejectReason};
@@ -107,6 +108,17 @@ pub use pomona_terms::{Limits, Losses, Reject, RejectReason};
 /// A pixel as the decoders deliver it: red, green, blue and one byte without meaning, so that a pixel fills a vector
 /// lane group.
 type Rgbx = [u8; 4];
+
+/// A picture that is decoded already.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture<'a> {
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The samples, `[height, width, 3]`, RGB.
+    pub rgb: &'a [u8],
+}
 
 /// Reads image files into pixels of one size. Keep one per thread: its buffers and resampling coefficients are reused.
 pub struct ImageReader {
@@ -139,6 +151,22 @@ impl ImageReader {
         // so none is left torn.
         catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, canvas)))
             .unwrap_or_else(|payload| Err(reject_of_panic(payload)))?;
+        Ok(self.canvas.finish())
+    }
+
+    /// The pixels of a picture, as [`read`](Self::read) returns those of a lossless file of it.
+    ///
+    /// # Errors
+    /// A [`Reject`] when it is not within the limits, or has not as many samples as its sides say.
+    pub fn take(&mut self, picture: &Picture<'_>, limits: &Limits) -> Result<&[u8], Reject> {
+        let Picture { width, height, rgb } = *picture;
+        limits.check_picture(width, height)?;
+        let size = (width as usize, height as usize);
+        if rgb.len() != size.0 * size.1 * 3 {
+            return Err(Reject::corrupt(format!("{} samples of {width} x {height} pixels of 3", rgb.len())));
+        }
+        self.canvas.clear();
+        self.canvas.push_picture(&Expansion::bytes(3, [0, 1, 2]), rgb, size);
         Ok(self.canvas.finish())
     }
 

@@ -7,7 +7,7 @@ mod pillow;
 use std::path::Path;
 
 use pillow::*;
-use pomona_vision::pixels::{Channels, ExifOrientation, PixelOptions};
+use pomona_vision::pixels::{Channels, ExifOrientation, Limits, Picture, PixelOptions, RejectReason};
 use pomona_vision::preset::Preset;
 
 const SEED: &str = "20180507";
@@ -47,6 +47,64 @@ fn every_mode_size_and_coding_has_each_programs_pixels() {
     for ((way, options), target) in ways().into_iter().skip(1).zip([MODEL_SIZE, (50, 21)].into_iter().cycle()) {
         assert_way(way, &options, folder.path(), target, VARIANTS);
     }
+}
+
+#[test]
+fn a_picture_that_is_decoded_already_has_the_pixels_of_a_lossless_file() {
+    for (width, height) in [(1, 1), (7, 300), (301, 2), (224, 224), (640, 481)] {
+        let rgb: Vec<u8> = (0..width * height * 3).map(|at| (at * at / 7 % 251) as u8).collect();
+        let file = bmp(width, height, &rgb);
+        for (way, options) in ways() {
+            let (mut of_file, mut of_picture) = (reader(MODEL_SIZE, &options), reader(MODEL_SIZE, &options));
+            let expected = of_file.read(&file, &Limits::DEFAULT).map_err(|reject| reject.reason);
+            let found = of_picture.take(&Picture { width, height, rgb: &rgb }, &Limits::DEFAULT);
+            assert_eq!(found.map_err(|reject| reject.reason), expected, "{way} of {width} x {height}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_is_none_is_rejected() {
+    let mut reader = reader(MODEL_SIZE, &PixelOptions::default());
+    let few = Limits { max_pixels: 11, ..Limits::DEFAULT };
+    for (width, height, samples, limits, reason) in [
+        (4, 3, 35, &Limits::DEFAULT, RejectReason::Corrupt),
+        (4, 3, 37, &Limits::DEFAULT, RejectReason::Corrupt),
+        (0, 3, 0, &Limits::DEFAULT, RejectReason::Corrupt),
+        (4, 3, 36, &few, RejectReason::TooLarge),
+        (u32::MAX, u32::MAX, 3, &Limits::DEFAULT, RejectReason::TooLarge),
+    ] {
+        let rejected = reader.take(&Picture { width, height, rgb: &vec![7; samples] }, limits).unwrap_err();
+        assert_eq!(rejected.reason, reason, "{width} x {height} of {samples}: {}", rejected.detail);
+    }
+}
+
+/// A file of 24 bits a pixel, whose rows go upwards, blue first, in whole words.
+fn bmp(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
+    let mut rows = Vec::new();
+    for row in rgb.chunks_exact(width as usize * 3).rev() {
+        rows.extend(row.chunks_exact(3).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]));
+        rows.resize(rows.len().next_multiple_of(4), 0);
+    }
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut file = b"BM".to_vec();
+    file.extend(words(&[
+        54 + rows.len() as u32,
+        0,
+        54,
+        40,
+        width,
+        height,
+        24 << 16 | 1,
+        0,
+        rows.len() as u32,
+        0,
+        0,
+        0,
+        0,
+    ]));
+    file.extend(rows);
+    file
 }
 
 #[test]

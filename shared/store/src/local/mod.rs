@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use crate::{Error, Keep, Object, Store, Stored, key};
@@ -108,13 +109,13 @@ impl Store for LocalStore {
         let prefix = prefix.to_owned();
         let mut found = self.blocking(move |folder| walk::all(folder, &prefix)).await?;
         found.retain(|found| keep(found.entry()) && found.is_object());
-        self.blocking(move |folder| Ok(folder.describe(found))).await
+        self.blocking(move |folder| folder.describe(found)).await
     }
 
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
         let key = key.to_owned();
         self.blocking(move |folder| match folder.object_path(&key) {
-            Ok(_) => Ok(folder.describe(vec![walk::Found::file(key)]).pop()),
+            Ok(_) => Ok(folder.describe(vec![walk::Found::file(key)])?.pop()),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         })
@@ -278,13 +279,18 @@ impl Folder {
     }
 
     /// The files as objects, with their etags from the memo or computed on all cores.
-    fn describe(&self, found: Vec<walk::Found>) -> Vec<Object> {
+    fn describe(&self, found: Vec<walk::Found>) -> Result<Vec<Object>, Error> {
         let mut memo = Memo::load(self.memos.as_deref(), &self.root);
-        let described: Vec<_> = found.into_par_iter().map(|file| etag::describe(&self.root, file, &memo)).collect();
+        // Of its own: the threads that a process has in common are missing in a child of fork, which would wait for
+        // them.
+        let threads = ThreadPoolBuilder::new().build();
+        let threads = threads.map_err(|error| self.failed("list", "", io::Error::other(error)))?;
+        let describe = |file| etag::describe(&self.root, file, &memo);
+        let described: Vec<_> = threads.install(|| found.into_par_iter().map(describe).collect());
         let (objects, seen): (Vec<_>, Vec<_>) = described.into_iter().unzip();
         memo.update(seen.into_iter().flatten());
         memo.save();
-        objects
+        Ok(objects)
     }
 
     /// The error that a file operation's failure amounts to.
