@@ -23,7 +23,7 @@ WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY 
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test suites lint binaries unit reference static emulator benchmark browser spark arm64 clean
+.PHONY: build run test suites lint binaries unit reference static emulator package benchmark browser spark arm64 wheels clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -40,8 +40,8 @@ test: forget-logs
 	python3 tests/summary.py $(LOGS)
 
 suites: lint binaries
-	echo 'unit tests, static checks and the emulator run side by side: some six minutes'
-	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit static emulator
+	echo 'unit tests, static checks, the emulator and the package for Python run side by side'
+	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit static emulator package
 	$(MAKE) --no-print-directory reference
 
 .PHONY: forget-logs
@@ -84,6 +84,11 @@ emulator: binaries
 	mkdir -p $(LOGS)
 	tests/emulator/run.sh -rs 2>&1 | tee $(LOGS)/emulator.txt
 
+# The package for Python, in a venv outside the tree.
+package: binaries
+	mkdir -p $(LOGS)
+	tests/package/run.sh -rs 2>&1 | tee $(LOGS)/package.txt
+
 # What is too large or too slow for every change.
 
 benchmark: binaries
@@ -102,6 +107,10 @@ arm64: binaries
 	tests/arm64/engine.sh
 	tests/arm64/lambdas.sh
 
+# What is published for Python, in wheels/.
+wheels: assembler
+	tests/package/wheels.sh wheels
+
 clean:
 	cargo clean
-	rm -rf .venv .venv-*
+	rm -rf .venv .venv-* wheels

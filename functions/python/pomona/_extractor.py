@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID, uuid4
 
 import numpy as np
 
@@ -29,8 +31,8 @@ BATCH = 512
 class Extractor:
     """Images to features, on all cores; the same numbers as in the tables of a run.
 
-    It is a transformer of scikit-learn. It can be pickled, and loads its model when it is first used, once in each
-    process. Threads may share one.
+    It is a transformer of scikit-learn. It can be pickled, and loads its model when it is first used: once in each
+    process, however often it is unpickled there. Threads may share one.
 
     Parameters
     ----------
@@ -79,7 +81,8 @@ class Extractor:
         self.layer = layer
         self.engine = engine
         self.max_pixels = max_pixels
-        self._network: tuple[int, dict[str, Any], _pomona.Network] | None = None
+        # The same for what is unpickled, and another one for one that is made anew, whose model may have changed.
+        self._origin = uuid4()
 
     def features(
         self, items: Iterable[Any], errors: Literal["raise", "nan", "skip"] = "raise"
@@ -92,7 +95,7 @@ class Extractor:
             Paths, bytes of image files, pictures of Pillow, or uint8 arrays (h, w), (h, w, 1) or (h, w, 3), RGB; also mixed.
         errors
             What to do with images that cannot be used: raise an exception for the first, leave their rows NaN, or leave
-            them out. The latter two warn of how many there are.
+            them out. The latter two give an `ImageWarning`, which names each of them.
 
         Returns
         -------
@@ -135,7 +138,7 @@ class Extractor:
             index, reason, detail = failed[0]
             how = "left out" if errors == "skip" else "left NaN"
             message = f"{len(failed)} of {len(items)} images {how}; the first is item {index}, {reason}: {detail}"
-            warnings.warn(message, ImageWarning, stacklevel=2)
+            warnings.warn(ImageWarning(message, failed), stacklevel=2)
         if failed and errors == "skip":
             rows = np.delete(rows, [index for index, _, _ in failed], axis=0)
         return rows
@@ -238,7 +241,12 @@ class Extractor:
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+        from sklearn.utils import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            InputTags,
+            Tags,
+            TargetTags,
+            TransformerTags,
+        )
 
         return Tags(
             estimator_type=None,
@@ -253,23 +261,20 @@ class Extractor:
         chosen = {name: value for name, value in self.get_params().items() if value not in (None, False)}
         return f"Extractor({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.get_params()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _network=None)
-
     def _loaded(self) -> _pomona.Network:
         """The network of this process with the parameters as they are now."""
+        usage = {name: value for name, value in self.get_params().items() if name not in ("threads", "max_pixels")}
         # A child of fork has no threads of its parent's network.
-        process, params = os.getpid(), self.get_params()
-        found = self._network
-        if found is not None and found[:2] == (process, params):
-            return found[2]
-        usage = {name: value for name, value in params.items() if name not in ("threads", "max_pixels")}
-        network = _pomona.Network(flags(usage), self.threads, self.max_pixels)
-        self._network = process, params, network
-        return network
+        return _network(os.getpid(), self._origin, tuple(flags(usage)), self.threads, self.max_pixels)
+
+
+# Each takes some 30 MB, and the last ones are those that are in use.
+@lru_cache(maxsize=4)
+def _network(
+    process: int, origin: UUID, usage: tuple[str, ...], threads: int | None, max_pixels: int | None
+) -> _pomona.Network:
+    """The network of an extractor in a process."""
+    return _pomona.Network(usage, threads, max_pixels)
 
 
 def _item(index: int, item: Any) -> Any:

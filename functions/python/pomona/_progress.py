@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-from tqdm.auto import tqdm
+with warnings.catch_warnings():
+    # In a notebook without widgets it warns, and shows its bars as text.
+    warnings.simplefilter("ignore")
+    from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
 
 __all__ = ["Bars"]
 
@@ -39,7 +43,9 @@ class Bars:
             self.close()
             self._stage = stage
             if stage is not None and unit:
-                self._bar = tqdm(total=total or None, desc=stage, unit=" " + unit, leave=total > 0)
+                # A fit may take a hundred passes over the features.
+                leave = total > 0 and stage != "sweep"
+                self._bar = tqdm(total=total or None, desc=stage, unit=" " + unit, leave=leave)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 

@@ -117,6 +117,9 @@ class Hit(NamedTuple):
 class Report(str):
     """A run on one page, HTML; a notebook shows it."""
 
+    def __repr__(self) -> str:
+        return f"<pomona.Report of {len(self)} characters>"
+
     def _repr_html_(self) -> str:
         # A frame of its own, so that the page's styles are not the notebook's.
         page = html.escape(self, quote=True)
@@ -193,7 +196,7 @@ class Run:
         return _pomona.table(self._flags(), "metadata")
 
     def predictions(self) -> _pomona.Table:
-        """Return what each usable image was classified as.
+        """Return what each usable image was classified as, in the order of the other tables.
 
         Returns
         -------

@@ -86,4 +86,17 @@ class ImageError(Error, ValueError):
 
 
 class ImageWarning(UserWarning):
-    """Images that `Extractor.features` left out, or left NaN."""
+    """Images that `Extractor.features` left out, or left NaN.
+
+    Attributes
+    ----------
+    failures : list of (int, str, str)
+        Of each its place among the items, the reason and the detail, as in `ImageError`.
+    """
+
+    def __init__(self, message: str, failures: list[tuple[int, str, str]]) -> None:
+        super().__init__(message, failures)
+        self.failures = failures
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -126,10 +126,4 @@ impl Pca {
         let projected = py.detach(|| self.0.project(rows));
         Ok(projected.map_err(pomona_formats::Error::from).map_err(error::exception)?.into_pyarray(py))
     }
-
-    /// Features per row and components, d and k.
-    #[getter]
-    fn shape(&self) -> (usize, usize) {
-        (self.0.dimensions(), self.0.components())
-    }
 }
