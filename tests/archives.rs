@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use pomona_tests::{
     assert_same, fail, few_pictures, latest_run, pomona, pomona_run, python, result, run_python, succeed,
@@ -119,11 +119,44 @@ fn a_table_says_what_labels_are_and_a_list_which_images_are_meant() {
 
     for (options, problem) in [
         (["--labels", "nowhere.csv"], "option `labels`: there is no `nowhere.csv`"),
-        (["--list", "/"], "option `list`: `/` is no file"),
+        (["--list", "/"], "option `list`: `/` cannot be read: Is a directory"),
+        (["--list", "/dev/null"], "`/dev/null` cannot be used: it names no image"),
+        (["--labels", "/dev/null"], "`/dev/null` cannot be used: it is empty"),
     ] {
         let said = fail(pomona_run(&input, &place("none")).args(options));
         assert!(said.contains(problem), "{said}");
     }
+}
+
+#[test]
+fn a_list_may_come_from_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, results) = (few_pictures(12, &folder.path().join("in")), folder.path().join("results"));
+    let mut list = Command::new("find")
+        .args([".", "-name", "*0*.png"])
+        .current_dir(&input)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut run = pomona_run(&input, &results);
+    run.args(["--list", "/dev/stdin", "--components", "1"]).stdin(list.stdout.take().unwrap());
+    let said = succeed(&mut run);
+    assert!(list.wait().unwrap().success() && !said.contains("rejects"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_an_archive_is_said_whatever_else_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, results) = (folder.path().join("in"), folder.path().join("results"));
+    fs::create_dir(&input).unwrap();
+    fs::write(input.join("broken.zip"), b"no zip").unwrap();
+    for options in [&["--components", "4"][..], &["--classify"], &["--limit", "1"]] {
+        let said = fail(pomona_run(&input, &results).args(options));
+        assert!(said.contains("`broken.zip` (corrupt: the archive is broken"), "{options:?}: {said}");
+    }
+    few_pictures(3, &input.join("pictures"));
+    let said = fail(pomona_run(&input, &results).args(["--components", "4"]));
+    assert!(said.contains("3 images") && said.contains("; 1 more cannot be read"), "{said}");
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

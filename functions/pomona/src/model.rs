@@ -111,7 +111,7 @@ fn reason(error: &pomona_weights::Error) -> String {
 }
 
 fn untrained(options: &ModelOptions) -> Result<Model, Error> {
-    Ok(Model::from_bytes(&pomona_weights::untrained(), "with untrained weights", options)?)
+    Ok(Model::from_bytes(&pomona_weights::untrained(), "the network with untrained weights", options)?)
 }
 
 fn in_environment() -> Option<PathBuf> {

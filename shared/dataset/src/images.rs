@@ -134,10 +134,13 @@ impl<'a> Images<'a> {
         items.extend(remainder.missing.iter().map(|path| labels.missing(path)));
         let ids = items.iter().map(|item| &item.id).chain(&keys);
         labels.count(ids.map(String::as_str), &mut remainder.left_out);
-        let mut named: Vec<_> = items.iter().map(|item| (item.id.clone(), item.label.to_string())).collect();
+        // One that cannot be read stands for nobody knows how many images: it is told of whatever the sample is.
+        let is_broken = |item: &Item| matches!(item.place, Place::Nowhere(_)) && Self::is_archive(&item.id);
+        let usable = items.iter().filter(|item| !is_broken(item));
+        let mut named: Vec<_> = usable.map(|item| (item.id.clone(), item.label.to_string())).collect();
         named.extend(keys.iter().map(|key| (key.clone(), labels.of(key, key).to_string())));
         let sample: HashSet<String> = sample(named, limit);
-        items.retain(|item| sample.contains(&item.id));
+        items.retain(|item| sample.contains(&item.id) || is_broken(item));
         let keys: HashSet<String> = keys.into_iter().filter(|key| sample.contains(key)).collect();
         if !keys.is_empty() {
             let files = self.store.list("", &|entry| keys.contains(entry.key())).await?;

@@ -92,7 +92,7 @@ impl LeftOut {
             "images have no row in --labels, and no label",
         );
         say(self.labels_of_nothing, "row of --labels names no image", "rows of --labels name no image");
-        notices.extend(self.in_archives.iter().map(|(what, count)| format!("in archives: {count} {what} skipped")));
+        notices.extend(self.in_archives.iter().map(|(what, count)| format!("skipped in archives: {what} ({count})")));
         notices
     }
 }

@@ -238,10 +238,14 @@ async fn an_odd_member_is_a_reject_and_what_is_no_file_is_counted() {
 
 #[tokio::test]
 async fn of_equal_names_in_a_zip_the_last_is_meant_and_the_others_are_counted() {
-    let mut bytes = zip(&[("a.jpg", b"first"), ("b.jpg", b"later"), ("c.jpg", b"other")], CompressionMethod::Stored);
-    // The writer takes no name twice.
-    while let Some(at) = bytes.windows(5).position(|name| name == b"b.jpg") {
-        bytes[at] = b'a';
+    let members: [(&str, &[u8]); 5] =
+        [("a.jpg", b"first"), ("b.jpg", b"later"), ("c.jpg", b"other"), ("ad/", b""), ("bd/", b"")];
+    let mut bytes = zip(&members, CompressionMethod::Stored);
+    // The writer takes no name twice. A folder that is there twice replaces nothing.
+    for name in [&b"b.jpg"[..], b"bd/"] {
+        while let Some(at) = bytes.windows(name.len()).position(|other| other == name) {
+            bytes[at] = b'a';
+        }
     }
     // Also where something stands before it, a program that unpacks it for instance.
     for before in [0, 1000] {
@@ -374,7 +378,7 @@ async fn sizes_that_cannot_be_are_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
-async fn a_name_of_many_megabytes_ends_an_archive_and_a_sparse_file_is_not_read() {
+async fn a_name_of_many_megabytes_ends_an_archive() {
     let mut bomb = Builder::new(Vec::new());
     append(&mut bomb, "a.jpg", b"fine");
     let mut header = Header::new_gnu();
@@ -405,13 +409,6 @@ async fn an_archive_that_is_the_input_may_have_a_list_and_a_file_takes_the_place
     assert_eq!(listed.items.len(), 4);
     assert_eq!(listed.left_out.in_archives["members that files of the same path replace"], 1);
     assert_eq!(read(&images, &listed.items[..1]).await[0].2.as_deref().unwrap(), b"a file");
-    // A sample takes a broken archive once, if at all.
-    let broken = store(&[("c.tar", &tar(&MEMBERS)[..1500]), ("d.jpg", b"")]);
-    let images = Images::new(&broken);
-    for limit in 1..4 {
-        let listed = list(&images, &Options { limit: Some(limit), ..Options::default() }).await;
-        assert_eq!(listed.items.len() as u64, limit.min(3), "{:?}", ids(&listed));
-    }
 }
 
 #[tokio::test]

@@ -30,6 +30,14 @@ pub enum Error {
         /// What does not fit.
         problem: String,
     },
+    /// What a user has written down of images is not what it should be.
+    #[error("`{file}` cannot be used: {problem}")]
+    Unusable {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The output holds no successful run, or not the one that is meant.
     #[error("{}; {}", no_run(location, named.as_ref()), describe_finished(finished))]
     NoRun {
@@ -96,7 +104,7 @@ impl Error {
     pub fn name(&self) -> ErrorName {
         match self {
             Self::Request(error) => error.name(),
-            Self::NoRun { .. } | Self::TablesRemoved { .. } => ErrorName::BadInput,
+            Self::NoRun { .. } | Self::TablesRemoved { .. } | Self::Unusable { .. } => ErrorName::BadInput,
             Self::Damaged { .. } => ErrorName::Damaged,
             Self::Inconsistent { .. } | Self::Table { .. } => ErrorName::Inconsistent,
             Self::Store(error) => name_of_store_error(error),
@@ -118,6 +126,11 @@ impl Error {
     /// [`Error::Inconsistent`].
     pub fn inconsistent(file: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Inconsistent { file: file.into(), problem: problem.into() }
+    }
+
+    /// [`Error::Unusable`].
+    pub fn unusable(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Unusable { file: file.into(), problem: problem.into() }
     }
 
     /// [`Error::Table`].

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use bytes::Bytes;
@@ -17,7 +19,7 @@ use crate::error::Error;
 /// `bytes` are CSV with a header, or Parquet.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where there is no column of paths or of labels, or a path has two labels.
+/// [`Error::Unusable`] where there is no column of paths or of labels, or a path has two labels.
 pub fn labels(file: &str, bytes: &Bytes) -> Result<HashMap<String, String>, Error> {
     let [paths, labels] = columns(file, bytes, [&PATHS, &LABELS])?;
     let mut found = HashMap::with_capacity(paths.len());
@@ -26,7 +28,7 @@ pub fn labels(file: &str, bytes: &Bytes) -> Result<HashMap<String, String>, Erro
         match found.get(&path) {
             Some(other) if *other != label => {
                 let problem = format!("`{path}` has two labels there, `{other}` and `{label}`; leave one of them");
-                return Err(Error::inconsistent(file, problem));
+                return Err(Error::unusable(file, problem));
             }
             _ => {
                 found.insert(path, label);
@@ -38,12 +40,14 @@ pub fn labels(file: &str, bytes: &Bytes) -> Result<HashMap<String, String>, Erro
 
 /// Paths of images, each once.
 ///
-/// `bytes` are CSV with a header that names a column of paths, Parquet with such a column, or text with a path a line.
+/// `bytes` are CSV with a header that names a column of paths, Parquet with such a column, or text with a path a line,
+/// which a file of another name than `.csv` is where no header names a column of paths.
 ///
 /// # Errors
-/// [`Error::Inconsistent`] where there is no path.
+/// [`Error::Unusable`] where there is no path.
 pub fn paths(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
-    let mut paths = match is_parquet(bytes) || has_header(bytes) {
+    let is_csv = file.to_ascii_lowercase().ends_with(".csv") && several_columns(bytes);
+    let mut paths = match is_parquet(bytes) || has_header(bytes) || is_csv {
         true => columns(file, bytes, [&PATHS])?.into_iter().next().unwrap_or_default(),
         false => lines(file, bytes)?,
     };
@@ -52,7 +56,7 @@ pub fn paths(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
     paths.sort_unstable();
     paths.dedup();
     match paths.is_empty() {
-        true => Err(Error::inconsistent(file, "it names no image; write a path a line")),
+        true => Err(Error::unusable(file, "it names no image; write a path a line")),
         false => Ok(paths),
     }
 }
@@ -71,8 +75,12 @@ fn has_header(bytes: &[u8]) -> bool {
     header.is_ok_and(|names| position(names.iter(), &PATHS).is_some())
 }
 
+fn several_columns(bytes: &[u8]) -> bool {
+    csv::Reader::from_reader(bytes).headers().is_ok_and(|names| names.len() > 1)
+}
+
 fn lines(file: &str, bytes: &[u8]) -> Result<Vec<String>, Error> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Error::inconsistent(file, "it is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::unusable(file, "it is not UTF-8"))?;
     Ok(text.trim_start_matches('\u{feff}').lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
 }
 
@@ -96,15 +104,17 @@ fn find<'a, const N: usize>(
     for (number, wanted) in wanted.into_iter().enumerate() {
         found[number] = position(names.clone(), wanted).ok_or_else(|| {
             let names = names.clone().collect::<Vec<_>>().join(", ");
-            let problem = format!("it has the columns {names}, and none of {}; rename one", wanted.join(", "));
-            Error::inconsistent(file, problem)
+            let there =
+                if names.is_empty() { "it is empty, and has" } else { &format!("it has the columns {names}, and") };
+            let problem = format!("{there} none of {}; rename one", wanted.join(", "));
+            Error::unusable(file, problem)
         })?;
     }
     Ok(found)
 }
 
 fn of_csv<const N: usize>(file: &str, bytes: &[u8], wanted: [&[&str]; N]) -> Result<[Vec<String>; N], Error> {
-    let failed = |error: csv::Error| Error::inconsistent(file, error.to_string());
+    let failed = |error: csv::Error| Error::unusable(file, error.to_string());
     let mut reader = csv::Reader::from_reader(bytes);
     let places = find(file, reader.headers().map_err(failed)?.clone().iter(), wanted)?;
     let mut columns = [const { Vec::new() }; N];
@@ -118,7 +128,7 @@ fn of_csv<const N: usize>(file: &str, bytes: &[u8], wanted: [&[&str]; N]) -> Res
 }
 
 fn of_parquet<const N: usize>(file: &str, bytes: &Bytes, wanted: [&[&str]; N]) -> Result<[Vec<String>; N], Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+    let failed = |error: &dyn std::fmt::Display| Error::unusable(file, error.to_string());
     // What Arrow says of a column would make categories of text.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options);
@@ -139,27 +149,38 @@ fn of_parquet<const N: usize>(file: &str, bytes: &Bytes, wanted: [&[&str]; N]) -
 fn texts(file: &str, batch: &RecordBatch, place: usize) -> Result<Vec<String>, Error> {
     let column = batch.column(place);
     let cell = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let number = |number: Option<i64>| number.map_or_else(String::new, |number| number.to_string());
     Ok(match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().iter().map(cell).collect(),
         DataType::LargeUtf8 => column.as_string::<i64>().iter().map(cell).collect(),
         DataType::Utf8View => column.as_string_view().iter().map(cell).collect(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().iter().map(number).collect(),
-        DataType::Int32 => {
-            column.as_primitive::<Int32Type>().iter().map(|value| number(value.map(i64::from))).collect()
-        }
+        DataType::Int8 => numbers::<Int8Type>(column),
+        DataType::Int16 => numbers::<Int16Type>(column),
+        DataType::Int32 => numbers::<Int32Type>(column),
+        DataType::Int64 => numbers::<Int64Type>(column),
+        DataType::UInt8 => numbers::<UInt8Type>(column),
+        DataType::UInt16 => numbers::<UInt16Type>(column),
+        DataType::UInt32 => numbers::<UInt32Type>(column),
+        DataType::UInt64 => numbers::<UInt64Type>(column),
         other => {
             let name = batch.schema().field(place).name().clone();
-            return Err(Error::inconsistent(file, format!("its column `{name}` is {other}; make it text")));
+            return Err(Error::unusable(file, format!("its column `{name}` is {other}; make it text")));
         }
     })
+}
+
+fn numbers<T: ArrowPrimitiveType<Native: ToString>>(column: &dyn Array) -> Vec<String> {
+    let number = |number: Option<T::Native>| number.map_or_else(String::new, |number| number.to_string());
+    column.as_primitive::<T>().iter().map(number).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tables;
-    use arrow_array::{Int64Array, StringArray};
+    use arrow_array::{
+        Int8Array, Int16Array, Int32Array, Int64Array, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    };
+    use arrow_schema::Field;
     use std::sync::Arc;
 
     fn parquet() -> Bytes {
@@ -184,6 +205,28 @@ mod tests {
     }
 
     #[test]
+    fn labels_may_be_whole_numbers_of_any_width() {
+        let columns: [Arc<dyn Array>; 8] = [
+            Arc::new(Int8Array::from(vec![Some(7), None])),
+            Arc::new(Int16Array::from(vec![Some(7), None])),
+            Arc::new(Int32Array::from(vec![Some(7), None])),
+            Arc::new(Int64Array::from(vec![Some(7), None])),
+            Arc::new(UInt8Array::from(vec![Some(7), None])),
+            Arc::new(UInt16Array::from(vec![Some(7), None])),
+            Arc::new(UInt32Array::from(vec![Some(7), None])),
+            Arc::new(UInt64Array::from(vec![Some(7), None])),
+        ];
+        for column in columns {
+            let kind = column.data_type().clone();
+            let fields = vec![tables::text_field("path"), Field::new("label", kind.clone(), true)];
+            let paths = Arc::new(StringArray::from_iter_values(["1.jpg", "2.jpg"]));
+            let table = tables::to_parquet("t", fields, vec![paths, column], []).unwrap();
+            let found = labels("t", &table).unwrap();
+            assert_eq!((found["1.jpg"].as_str(), found["2.jpg"].as_str()), ("7", ""), "{kind}");
+        }
+    }
+
+    #[test]
     fn a_list_is_text_csv_or_parquet() {
         for list in [
             Bytes::from("a/1.jpg\r\n\n./2.jpg\n2.jpg"),
@@ -193,8 +236,11 @@ mod tests {
         ] {
             assert_eq!(paths("t", &list).unwrap(), ["2.jpg", "a/1.jpg"]);
         }
-        // A path with a comma is no header.
+        // A path with a comma is no header, and a table without a column of paths no list.
         assert_eq!(paths("t", &Bytes::from("a, b.jpg\n")).unwrap(), ["a, b.jpg"]);
+        assert_eq!(paths("t.csv", &Bytes::from("a.jpg\nb.jpg\n")).unwrap(), ["a.jpg", "b.jpg"]);
+        let error = paths("t.csv", &Bytes::from("a,b\n1.jpg,2\n")).unwrap_err().to_string();
+        assert!(error.contains("the columns a, b, and none of"), "{error}");
     }
 
     #[test]
@@ -204,10 +250,12 @@ mod tests {
             (b"path,kind\na,b\n", "none of label"),
             (b"path,label\na,b\na,c\n", "two labels"),
             (b"path,label\na\n", "t"),
+            (b"", "it is empty"),
             (b"PAR1 and nothing else", "t"),
         ] {
-            let error = labels("t", &Bytes::from_static(table)).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            let error = labels("t", &Bytes::from_static(table)).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(error.name(), pomona_run::ErrorName::BadInput);
         }
         assert!(paths("t", &Bytes::from("\n\n")).unwrap_err().to_string().contains("names no image"));
         assert!(paths("t", &Bytes::from_static(b"\xff\xfe")).unwrap_err().to_string().contains("UTF-8"));

@@ -47,12 +47,12 @@ impl Manifest {
     /// The manifest that `bytes` are.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] where they are none, or one of files that are not read.
+    /// [`Error::Unusable`] where they are none, or one of files that are not read.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let manifest: Self = serde_json::from_slice(bytes)
-            .map_err(|error| Error::inconsistent(file, format!("it is no manifest of S3 Inventory: {error}")))?;
+            .map_err(|error| Error::unusable(file, format!("it is no manifest of S3 Inventory: {error}")))?;
         match manifest.file_format {
-            Format::Orc => Err(Error::inconsistent(file, "its files are ORC; let S3 Inventory write CSV or Parquet")),
+            Format::Orc => Err(Error::unusable(file, "its files are ORC; let S3 Inventory write CSV or Parquet")),
             Format::Csv | Format::Parquet => Ok(manifest),
         }
     }
@@ -66,7 +66,7 @@ impl Manifest {
     /// The keys that one of its files lists: of several versions of an object the newest, unless that is deleted.
     ///
     /// # Errors
-    /// [`Error::Inconsistent`] where it does not hold what the manifest says.
+    /// [`Error::Unusable`] where it does not hold what the manifest says.
     pub fn keys(&self, file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
         match self.file_format {
             Format::Csv => self.of_csv(file, bytes),
@@ -77,7 +77,7 @@ impl Manifest {
     fn of_csv(&self, file: &str, bytes: &[u8]) -> Result<Vec<String>, Error> {
         let names: Vec<&str> = self.file_schema.split(',').map(str::trim).collect();
         let place = |name: &str| names.iter().position(|other| *other == name);
-        let key = place("Key").ok_or_else(|| Error::inconsistent(file, "its manifest names no column `Key`"))?;
+        let key = place("Key").ok_or_else(|| Error::unusable(file, "its manifest names no column `Key`"))?;
         let (latest, deleted) = (place("IsLatest"), place("IsDeleteMarker"));
         let unpacked: Box<dyn Read> = match bytes.starts_with(&[0x1f, 0x8b]) {
             true => Box::new(MultiGzDecoder::new(bytes)),
@@ -85,7 +85,7 @@ impl Manifest {
         };
         let mut keys = Vec::new();
         for record in csv::ReaderBuilder::new().has_headers(false).from_reader(unpacked).records() {
-            let record = record.map_err(|error| Error::inconsistent(file, error.to_string()))?;
+            let record = record.map_err(|error| Error::unusable(file, error.to_string()))?;
             let says = |place: Option<usize>, what: &str| place.is_some_and(|place| record.get(place) == Some(what));
             if !says(latest, "false") && !says(deleted, "true") {
                 keys.push(decoded(record.get(key).unwrap_or_default()));
@@ -102,13 +102,13 @@ fn decoded(key: &str) -> String {
 }
 
 fn of_parquet(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+    let failed = |error: &dyn std::fmt::Display| Error::unusable(file, error.to_string());
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| failed(&error))?;
     let mut keys = Vec::new();
     for batch in builder.build().map_err(|error| failed(&error))? {
         let batch = batch.map_err(|error| failed(&error))?;
         let column = batch.column_by_name("key").and_then(|column| column.as_string_opt::<i32>());
-        let column = column.ok_or_else(|| Error::inconsistent(file, "it has no column `key` of text"))?;
+        let column = column.ok_or_else(|| Error::unusable(file, "it has no column `key` of text"))?;
         let flag = |name: &str| batch.column_by_name(name).and_then(|column| column.as_boolean_opt());
         let (latest, deleted) = (flag("is_latest"), flag("is_delete_marker"));
         for (row, key) in column.iter().enumerate() {

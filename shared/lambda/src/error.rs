@@ -196,6 +196,7 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
         ("Pomona.Damaged", FileError::Damaged { file: text(), damage: Damage::Altered }.into()),
         ("Pomona.Inconsistent", FileError::Inconsistent { file: text(), problem: text() }.into()),
         ("Pomona.Inconsistent", FileError::Table { file: text(), problem: text() }.into()),
+        ("Pomona.BadInput", FileError::Unusable { file: text(), problem: text() }.into()),
         ("Pomona.BadInput", FileError::NoRun { location: text(), named: None, finished: Vec::new() }.into()),
         ("Pomona.Internal", FileError::Internal(text()).into()),
         ("Pomona.Inconsistent", stage(PcaError::Encoding(text()).into())),

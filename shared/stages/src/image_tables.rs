@@ -26,7 +26,7 @@ impl ImageTables {
     /// Reads those that `options` name for the images at `input` from the stores that `open` opens.
     ///
     /// # Errors
-    /// [`RunError::Option`] where one is not there or of another place, [`FileError::Inconsistent`] where it does not say
+    /// [`RunError::Option`] where one is not there or of another place, [`FileError::Unusable`] where it does not say
     /// what it should, and those of `open` and the store.
     pub async fn read<E: From<Error>>(
         options: &Options,
@@ -89,6 +89,17 @@ async fn read<E: From<Error>>(
 ) -> Result<Bytes, E> {
     let refused = |problem: String| Error::from(RunError::option(option, problem));
     let location = place.parse::<Location>().map_err(|error| refused(error.to_string()))?;
+    if let Location::Folder(path) = location {
+        // Not by a store, which holds files alone: a shell's `<(command)` is a pipe.
+        return match tokio::task::spawn_blocking(|| std::fs::read(path)).await {
+            Ok(Ok(bytes)) => Ok(bytes.into()),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                Err(refused(format!("there is no `{place}`")).into())
+            }
+            Ok(Err(error)) => Err(refused(format!("`{place}` cannot be read: {error}")).into()),
+            Err(error) => Err(Error::internal(format!("`{place}` cannot be read: {error}")).into()),
+        };
+    }
     let (above, name) = location.split_last().ok_or_else(|| refused(format!("`{place}` is no file")))?;
     match open(&above).await?.get(&name).await {
         Ok(stored) => Ok(stored.bytes),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_dataset::{Class, Item, Listed, OddLabels, Source};
+use pomona_dataset::{Class, Item, Listed, OddLabels, Place, Source};
 use pomona_formats::class_table;
 use pomona_formats::digests::Digests;
 use pomona_formats::json;
@@ -206,17 +206,22 @@ async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), 
 
 /// Refuses models that these images could not be fitted to.
 fn refuse_impossible_fits(request: &PlanRequest<'_>, items: &[Item], classes: &[Class]) -> Result<(), Error> {
+    let readable: Vec<&Item> = items.iter().filter(|item| !matches!(item.place, Place::Nowhere(_))).collect();
+    if readable.is_empty() {
+        // Why none can be read says more, and the rejects tell.
+        return Ok(());
+    }
     let fitted = match &request.options.classify {
-        Some(classify) => training_images(classify, items, classes, request.recipe.feature_width)?,
-        None => items.len(),
+        Some(classify) => training_images(classify, &readable, classes, request.recipe.feature_width)?,
+        None => readable.len(),
     };
-    refuse_impossible_components(request, fitted)
+    refuse_impossible_components(request, fitted, items.len() - readable.len())
 }
 
 /// How many images are learned from. Fitting would refuse too few of them, too, but only after all the work of
 /// extraction.
-fn training_images(classify: &Classify, items: &[Item], classes: &[Class], features: usize) -> Result<usize, Error> {
-    let training: Vec<&Item> = items.iter().filter(|item| classify.is_training(&item.id, &item.label)).collect();
+fn training_images(classify: &Classify, items: &[&Item], classes: &[Class], features: usize) -> Result<usize, Error> {
+    let training: Vec<&&Item> = items.iter().filter(|item| classify.is_training(&item.id, &item.label)).collect();
     let labels: BTreeSet<&str> = training.iter().map(|item| &*item.label).collect();
     if labels.len() < 2 {
         let problem = format!(
@@ -240,7 +245,7 @@ fn counted_labels(count: usize) -> String {
 }
 
 /// Reduce would refuse them too, but only after all the work of extraction.
-fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize) -> Result<(), Error> {
+fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize, unreadable: usize) -> Result<(), Error> {
     if request.recipe.is_wide()
         && let Components::Count(wanted) = request.options.components
     {
@@ -251,8 +256,9 @@ fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize) -> Res
         Components::Count(wanted) if wanted > most => Err(pomona_run::Error::option(
             "components",
             format!(
-                "{images} images with {} features each have at most {most} components, not {wanted}",
-                request.recipe.feature_width
+                "{images} images with {} features each have at most {most} components, not {wanted}{}",
+                request.recipe.feature_width,
+                if unreadable > 0 { format!("; {unreadable} more cannot be read") } else { String::new() },
             ),
         )
         .into()),

@@ -31,7 +31,7 @@ pub(crate) async fn index_of(
     wanted: &Wanted,
     indexes: &dyn Indexes,
 ) -> Result<Index, Error> {
-    let mut name = NameHasher::new("pomona index 2");
+    let mut name = NameHasher::new("pomona index 3");
     [etag, &object.size.to_string(), &format!("{form:?}")].iter().for_each(|field| name.field(field.as_bytes()));
     wanted.fields(form).iter().for_each(|field| name.field(field.as_bytes()));
     let name = name.finish();

@@ -11,6 +11,8 @@ pub(super) const MOST_BYTES: u64 = 1 << 20;
 pub(super) struct Labels {
     field: String,
     of_samples: HashMap<String, (Rank, String)>,
+    /// Files in JSON without a label.
+    untold: u64,
 }
 
 /// Which of two files of a sample tells its label: the later one.
@@ -23,7 +25,7 @@ enum Rank {
 impl Labels {
     /// With the field of `.json` files that holds the label.
     pub(super) fn new(field: &str) -> Self {
-        Self { field: field.to_owned(), of_samples: HashMap::new() }
+        Self { field: field.to_owned(), of_samples: HashMap::new(), untold: 0 }
     }
 
     /// Whether the file called `name` may tell a label.
@@ -38,7 +40,10 @@ impl Labels {
             Rank::Cls => String::from_utf8_lossy(content).trim().to_owned(),
             Rank::Json => match label_of(content, &self.field) {
                 Some(label) => label,
-                None => return,
+                None => {
+                    self.untold += 1;
+                    return;
+                }
             },
         };
         let known = self.of_samples.entry(sample(name).to_owned());
@@ -48,6 +53,12 @@ impl Labels {
         }
     }
 
+    /// How many files in JSON tell no label, if there are any.
+    pub(super) fn untold(&self) -> Option<(String, u64)> {
+        let what = format!("files in JSON without a label in the field `{}` (--label-field)", self.field);
+        Some((what, self.untold)).filter(|(_, count)| *count > 0)
+    }
+
     /// The label of the sample that the file called `name` belongs to.
     pub(super) fn of(&self, name: &str) -> Option<String> {
         self.of_samples.get(sample(name)).map(|(_, label)| label.clone())
@@ -55,7 +66,7 @@ impl Labels {
 }
 
 fn rank(name: &str) -> Option<Rank> {
-    match name.rsplit_once('.')?.1 {
+    match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
         "cls" => Some(Rank::Cls),
         "json" => Some(Rank::Json),
         _ => None,
@@ -89,7 +100,7 @@ mod tests {
         labels.note("a/000.json", br#"{"class": "seven"}"#);
         labels.note("a/001.json", br#"{"class": 8, "label": "other"}"#);
         labels.note("a/002.json", b"no JSON");
-        labels.note("a.b/003.cls", b"nine");
+        labels.note("a.b/003.CLS", b"nine");
         labels.note("a/004.txt", b"caption");
         for (name, label) in [
             ("a/000.jpg", Some("7")),
@@ -102,5 +113,8 @@ mod tests {
         ] {
             assert_eq!(labels.of(name).as_deref(), label, "{name}");
         }
+        let (what, count) = labels.untold().unwrap();
+        assert!(what.contains("`class`") && count == 1, "{count} {what}");
+        assert_eq!(Labels::new("class").untold(), None);
     }
 }

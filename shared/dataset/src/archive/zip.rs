@@ -85,25 +85,26 @@ fn members(mut tail: Tail) -> Directory {
             false => index.members.push(member_of(entry, &starts)),
         }
     }
-    let (start, kept) = (archive.central_directory_start(), archive.len());
+    let start = archive.central_directory_start();
+    let kept = entries.iter().filter(|entry| !entry.is_dir()).count() as u64;
     drop(entries);
     drop(archive);
-    let replaced = entries_in(tail.from(start)).saturating_sub(kept as u64);
+    let replaced = files_in(tail.from(start)).saturating_sub(kept);
     if replaced > 0 {
         index.passed.insert(REPLACED.to_owned(), replaced);
     }
     Directory::Members(index)
 }
 
-/// The entries of the directory that `bytes` begin with (APPNOTE.TXT, 4.3.12): of equal names all, of which the archive
-/// as it is read has the last.
-fn entries_in(mut bytes: &[u8]) -> u64 {
+/// The entries of the directory that `bytes` begin with (APPNOTE.TXT, 4.3.12) but folders: of equal names all, of which
+/// the archive as it is read has the last.
+fn files_in(mut bytes: &[u8]) -> u64 {
     let mut count = 0;
     while let Some(header) = bytes.get(..46).filter(|header| header.starts_with(b"PK\x01\x02")) {
-        let beside: usize =
-            header[28..34].chunks_exact(2).map(|two| usize::from(u16::from_le_bytes([two[0], two[1]]))).sum();
-        bytes = bytes.get(46 + beside..).unwrap_or_default();
-        count += 1;
+        let lengths = [28, 30, 32].map(|at| usize::from(u16::from_le_bytes([header[at], header[at + 1]])));
+        let is_folder = bytes[46..].get(..lengths[0]).is_some_and(|name| name.ends_with(b"/") || name.ends_with(b"\\"));
+        count += u64::from(!is_folder);
+        bytes = bytes.get(46 + lengths.iter().sum::<usize>()..).unwrap_or_default();
     }
     count
 }
