@@ -132,8 +132,8 @@ fn a_table_says_what_labels_are_and_a_list_which_images_are_meant() {
 fn a_list_may_come_from_a_program() {
     let folder = tempfile::tempdir().unwrap();
     let (input, results) = (few_pictures(12, &folder.path().join("in")), folder.path().join("results"));
-    let mut list = Command::new("find")
-        .args([".", "-name", "*0*.png"])
+    let mut list = Command::new("sh")
+        .args(["-c", "find . -name '*.png' | sort | head -n 5"])
         .current_dir(&input)
         .stdout(Stdio::piped())
         .spawn()
@@ -141,7 +141,7 @@ fn a_list_may_come_from_a_program() {
     let mut run = pomona_run(&input, &results);
     run.args(["--list", "/dev/stdin", "--components", "1"]).stdin(list.stdout.take().unwrap());
     let said = succeed(&mut run);
-    assert!(list.wait().unwrap().success() && !said.contains("rejects"), "{said}");
+    assert!(list.wait().unwrap().success() && said.contains("5 in 5 classes"), "{said}");
 }
 
 #[test]

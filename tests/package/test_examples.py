@@ -59,6 +59,7 @@ def test_the_notebook_runs(place, monkeypatch):
     printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
     assert f"test: accuracy {pomona.open('results').metrics['test']['accuracy']:.3f}" in printed
     assert "components: test accuracy" in printed
+    assert " checks passed\n" in printed
     assert "<iframe" in outputs[-1].data["text/html"]
 
 

@@ -95,6 +95,9 @@ def test_a_run_in_numbers(run):
         run.predictions()
     with pytest.raises(pomona.BadInput, match="classif"):
         run.metrics  # noqa: B018
+    checks = run.validation["checks"]
+    assert run.validation["passed"] and {"check": "listed = features + rejects", "passed": True, "expected": 26, "found": 26} in checks
+    assert repr(run.report).startswith("<pomona.Report of ")
 
 
 def test_what_a_classifier_says(classified):
@@ -112,7 +115,7 @@ def test_the_projection_is_that_of_the_tables(run):
     assert np.array_equal(pickle.loads(pickle.dumps(pca)).transform(features[3:4]), run.components().matrix()[3:4])
     with pytest.raises(pomona.Inconsistent):
         pca.transform(features[:, :7])
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="1 dimensions"):
         pca.transform(features[0])
 
 
@@ -128,6 +131,8 @@ def test_a_search_finds_the_image_itself(run, images):
         run.search(images / "none.png")
     with pytest.raises(pomona.BadInput, match="empty"):
         run.search(b"")
+    with pytest.raises(ValueError, match="n=0"):
+        run.search(image, 0)
 
 
 def test_results_are_opened_as_on_the_command_line(run, tmp_path, monkeypatch):
@@ -169,6 +174,12 @@ def test_what_cannot_be_is_said_by_name(images, tmp_path):
         pomona.run(tmp_path / "bad", tmp_path / "out", untrained=True, progress=False)
     with pytest.raises(TypeError):
         pomona.run(3, tmp_path)
+    with pytest.raises(TypeError, match="place in S3 as text"):
+        pomona.run(images, Path("s3://bucket/results"))
+    for name, value in {"keep_features": False, "csv": True, "classify": 1, "extensions": [], "seed": None.__class__}.items():
+        with pytest.raises(TypeError, match=name):
+            pomona.run(images, tmp_path / "none", **{name: value})
+    assert not (tmp_path / "none").exists()
 
 
 def test_progress_is_shown_unless_it_is_not_wanted(images, tmp_path, capsys):

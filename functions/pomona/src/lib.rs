@@ -39,7 +39,7 @@ use tracing_subscriber::EnvFilter;
 pub use error::Error;
 pub use model::ModelArgs;
 pub use results::ResultsArgs;
-pub use run::{RunArgs, run_observed};
+pub use run::{RunArgs, run_observed, threads};
 pub use search::nearest;
 
 /// Images in, MobileNetV2 features and principal components out.

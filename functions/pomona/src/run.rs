@@ -49,11 +49,23 @@ pub struct RunArgs {
 #[derive(Debug, Default, Args)]
 pub(crate) struct MeansArgs {
     /// Threads that compute [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
     /// Keep the tables of the newest N runs, and of older ones just reports and what is reused; 0 keeps all
     #[arg(long, value_name = "N", default_value_t)]
     keep_runs: KeepRuns,
+}
+
+/// More threads are a slip, and the system would come to its end over them.
+const MOST_THREADS: usize = 1024;
+
+/// How many threads compute, as a user has it.
+///
+/// # Errors
+/// Where it is no number, or not from 1 to 1,024.
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= MOST_THREADS);
+    threads.ok_or_else(|| format!("give a number from 1 to {MOST_THREADS}"))
 }
 
 /// What a user may choose for a run, wherever it runs.

@@ -164,4 +164,6 @@ plt.show()
 # run's folder as one file, to be passed on.
 
 # %%
+checks = run.validation["checks"]
+print(f"{sum(check['passed'] for check in checks)} of {len(checks)} checks passed")
 run.report

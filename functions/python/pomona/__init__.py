@@ -9,7 +9,7 @@ Examples
 """
 
 from pomona._extractor import Extractor
-from pomona._options import ModelOptions, RunOptions
+from pomona._options import Location, ModelOptions, RunOptions
 from pomona._pomona import Table, __version__
 from pomona._run import Hit, Pca, Report, Run, open, run
 from pomona.errors import (
@@ -40,6 +40,7 @@ __all__ = [
     "Inconsistent",
     "InputChanged",
     "Internal",
+    "Location",
     "ModelOptions",
     "NoImages",
     "Pca",

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import sys
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from pomona import _pomona
-from pomona._options import flags
+from pomona._images import NoPicture, item, size
+from pomona._options import Location, flags, place
 from pomona.errors import ImageError, ImageWarning
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+if sys.version_info >= (3, 11):
+    from typing import Self
+elif TYPE_CHECKING:
     from typing_extensions import Self
-
-    from pomona._options import Location
 
 __all__ = ["Extractor"]
 
-# So many images are handed over at once: enough that all threads have work to the end, and few enough that copies of
-# pictures that are decoded already stay small.
+# So many images are handed over at once: enough that all threads have work to the end.
 BATCH = 512
+# Pictures that are decoded already are copied, of a batch no more bytes than this and one picture.
+BATCH_BYTES = 128 << 20
 
 
 class Extractor:
     """Images to features, on all cores; the same numbers as in the tables of a run.
 
-    It is a transformer of scikit-learn. It can be pickled, and loads its model when it is first used: once in each
-    process, however often it is unpickled there. Threads may share one.
+    It is a transformer of scikit-learn. It can be pickled, and loads its model when it is first used: all that are alike
+    share one in a process, and the last one that was used is kept. Threads may share an extractor.
 
     Parameters
     ----------
@@ -81,8 +85,6 @@ class Extractor:
         self.layer = layer
         self.engine = engine
         self.max_pixels = max_pixels
-        # The same for what is unpickled, and another one for one that is made anew, whose model may have changed.
-        self._origin = uuid4()
 
     def features(
         self, items: Iterable[Any], errors: Literal["raise", "nan", "skip"] = "raise"
@@ -92,7 +94,9 @@ class Extractor:
         Parameters
         ----------
         items
-            Paths, bytes of image files, pictures of Pillow, or uint8 arrays (h, w), (h, w, 1) or (h, w, 3), RGB; also mixed.
+            Paths, bytes of image files, pictures of Pillow, or uint8 arrays (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), RGB
+            and RGBA; also mixed. Pictures and arrays are turned into RGB as Pillow does, alpha dropped; those of Pillow
+            stay decoded afterwards, so paths take less memory.
         errors
             What to do with images that cannot be used: raise an exception for the first, leave their rows NaN, or leave
             them out. The latter two give an `ImageWarning`, which names each of them.
@@ -108,8 +112,10 @@ class Extractor:
             For a broken image.
         FileNotFoundError
             For a missing file.
-        TypeError
-            For an item that is no image.
+        TypeError, ValueError
+            For an item that is no image, or an array of another shape.
+        BadInput
+            Where there is no such model, or an option has a value that there is not.
 
         Examples
         --------
@@ -121,20 +127,19 @@ class Extractor:
         """
         if errors not in ("raise", "nan", "skip"):
             raise ValueError(f"errors={errors!r}: give 'raise', 'nan' or 'skip'")
-        if isinstance(items, (str, bytes, os.PathLike)):
-            raise TypeError("items is a single image; give a list of images")
-        items = list(items)
-        network = self._loaded()
-        rows = np.empty((len(items), network.width), np.float32)
+        _refuse_single(items)
+        items, network = list(items), self._loaded()
+        rows = np.full((len(items), network.width), np.nan, np.float32)
         failed: list[tuple[int, str, str]] = []
-        for start in range(0, len(items), BATCH):
-            batch = items[start : start + BATCH]
-            computed, failures = network.features([_item(start + at, item) for at, item in enumerate(batch)])
-            rows[start : start + len(batch)] = computed
-            failed += [(start + at, reason, detail) for at, reason, detail in failures]
+        for batch in _batches(items, network.turns, failed):
+            computed, failures = network.features(list(batch.values()))
+            places = list(batch)
+            rows[places] = computed
+            failed += [(places[at], reason, detail) for at, reason, detail in failures]
             if failed and errors == "raise":
-                raise _exception(items, *failed[0])
+                raise _exception(items, *min(failed))
         if failed:
+            failed.sort()
             index, reason, detail = failed[0]
             how = "left out" if errors == "skip" else "left NaN"
             message = f"{len(failed)} of {len(items)} images {how}; the first is item {index}, {reason}: {detail}"
@@ -158,7 +163,7 @@ class Extractor:
         """
         return self
 
-    def transform(self, X: Iterable[Any]) -> npt.NDArray[np.float32]:
+    def transform(self, X: Iterable[Any]) -> Any:
         """Compute features, as `features` does.
 
         Parameters
@@ -169,11 +174,60 @@ class Extractor:
         Returns
         -------
         ndarray
-            (n, d) float32.
-        """
-        return self.features(X)
+            (n, d) float32, or what `set_output` says.
 
-    def fit_transform(self, X: Iterable[Any], y: Any = None) -> npt.NDArray[np.float32]:
+        Examples
+        --------
+        >>> pomona.Extractor(untrained=True).fit_transform([image]).shape
+        (1, 1280)
+        """
+        rows = self.features(X)
+        container = self._container()
+        if container == "pandas":
+            import pandas  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+            return pandas.DataFrame(rows, columns=self.get_feature_names_out())
+        if container == "polars":
+            import polars  # type: ignore[import-not-found,unused-ignore]
+
+            return polars.DataFrame(rows, schema=self.get_feature_names_out().tolist())
+        return rows
+
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self:
+        """Choose what `transform` returns, as scikit-learn has it.
+
+        Parameters
+        ----------
+        transform
+            An array by default, or a table of pandas or Polars; None changes nothing.
+
+        Returns
+        -------
+        Extractor
+            Itself.
+
+        Examples
+        --------
+        >>> extractor = pomona.Extractor(untrained=True).set_output(transform="pandas")
+        >>> extractor.transform([image]).columns[0]
+        'feature0'
+        """
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(f"transform={transform!r}: give 'default', 'pandas' or 'polars'")
+        if transform is not None:
+            # Under the name that clone looks for.
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _container(self) -> str:
+        """What `transform` returns: as was chosen here, or for all of scikit-learn."""
+        chosen: str | None = vars(self).get("_sklearn_output_config", {}).get("transform")
+        sklearn = sys.modules.get("sklearn")
+        if chosen is None and sklearn is not None:
+            chosen = sklearn.get_config()["transform_output"]
+        return chosen or "default"
+
+    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
         """Compute features, as `transform` does.
 
         Parameters
@@ -186,7 +240,12 @@ class Extractor:
         Returns
         -------
         ndarray
-            (n, d) float32.
+            (n, d) float32, or what `set_output` says.
+
+        Examples
+        --------
+        >>> pomona.Extractor(untrained=True).fit_transform([image]).shape
+        (1, 1280)
         """
         return self.transform(X)
 
@@ -202,6 +261,11 @@ class Extractor:
         -------
         ndarray
             (d,) of texts: "feature0", "feature1" ...
+
+        Examples
+        --------
+        >>> pomona.Extractor(untrained=True).get_feature_names_out()[:2].tolist()
+        ['feature0', 'feature1']
         """
         names = [f"feature{number}" for number in range(self._loaded().width)]
         return np.asarray(names, dtype=object)
@@ -218,7 +282,8 @@ class Extractor:
         -------
         dict
         """
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in names}
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters of the constructor.
@@ -258,43 +323,76 @@ class Extractor:
         )
 
     def __repr__(self) -> str:
-        chosen = {name: value for name, value in self.get_params().items() if value not in (None, False)}
+        chosen = {name: value for name, value in self.get_params().items() if value is not None and value is not False}
         return f"Extractor({', '.join(f'{name}={value!r}' for name, value in chosen.items())})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_network"}
 
     def _loaded(self) -> _pomona.Network:
         """The network of this process with the parameters as they are now."""
-        usage = {name: value for name, value in self.get_params().items() if name not in ("threads", "max_pixels")}
-        # A child of fork has no threads of its parent's network.
-        return _network(os.getpid(), self._origin, tuple(flags(usage)), self.threads, self.max_pixels)
+        # Held, as _networks does not.
+        self._network = _network(flags(self.get_params()), self.model)
+        return self._network
 
 
-# Each takes some 30 MB, and the last ones are those that are in use.
-@lru_cache(maxsize=4)
-def _network(
-    process: int, origin: UUID, usage: tuple[str, ...], threads: int | None, max_pixels: int | None
-) -> _pomona.Network:
-    """The network of an extractor in a process."""
-    return _pomona.Network(usage, threads, max_pixels)
+# By process, because a child of fork has no threads of its parent's; what nobody holds is dropped.
+_networks: WeakValueDictionary[tuple[object, ...], _pomona.Network] = WeakValueDictionary()
+_latest: _pomona.Network | None = None
+_loading = threading.Lock()
 
 
-def _item(index: int, item: Any) -> Any:
-    """An item as the network takes it: a path, bytes, or an array (h, w, 3)."""
-    if isinstance(item, (str, bytes, os.PathLike)):
-        return item
-    if isinstance(item, (bytearray, memoryview)):
-        return bytes(item)
-    if hasattr(item, "convert") and hasattr(item, "getbands"):
-        item = np.asarray(item.convert("RGB"))
-    if not isinstance(item, np.ndarray):
-        kind = type(item).__name__
-        raise TypeError(f"item {index} is a {kind}; give a path, bytes, a picture of Pillow or a uint8 array")
-    if item.dtype != np.uint8:
-        raise TypeError(f"item {index} is an array of {item.dtype}; give uint8 from 0 to 255")
-    if item.ndim == 2:
-        item = item[:, :, np.newaxis]
-    if item.ndim != 3 or item.shape[2] not in (1, 3):
-        raise ValueError(f"item {index} is an array of shape {item.shape}; give (h, w), (h, w, 1) or (h, w, 3)")
-    return np.ascontiguousarray(np.broadcast_to(item, (*item.shape[:2], 3)))
+def _renew_lock() -> None:
+    # A thread of the parent may have held it.
+    global _loading
+    _loading = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+def _network(usage: list[str], model: Location | None) -> _pomona.Network:
+    """The network that is used like this, loaded where it is not there or its file is another one by now."""
+    global _latest
+    file = os.environ.get("POMONA_MODEL") if model is None else place(model)
+    try:
+        identity = file and (file, os.stat(file).st_mtime_ns, os.stat(file).st_ino)
+    except OSError:
+        identity = None
+    key = (os.getpid(), os.getcwd(), identity, *usage)
+    with _loading:
+        network = _networks.get(key)
+        if network is None:
+            network = _networks[key] = _pomona.Network(usage)
+        _latest = network
+    return network
+
+
+def _refuse_single(items: Any) -> None:
+    """Says what was meant where a single image or a table was given for a list of images."""
+    if isinstance(items, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(items, "getbands"):
+        raise TypeError("items is a single image; give a list of images")
+    if isinstance(items, np.ndarray) and items.dtype == np.uint8 and items.ndim == 3 and items.shape[2] in (1, 3, 4):
+        raise TypeError(f"items is a single image of shape {items.shape}; give a list of images")
+    if hasattr(items, "columns"):
+        raise TypeError("items is a table; give one of its columns")
+
+
+def _batches(items: list[Any], turns: bool, failed: list[tuple[int, str, str]]) -> Iterator[dict[int, Any]]:
+    """Items as the network takes them by their places; of those that cannot be decoded, `failed` is told."""
+    batch: dict[int, Any] = {}
+    taken = 0
+    for index, each in enumerate(items):
+        try:
+            batch[index] = item(index, each, turns)
+        except NoPicture as problem:
+            failed.append((index, "unreadable", str(problem)))
+            continue
+        taken += size(batch[index])
+        if len(batch) == BATCH or taken >= BATCH_BYTES:
+            yield batch
+            batch, taken = {}, 0
+    yield batch
 
 
 def _exception(items: list[Any], index: int, reason: str, detail: str) -> Exception:

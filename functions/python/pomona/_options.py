@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import Literal, TypeAlias, TypedDict, Union
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
+import numpy as np
 
-__all__ = ["ModelOptions", "RunOptions", "flags"]
+__all__ = ["Location", "ModelOptions", "RunOptions", "flags", "place"]
 
-Location: TypeAlias = "str | os.PathLike[str]"
+Location: TypeAlias = Union[str, "os.PathLike[str]"]
+
+
+def _is_bool(kind: object) -> bool:
+    return getattr(kind, "__forward_arg__", kind) in (bool, "bool")
 
 
 class ModelOptions(TypedDict, total=False):
@@ -64,31 +67,65 @@ class RunOptions(ModelOptions, total=False):
     keep_runs: int
 
 
+# What stands on a command line without a value.
+SWITCHES = {name for options in (ModelOptions, RunOptions) for name, kind in options.__annotations__.items() if _is_bool(kind)}
+
+
+def place(location: Location) -> str:
+    """A folder or s3://bucket/prefix as text.
+
+    Parameters
+    ----------
+    location
+        A path, or text.
+    """
+    text = os.fspath(location)
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} are bytes; give text or a path")
+    if not isinstance(location, str) and text.startswith("s3:/"):
+        # Of two slashes a path keeps one.
+        raise TypeError(f"{location!r} is a path; give a place in S3 as text")
+    return text
+
+
 def flags(options: Mapping[str, object], *positional: str) -> list[str]:
     """The flags of a command line that say the same.
 
     Parameters
     ----------
     options
-        None and False say nothing, True is a flag without a value, numbers in a sequence stand in one flag, texts in one
-        each.
+        None is the default, True and False are for what has no value, numbers in a sequence stand in one flag, texts in
+        one each.
     positional
         What stands behind the flags.
     """
-    found = [flag for name, value in options.items() for flag in _flags("--" + name.replace("_", "-"), value)]
+    found = [flag for name, value in options.items() for flag in _flags(name, value)]
     return [*found, "--", *positional] if positional else found
 
 
-def _flags(flag: str, value: object) -> list[str]:
-    if value is None or value is False:
+def _flags(name: str, value: object) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    if value is None:
         return []
-    if value is True:
-        return [flag]
+    if isinstance(value, (bool, np.bool_)) or name in SWITCHES:
+        if name not in SWITCHES:
+            raise TypeError(f"{name}={value}: give a value, or None for the default")
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name}={value!r}: give True or False")
+        return [flag] if value else []
     if isinstance(value, (str, os.PathLike)):
-        return [f"{flag}={os.fspath(value)}"]
-    if isinstance(value, Iterable):
+        return [f"{flag}={place(value)}"]
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, memoryview)):
         values = list(value)
-        if all(isinstance(each, str) for each in values):
-            return [f"{flag}={each}" for each in values]
-        return [f"{flag}={','.join(str(float(each)) for each in values)}"]
-    return [f"{flag}={value}"]
+        if not values and name != "exclude":
+            raise TypeError(f"{name} is empty: give a value, or None for the default")
+        if all(isinstance(each, (str, os.PathLike)) for each in values):
+            return [f"{flag}={place(each)}" for each in values]
+        return [f"{flag}={','.join(_number(name, each) for each in values)}"]
+    return [f"{flag}={_number(name, value)}"]
+
+
+def _number(name: str, value: object) -> str:
+    if isinstance(value, (int, float, np.number)):
+        return str(value.item() if isinstance(value, np.number) else value)
+    raise TypeError(f"{name}={value!r}: a {type(value).__name__} is no value of an option")

@@ -6,20 +6,21 @@ import builtins
 import html
 import json
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pomona import _pomona
-from pomona._options import flags
+from pomona._options import Location, ModelOptions, RunOptions, flags, place
 from pomona._progress import Bars
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+if sys.version_info >= (3, 11):
+    from typing import Unpack
+elif TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from pomona._options import Location, ModelOptions, RunOptions
 
 __all__ = ["Hit", "Pca", "Report", "Run", "open", "run"]
 
@@ -36,10 +37,10 @@ def run(input: Location, output: Location, *, progress: bool = True, **options: 
     output
         The folder or s3://bucket/prefix for the results; made where it does not exist.
     progress
-        Show a bar for each stage.
+        Show a bar for each stage, and say what else there is to say.
     **options
         Those of the command line under the same names, such as ``components=50``, ``classify=True`` or
-        ``extensions=["jpg"]``: `pomona run --help` describes them.
+        ``extensions=["jpg"]``: `pomona run --help` describes them. None is the default.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def run(input: Location, output: Location, *, progress: bool = True, **options: 
     Error
         One of its subclasses, such as `NoImages`, `TooManyRejects` or `Busy`.
     TypeError
-        For an option that there is not.
+        For an option that there is not, or a value of another type.
     KeyboardInterrupt
         After Ctrl-C.
 
@@ -63,7 +64,7 @@ def run(input: Location, output: Location, *, progress: bool = True, **options: 
     4
     """
     bars = Bars() if progress else None
-    arguments = flags(options, os.fspath(input), os.fspath(output))
+    arguments = flags(options, place(input), place(output))
     try:
         run_id = _pomona.run(arguments, bars.show if bars else None)
     finally:
@@ -99,7 +100,7 @@ def open(output: Location, run: str | None = None) -> Run:
     >>> pomona.open(results).info["num_classes"]
     2
     """
-    location, run_id = _pomona.find_run(flags({"run": run}, os.fspath(output)))
+    location, run_id = _pomona.find_run(flags({"run": run}, place(output)))
     return Run(location, run_id)
 
 
@@ -247,28 +248,64 @@ class Run:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The run in numbers, as model_info.json has them."""
+        """The run in numbers, as model_info.json has them.
+
+        Examples
+        --------
+        >>> pomona.open(results).info["original_dimensions"]
+        1280
+        """
         info: dict[str, Any] = json.loads(_pomona.document(self._flags(), "info"))
         return info
 
     @property
     def variance(self) -> npt.NDArray[np.float64]:
-        """The share of the total variance that each component explains, (k,)."""
+        """The share of the total variance that each component explains, (k,) float64.
+
+        Examples
+        --------
+        >>> pomona.open(results).variance.shape
+        (4,)
+        """
         return np.asarray(self.info["variance_by_component"], dtype=np.float64)
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """How well images are classified, as metrics.json has it; `BadInput` where the run has no classifier."""
+        """How well images are classified, as metrics.json has it; `BadInput` where the run has no classifier.
+
+        Examples
+        --------
+        >>> 0 <= pomona.open(classified).metrics["test"]["accuracy"] <= 1
+        True
+        """
         metrics: dict[str, Any] = json.loads(_pomona.document(self._flags(), "metrics"))
         return metrics
 
     @property
+    def validation(self) -> dict[str, Any]:
+        """What was checked before the run was declared successful, as validation.json has it.
+
+        Examples
+        --------
+        >>> pomona.open(results).validation["passed"]
+        True
+        """
+        validation: dict[str, Any] = json.loads(_pomona.document(self._flags(), "validation"))
+        return validation
+
+    @property
     def report(self) -> Report:
-        """The run on one page; a notebook shows it."""
+        """The run on one page; a notebook shows it.
+
+        Examples
+        --------
+        >>> "<html" in pomona.open(results).report
+        True
+        """
         return Report(_pomona.document(self._flags(), "page"))
 
     def search(
-        self, image: Location | bytes, n: int = 10, *, pca: bool = False, **model: Unpack[ModelOptions]
+        self, image: Location | bytes | bytearray | memoryview, n: int = 10, *, pca: bool = False, **model: Unpack[ModelOptions]
     ) -> list[Hit]:
         """Find the images that are most like a given one.
 
@@ -277,7 +314,7 @@ class Run:
         image
             A file, or its bytes.
         n
-            How many to find.
+            How many to find, 1 or more.
         pca
             Compare principal components instead of features.
         **model
@@ -301,12 +338,14 @@ class Run:
         >>> hits[0].label
         'apple'
         """
-        if isinstance(image, bytes):
-            name, content = "bytes", image
+        if isinstance(image, (bytes, bytearray, memoryview)):
+            name, content = "bytes", bytes(image)
         else:
             name = os.fspath(image)
             with builtins.open(image, "rb") as file:
                 content = file.read()
+        if n < 1:
+            raise ValueError(f"n={n}: give 1 or more")
         hits = _pomona.search(self._flags(), flags(model), content, name, n, pca)
         return [Hit(*hit) for hit in hits]
 
@@ -341,7 +380,7 @@ class Pca:
         return Pca, (self._run,)
 
     def transform(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Project features, exactly as the run's tables have them.
+        """Project features, exactly as the run's tables have them; a row with a NaN becomes NaN.
 
         Parameters
         ----------
@@ -355,7 +394,18 @@ class Pca:
 
         Raises
         ------
+        ValueError
+            Where they are not (n, d).
         Inconsistent
             Where they have another width than the model.
+
+        Examples
+        --------
+        >>> run = pomona.open(results)
+        >>> run.pca().transform(run.features().matrix()[:3]).shape[0]
+        3
         """
-        return self._model.transform(np.ascontiguousarray(features, dtype=np.float32))
+        rows = np.ascontiguousarray(features, dtype=np.float32)
+        if rows.ndim != 2:
+            raise ValueError(f"features have {rows.ndim} dimensions; give (n, d)")
+        return self._model.transform(rows)

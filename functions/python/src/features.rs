@@ -7,23 +7,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
+use clap::Args;
 use futures::future::try_join_all;
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray3};
-use pomona_cli::{Error, ModelArgs, parse};
+use pomona_cli::{Error, ModelArgs, parse, threads};
 use pomona_stages::compute::ComputePool;
 use pomona_vision::extractor::{Extractor, Session};
 use pomona_vision::model::ModelError;
-use pomona_vision::pixels::{Limits, Picture};
+use pomona_vision::pixels::{ExifOrientation, Limits, Picture};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use tokio::runtime::Builder;
 
 use crate::error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{Stopped, interruptible};
+
+/// What an extractor may be told, as on the command line.
+#[derive(Debug, Args)]
+struct ExtractorArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[arg(long, value_name = "N", value_parser = threads)]
+    threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N")]
+    max_pixels: Option<u64>,
+}
 
 /// A model, and the threads that compute with it.
-#[pyclass(frozen, module = "pomona._pomona")]
+#[pyclass(frozen, weakref, module = "pomona._pomona")]
 pub(crate) struct Network {
     pool: Arc<ComputePool>,
     limits: Limits,
@@ -61,7 +73,7 @@ impl FromPyObject<'_, '_> for Item {
             return Ok(Self::Picture {
                 width: side(width),
                 height: side(height),
-                rgb: array.iter().copied().collect(),
+                rgb: array.as_slice().map_or_else(|| array.iter().copied().collect(), <[u8]>::to_vec),
             });
         }
         item.extract().map(Self::File)
@@ -104,19 +116,14 @@ type Extracted<'py> = (Bound<'py, PyArray2<f32>>, Vec<(usize, String, String)>);
 #[pymethods]
 impl Network {
     #[new]
-    #[pyo3(signature = (flags, threads=None, max_pixels=None))]
-    fn new(
-        py: Python<'_>,
-        flags: Vec<OsString>,
-        threads: Option<NonZeroUsize>,
-        max_pixels: Option<u64>,
-    ) -> PyResult<Self> {
-        let model: ModelArgs = parse(flags).map_err(|problem| error::of_options(&problem))?;
+    fn new(py: Python<'_>, flags: Vec<OsString>) -> PyResult<Self> {
+        let ExtractorArgs { model, threads, max_pixels } =
+            parse(flags).map_err(|problem| error::of_options(&problem))?;
         let threads = threads.or(available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let load = move || -> Result<ComputePool, Error> {
             Ok(ComputePool::new(Extractor::new(model.load_quietly()?), threads)?)
         };
-        let pool = interruptible(py, load, || {}, |_| Ok(()))?.map_err(error::exception)?;
+        let pool = interruptible(py, load, || Stopped::Left, |_| Ok(()))?.map_err(error::exception)?;
         let limits = Limits { max_pixels: max_pixels.unwrap_or(Limits::DEFAULT.max_pixels), ..Limits::DEFAULT };
         Ok(Self { pool: Arc::new(pool), limits, process: std::process::id() })
     }
@@ -125,6 +132,12 @@ impl Network {
     #[getter]
     fn width(&self) -> usize {
         self.pool.extractor().model().width()
+    }
+
+    /// Whether pictures are turned as their Exif data says.
+    #[getter]
+    fn turns(&self) -> bool {
+        self.pool.extractor().model().pixels().exif_orientation == ExifOrientation::Apply
     }
 
     /// Features [n, d] of images on all threads. Rows of images that cannot be used are NaN.
@@ -144,7 +157,11 @@ impl Network {
             let outcomes = runtime.block_on(try_join_all(items.into_iter().map(outcome)))?;
             Ok(outcomes.into_iter().collect::<Result<_, _>>()?)
         };
-        let outcomes = interruptible(py, work, || stop.store(true, Ordering::Relaxed), |_| Ok(()))?;
+        let stop = || {
+            stop.store(true, Ordering::Relaxed);
+            Stopped::Ending
+        };
+        let outcomes = interruptible(py, work, stop, |_| Ok(()))?;
         let outcomes = outcomes.map_err(error::exception)?;
         let (mut rows, mut failed) = (Array2::from_elem((outcomes.len(), width), f32::NAN), Vec::new());
         for (index, outcome) in outcomes.into_iter().enumerate() {

@@ -9,20 +9,28 @@ use pyo3::prelude::*;
 
 use crate::error;
 
+/// What becomes of work that was told to stop.
+pub(crate) enum Stopped {
+    /// It has something to put away, and ends soon.
+    Ending,
+    /// Nobody waits for it: it only reads.
+    Left,
+}
+
 /// How often signals and progress are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Does `work` on a thread of its own, without Python's lock, and calls `tick` ten times a second on this one.
 ///
-/// Where a signal raises an exception, as Ctrl-C does, or `tick` fails, `stop` is called once and `work` is waited for;
-/// a second exception waits no longer.
+/// Where a signal raises an exception, as Ctrl-C does, or `tick` fails, `stop` is called once, and `work` is waited for
+/// where it then ends; a second exception waits no longer.
 ///
 /// # Errors
 /// That exception, and [`ErrorName::Internal`] where `work` panicked.
 pub(crate) fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> T + Send + 'static,
-    stop: impl Fn(),
+    stop: impl Fn() -> Stopped,
     mut tick: impl FnMut(Python<'_>) -> PyResult<()>,
 ) -> PyResult<T> {
     let (sender, mut receiver) = channel();
@@ -47,8 +55,10 @@ pub(crate) fn interruptible<T: Send + 'static>(
             if raised.is_some() {
                 return Err(exception);
             }
-            stop();
-            raised = Some(exception);
+            match stop() {
+                Stopped::Ending => raised = Some(exception),
+                Stopped::Left => return Err(exception),
+            }
         }
     }
 }

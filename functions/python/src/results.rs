@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
 use crate::error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{Stopped, interruptible};
 use crate::table::Table;
 
 /// Waits for `work` on the run that the flags name, as `pomona inspect` takes them.
@@ -35,8 +35,7 @@ fn with_run<T: Send + 'static>(
         runtime.shutdown_background();
         done
     };
-    // What only reads has nothing to put away when it is stopped: the second look raises.
-    interruptible(py, work, || {}, |_| Ok(()))?.map_err(error::exception)
+    interruptible(py, work, || Stopped::Left, |_| Ok(()))?.map_err(error::exception)
 }
 
 /// Where the results are, and which run of them is meant.
@@ -75,6 +74,7 @@ pub(crate) fn document(py: Python<'_>, flags: Vec<OsString>, name: &str) -> PyRe
     let which = match name {
         "info" => Document::Info,
         "metrics" => Document::Metrics,
+        "validation" => Document::Validation,
         "page" => Document::Page,
         _ => return Err(error::named(ErrorName::BadInput, &format!("a run has no file `{name}`"))),
     };

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use tokio::sync::Notify;
 
 use crate::error;
-use crate::interruptible::interruptible;
+use crate::interruptible::{Stopped, interruptible};
 
 /// How far a run has got, for who looks at it now and then.
 #[derive(Default)]
@@ -24,6 +24,8 @@ struct Progress {
     items: u64,
     done: u64,
     notices: Vec<String>,
+    /// Whether there has been a stage: before the first one nothing has been written.
+    has_begun: bool,
 }
 
 impl Watched {
@@ -43,6 +45,7 @@ impl Observer for Watched {
     fn stage_started(&self, stage: Stage, items: u64) {
         let mut progress = self.progress();
         (progress.stage, progress.items, progress.done) = (Some(stage), items, 0);
+        progress.has_begun = true;
     }
 
     fn file_listed(&self) {
@@ -90,12 +93,17 @@ pub(crate) fn run(py: Python<'_>, flags: Vec<OsString>, on_progress: Option<Py<P
         Some(on_progress) => show(py, on_progress, watched.look()),
         None => Ok(()),
     };
-    let finished = interruptible(py, work, || stopped.notify_one(), tick)?;
+    let stop = || {
+        // Kept for a run that has yet to begin.
+        stopped.notify_one();
+        if watched.progress().has_begun { Stopped::Ending } else { Stopped::Left }
+    };
+    let finished = interruptible(py, work, stop, tick)?;
     Ok(finished.map_err(error::exception)?.map(|summary| summary.plan.run_id.to_string()))
 }
 
 fn show(py: Python<'_>, on_progress: &Py<PyAny>, progress: Progress) -> PyResult<()> {
-    let Progress { stage, items, done, notices } = progress;
+    let Progress { stage, items, done, notices, .. } = progress;
     let total = if stage == Some(Stage::Plan) { 0 } else { items };
     let unit = match stage {
         Some(Stage::Plan) => Some("files"),

@@ -39,7 +39,22 @@ impl Table {
         PyCapsule::new_with_value(py, schema, c"arrow_schema")
     }
 
-    /// The column of vectors as an array.
+    /// Return the column of vectors as an array.
+    ///
+    /// Returns
+    /// -------
+    /// ndarray
+    ///     (n, d) float32, a row for each row of the table.
+    ///
+    /// Raises
+    /// ------
+    /// TypeError
+    ///     Where the table has no column of vectors.
+    ///
+    /// Examples
+    /// --------
+    /// >>> pomona.open(results).components().matrix().dtype
+    /// dtype('float32')
     fn matrix<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let Some(vectors) = py.detach(|| self.0.vectors()) else {
             return Err(PyTypeError::new_err("the table has no column of vectors"));
@@ -47,7 +62,12 @@ impl Table {
         Ok(vectors.map_err(error::exception)?.into_pyarray(py))
     }
 
-    /// Names of the columns.
+    /// The names of the columns, in order.
+    ///
+    /// Examples
+    /// --------
+    /// >>> pomona.open(results).metadata().columns
+    /// ['path', 'label', 'class_id', 'image_id']
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.0.schema().fields().iter().map(|field| field.name().clone()).collect()

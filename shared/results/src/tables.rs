@@ -190,6 +190,8 @@ pub enum Document {
     Info,
     /// How well images are classified, JSON; only of runs with a classifier.
     Metrics,
+    /// What was checked before the run was declared successful, JSON.
+    Validation,
     /// The run on one page, HTML.
     Page,
 }
@@ -207,6 +209,7 @@ pub async fn document(output: &dyn Store, run_id: &RunId, which: Document) -> Re
             check(&plan, Rows::Predictions)?;
             layout.metrics()
         }
+        Document::Validation => layout.validation(),
         Document::Page => layout.page(),
     };
     let reported = Digests::read_record(output, &layout.report_digests()).await?;
