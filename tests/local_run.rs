@@ -107,17 +107,40 @@ fn a_run_that_was_killed_goes_on_where_it_was_and_has_the_same_result() {
 }
 
 #[test]
-fn ctrl_c_ends_a_run_at_once_gives_the_lock_back_and_loses_no_part() {
+fn a_signal_ends_a_run_at_once_gives_the_lock_back_and_loses_no_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = pictures(&folder.path().join("in"));
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let output = folder.path().join(signal);
+        let mut child = start(&mut run_under(&format!("--default-signal={signal}"), &input, &output));
+        wait_for_parts(&output, 2, &mut child);
+        succeed(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]));
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        assert!(!output.join("lock.json").exists());
+        assert!(!output.join("latest.json").exists());
+        assert!(whole_parts(&output) >= 2);
+    }
+}
+
+#[test]
+fn under_nohup_a_run_outlives_its_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let input = pictures(&folder.path().join("in"));
     let output = folder.path().join("out");
-    let mut child = start(pomona_run(&input, &output).args(["--shard-size", "20", "--threads", "1"]));
-    wait_for_parts(&output, 2, &mut child);
-    succeed(Command::new("kill").args(["-INT", &child.id().to_string()]));
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(!output.join("lock.json").exists());
-    assert!(!output.join("latest.json").exists());
-    assert!(whole_parts(&output) >= 2);
+    let mut child = start(&mut run_under("--ignore-signal=HUP", &input, &output));
+    wait_for_parts(&output, 1, &mut child);
+    succeed(Command::new("kill").args(["-HUP", &child.id().to_string()]));
+    assert!(child.wait().unwrap().success());
+    assert!(output.join("latest.json").exists());
+}
+
+/// `pomona run` on one thread, as `env` starts it with what is said of a signal.
+fn run_under(signals: &str, input: &Path, output: &Path) -> Command {
+    let run = pomona_run(input, output);
+    let mut command = Command::new("env");
+    command.arg(signals).arg(run.get_program()).args(run.get_args()).args(["--shard-size", "20", "--threads", "1"]);
+    command.env_remove("POMONA_MODEL");
+    command
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `pomona apply`: the models of an earlier run on other images.
 
+use std::sync::OnceLock;
+
 use clap::Args;
 use pomona_run::Location;
 use pomona_stages::models::Models;
@@ -9,7 +11,7 @@ use crate::model::ModelArgs;
 use crate::progress::Progress;
 use crate::results::ResultsArgs;
 use crate::run::{self, ImageArgs, MeansArgs, Wanted};
-use crate::{Ending, Error};
+use crate::{Ending, Error, signals};
 
 /// Use the models of an earlier run on other images: features, components and predicted labels, and nothing is fitted
 #[derive(Debug, Args)]
@@ -42,6 +44,7 @@ pub(crate) async fn run(args: ApplyArgs, quiet: bool) -> Result<Ending, Error> {
     let to = args.output.to_string();
     let wanted =
         Wanted { from, input: input.as_ref(), archive, to: args.output, options, models: Some(&models), model };
-    let finished = run::make(wanted, args.means, &progress, run::interrupt()).await?;
-    Ok(run::end(finished, &to, &progress, quiet))
+    let received = OnceLock::new();
+    let finished = run::make(wanted, args.means, &progress, signals::wait(&received)).await?;
+    Ok(run::end(finished, received.into_inner(), &to, &progress, quiet))
 }

@@ -20,6 +20,7 @@ mod results;
 mod run;
 mod search;
 mod shell;
+mod signals;
 mod stack;
 mod start;
 mod status;
@@ -34,6 +35,7 @@ use std::io::IsTerminal;
 use clap::{Args, Parser, Subcommand};
 use model::Fallback;
 use pomona_stages::memory;
+use signals::Signal;
 use tracing_subscriber::EnvFilter;
 
 pub use error::Error;
@@ -86,14 +88,11 @@ struct OutputArgs {
 /// How a command ended, beside having failed.
 enum Ending {
     Done,
-    Interrupted,
+    Stopped(Signal),
 }
 
 /// The exit code of a command that failed.
 const FAILURE: u8 = 1;
-
-/// The exit code of a command that was stopped by Ctrl-C: 128 + SIGINT, as shells have it.
-const INTERRUPTED: u8 = 130;
 
 /// Does what a command line says, the program's name first, and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -110,7 +109,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let ending = tokio::runtime::Runtime::new().map_err(Error::Runtime).and_then(|runtime| runtime.block_on(end(cli)));
     match ending {
         Ok(Ending::Done) => 0,
-        Ok(Ending::Interrupted) => INTERRUPTED,
+        Ok(Ending::Stopped(signal)) => signal.exit_code(),
         Err(error) => {
             console::tell(&format!("error: {error}"));
             FAILURE

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
@@ -27,6 +28,7 @@ use pomona_vision::model::Model;
 use crate::classes::{self, Classes};
 use crate::model::{Fallback, ModelArgs};
 use crate::progress::Progress;
+use crate::signals::{self, Signal};
 use crate::{Ending, Error, console, summary};
 
 /// Turn a folder of images into features, principal components and validated tables
@@ -260,8 +262,10 @@ where
 pub(crate) async fn run(args: RunArgs, fallback: Fallback, quiet: bool) -> Result<Ending, Error> {
     let progress = Progress::new(quiet);
     let to = args.output.to_string();
-    let finished = run_with(args, |model| model.load(fallback, &progress), &progress, interrupt()).await?;
-    Ok(end(finished, &to, &progress, quiet))
+    let received = OnceLock::new();
+    let load = |model: ModelArgs| model.load(fallback, &progress);
+    let finished = run_with(args, load, &progress, signals::wait(&received)).await?;
+    Ok(end(finished, received.into_inner(), &to, &progress, quiet))
 }
 
 /// Runs the pipeline and prints nothing; `stopped` ends it early, and then there is no summary.
@@ -341,20 +345,22 @@ pub(crate) async fn make(
     Ok(local::run(&job, output.holders(), observer, stopped).await?)
 }
 
-/// Tells what a run came to, if it came to anything.
-pub(crate) fn end(finished: Option<Summary>, to: &str, progress: &Progress, quiet: bool) -> Ending {
-    match finished {
-        None => {
-            progress.say("stopped; the same command goes on from here");
-            Ending::Interrupted
+/// Tells what a run came to, or that a signal has stopped it.
+pub(crate) fn end(
+    finished: Option<Summary>,
+    received: Option<Signal>,
+    to: &str,
+    progress: &Progress,
+    quiet: bool,
+) -> Ending {
+    if let Some(finished) = finished {
+        if !quiet {
+            show_summary(&finished, to);
         }
-        Some(finished) => {
-            if !quiet {
-                show_summary(&finished, to);
-            }
-            Ending::Done
-        }
+        return Ending::Done;
     }
+    progress.say("stopped; the same command goes on from here");
+    received.map_or(Ending::Done, Ending::Stopped)
 }
 
 /// The run is done, whether or not anybody can be told.
@@ -366,19 +372,6 @@ fn show_summary(finished: &Summary, output: &str) {
 
 fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
-/// Waits for Ctrl-C; a second one ends the process at once.
-pub(crate) async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler Ctrl-C ends the process at once, which loses nothing either.
-        std::future::pending().await
-    }
-    tokio::spawn(async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(crate::INTERRUPTED.into());
-        }
-    });
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `pomona watch`: follow an execution on AWS to its end.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use pomona_run::stage::Stage;
 
 use crate::progress::{Bar, Progress};
 use crate::stack::{self, ExecutionArgs};
-use crate::{Ending, Error, console, problem, run, status};
+use crate::{Ending, Error, console, problem, signals, status};
 
 /// How often AWS is asked.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -24,13 +25,14 @@ pub(crate) struct WatchArgs {
 pub(crate) async fn run(args: WatchArgs, quiet: bool) -> Result<Ending, Error> {
     let (stack, execution) = args.execution.find().await?;
     let progress = Progress::new(quiet);
+    let received = OnceLock::new();
     let status = tokio::select! {
         status = follow(&stack, &execution, &progress) => status?,
-        () = run::interrupt() => {
+        () = signals::wait(&received) => {
             let arguments = stack::arguments(&stack, &execution);
             progress.say(&format!("the run goes on without being watched: `pomona watch {arguments}` shows it again"));
             progress.say(&format!("to stop it: `pomona stop {arguments}`"));
-            return Ok(Ending::Interrupted);
+            return Ok(received.into_inner().map_or(Ending::Done, Ending::Stopped));
         }
     };
     if !quiet {
