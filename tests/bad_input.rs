@@ -1,10 +1,27 @@
 //! Wrong requests end in a clear error that says what to do, and unusable images in rejects.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pomona_tests::{fail, few_pictures, onnx, pomona, pomona_run, succeed};
+
+#[test]
+fn where_the_system_has_no_threads_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, input) = (folder.path().join("pomona"), few_pictures(6, &folder.path().join("in")));
+    fs::copy(pomona().get_program(), &program).unwrap();
+    // For root there is no such limit.
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    let nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
+    let mut command = Command::new(if is_root { nobody[0] } else { "env" });
+    command.args(nobody.iter().skip(1).filter(|_| is_root)).args(["bash", "-c", "ulimit -u 3; exec \"$@\"", "bash"]);
+    command.arg(program).arg("run").arg(input).arg(folder.path().join("out")).arg("--untrained");
+    let said = fail(&mut command);
+    assert!(said.starts_with("error: cannot start: ") && said.contains("raise the limit of threads"), "{said}");
+}
 
 #[test]
 fn requests_that_cannot_work_say_what_is_wrong() {

@@ -71,7 +71,7 @@ pub enum Error {
     #[error("cannot print: {0}; free the disk, or send the output elsewhere")]
     Print(#[from] std::io::Error),
     /// The system refuses the threads that wait for input and output.
-    #[error("cannot start: {0}; end other programs, or raise the limit of threads")]
+    #[error("cannot start: {0}; end other programs, or raise the limit of threads (`ulimit -u`)")]
     Runtime(std::io::Error),
     /// One run is named by a path and another one beside it.
     #[error("`{path}` is one run and `--run {run}` another; name one of them")]
@@ -95,10 +95,10 @@ impl Error {
             Self::Stage(error) => error.name(),
             Self::Store(error) => name_of_store_error(error),
             Self::Model(error) => name_of_model_error(error),
-            Self::Weights(_) | Self::Aws(_) | Self::RunFailed => ErrorName::Retryable,
+            Self::Weights(_) | Self::Aws(_) | Self::RunFailed | Self::Runtime(_) => ErrorName::Retryable,
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
-            Self::Runtime(_) | Self::Json(_) => ErrorName::Internal,
+            Self::Json(_) => ErrorName::Internal,
         }
     }
 }

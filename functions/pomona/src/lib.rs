@@ -18,6 +18,7 @@ mod progress;
 mod redrive;
 mod results;
 mod run;
+mod runtime;
 mod search;
 mod shell;
 mod signals;
@@ -42,6 +43,7 @@ pub use error::Error;
 pub use model::ModelArgs;
 pub use results::ResultsArgs;
 pub use run::{RunArgs, run_observed, threads};
+pub use runtime::runtime;
 pub use search::nearest;
 
 /// Images in, MobileNetV2 features and principal components out.
@@ -106,7 +108,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     start_logging(&cli.output);
-    let ending = tokio::runtime::Runtime::new().map_err(Error::Runtime).and_then(|runtime| runtime.block_on(end(cli)));
+    let ending = runtime().and_then(|runtime| runtime.block_on(end(cli)));
     match ending {
         Ok(Ending::Done) => 0,
         Ok(Ending::Stopped(signal)) => signal.exit_code(),

@@ -238,14 +238,16 @@ fn listing_spinner() -> ProgressBar {
 
 /// Writes a line from time to time for as long as the listing's bar is there.
 fn tell_of_listing(pace: Weak<Mutex<Pace>>) {
-    std::thread::spawn(move || {
+    let tell = move || {
         for lines in 1.. {
             std::thread::sleep(LINE_INTERVAL);
             let Some(pace) = pace.upgrade() else { return };
             let seconds = lines * LINE_INTERVAL.as_secs();
             console::tell(&format!("listing: {} files after {seconds} s", lock(&pace).done));
         }
-    });
+    };
+    // Where the system has no thread for it, there are no lines.
+    drop(std::thread::Builder::new().spawn(tell));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray2};
-use pomona_cli::{Error, ModelArgs, ResultsArgs, nearest, parse};
+use pomona_cli::{Error, ModelArgs, ResultsArgs, nearest, parse, runtime};
 use pomona_formats::model_file;
 use pomona_results::search::Space;
 use pomona_results::tables::{self, Document, Rows};
@@ -27,7 +27,7 @@ fn with_run<T: Send + 'static>(
 ) -> PyResult<T> {
     let args: ResultsArgs = parse(flags).map_err(|problem| error::of_options(&problem))?;
     let work = move || {
-        let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
+        let runtime = runtime()?;
         let done = runtime.block_on(async {
             let (store, run_id) = args.open().await?;
             work(store, run_id).await

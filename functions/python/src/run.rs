@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pomona_cli::{Error, RunArgs, parse, run_observed};
+use pomona_cli::{RunArgs, parse, run_observed, runtime};
 use pomona_run::stage::{Stage, Timing};
 use pomona_stages::fit::Pass;
 use pomona_stages::local::Observer;
@@ -82,7 +82,7 @@ pub(crate) fn run(py: Python<'_>, flags: Vec<OsString>, on_progress: Option<Py<P
     let work = {
         let (watched, stopped) = (watched.clone(), stopped.clone());
         move || {
-            let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
+            let runtime = runtime()?;
             let finished = runtime.block_on(run_observed(args, watched.as_ref(), stopped.notified()));
             // A computation that is under way when a run is stopped is not waited for.
             runtime.shutdown_background();

@@ -50,6 +50,9 @@ pub enum Error {
         /// The client's error.
         reason: Box<ureq::Error>,
     },
+    /// The system has no thread to fetch with.
+    #[error("no thread can be started: {0}; end other programs, or raise the limit of threads (`ulimit -u`)")]
+    NoThread(std::io::Error),
     /// A weight file in a folder could not be read.
     #[error("{}: {reason}; the folder must hold all the published .npy files", path.display())]
     ReadWeights {

@@ -146,9 +146,14 @@ fn gather_missing(
     let mut first_failure = None;
     thread::scope(|scope| {
         let (sender, messages) = mpsc::channel();
-        for _ in 0..WORKERS {
+        for number in 0..WORKERS {
             let sender = sender.clone();
-            scope.spawn(|| work.run(sender));
+            match thread::Builder::new().spawn_scoped(scope, || work.run(sender)) {
+                Ok(_) => {}
+                Err(refused) if number == 0 => return Err(Error::NoThread(refused)),
+                // Fewer do the same in more time.
+                Err(_) => break,
+            }
         }
         drop(sender);
         for message in messages {
@@ -163,7 +168,8 @@ fn gather_missing(
                 }
             }
         }
-    });
+        Ok(())
+    })?;
     first_failure.map_or(Ok(()), Err)
 }
 

@@ -1,0 +1,34 @@
+//! The threads that wait for input and output.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::{io, thread};
+
+use tokio::runtime::Runtime;
+
+use crate::Error;
+
+/// Threads that a command needs beside two for each core: those that read and write files, fetch and load the model.
+const OTHER_THREADS: usize = 8;
+
+/// A runtime on all cores.
+///
+/// # Errors
+/// [`Error::Runtime`] where the system refuses as many threads as a command needs; tokio would panic over them.
+pub fn runtime() -> Result<Runtime, Error> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    start_and_end(2 * cores + OTHER_THREADS).and_then(|()| Runtime::new()).map_err(Error::Runtime)
+}
+
+/// Has so many threads at once for a moment.
+fn start_and_end(threads: usize) -> io::Result<()> {
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let closed = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = || drop(gate.lock().unwrap_or_else(PoisonError::into_inner));
+        let started: io::Result<Vec<_>> =
+            (0..threads).map(|_| thread::Builder::new().spawn_scoped(scope, wait)).collect();
+        drop(closed);
+        started.map(drop)
+    })
+}
