@@ -88,6 +88,12 @@ def test_what_is_no_image_is_a_clear_exception(extractor, images, tmp_path):
         extractor.features([tmp_path / "none.png"])
     with pytest.raises(pomona.ImageError, match="unreadable"):
         extractor.features([tmp_path])
+    os.mkfifo(tmp_path / "pipe.png")
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(300 << 20)
+    for name, said in (("pipe.png", "unreadable: it is no file"), ("huge.png", "too_large")):
+        with pytest.raises(pomona.ImageError, match=said):
+            extractor.features([tmp_path / name])
     for item, kind, text in [
         (3, TypeError, "item 0 is of type int"),
         (None, TypeError, "NoneType"),

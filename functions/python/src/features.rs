@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
+use std::{fs, io};
 
 use clap::Args;
 use futures::future::try_join_all;
@@ -15,7 +16,7 @@ use pomona_cli::{Error, ModelArgs, parse, threads};
 use pomona_stages::compute::ComputePool;
 use pomona_vision::extractor::{Extractor, Session};
 use pomona_vision::model::ModelError;
-use pomona_vision::pixels::{ExifOrientation, Limits, Picture};
+use pomona_vision::pixels::{ExifOrientation, Limits, Picture, Reject};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use tokio::runtime::Builder;
@@ -90,10 +91,11 @@ enum Outcome {
 impl Item {
     fn features(&self, session: &mut Session, limits: &Limits) -> Result<Outcome, ModelError> {
         let features = match self {
-            Self::File(path) => match std::fs::read(path) {
-                Ok(bytes) => session.features(&bytes, limits)?,
+            Self::File(path) => match read(path, limits) {
+                Ok(Ok(bytes)) => session.features(&bytes, limits)?,
+                Ok(Err(reject)) => Err(reject),
                 Err(problem) => {
-                    let is_missing = problem.kind() == std::io::ErrorKind::NotFound;
+                    let is_missing = problem.kind() == io::ErrorKind::NotFound;
                     let kind = if is_missing { "missing" } else { "unreadable" };
                     return Ok(Outcome::Failed(kind.to_owned(), problem.to_string()));
                 }
@@ -107,6 +109,18 @@ impl Item {
             Ok(features) => Outcome::Features(features.values.to_vec()),
             Err(reject) => Outcome::Failed(reject.reason.as_str().to_owned(), reject.detail),
         })
+    }
+}
+
+/// The bytes of a file, unless there are too many; a pipe might never end.
+fn read(path: &Path, limits: &Limits) -> io::Result<Result<Vec<u8>, Reject>> {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    match limits.check_size(about.len()) {
+        Ok(()) => fs::read(path).map(Ok),
+        Err(reject) => Ok(Err(reject)),
     }
 }
 
