@@ -17,11 +17,8 @@ PUBLIC = [getattr(pomona, name) for name in pomona.__all__]
 
 @pytest.mark.parametrize("module", [_run, _extractor], ids=["run", "extractor"])
 def test_examples_in_docstrings_run(module, examples, tmp_path):
-    names = examples | {"pomona": pomona, "results": tmp_path}
-    if module is _run:
-        names["results"] = tmp_path / "results"
+    names = examples | {"pomona": pomona, "results": tmp_path / "results"}
     pomona.run(examples["images"], names["results"], components=4, untrained=True, progress=False)
-    # A search takes the usual model unless it is told otherwise; a run with untrained weights says so by itself.
     failed, attempted = doctest.testmod(module, extraglobs=names)
     assert failed == 0 and attempted >= (20 if module is _run else 12)
 
@@ -41,7 +38,10 @@ def members(thing):
                 yield f"{thing.__name__}.{name}", member
 
 
-@pytest.mark.parametrize(("name", "thing"), [pair for thing in PUBLIC if inspect.isroutine(thing) or inspect.isclass(thing) for pair in members(thing)])
+DOCUMENTED = [pair for thing in PUBLIC if inspect.isroutine(thing) or inspect.isclass(thing) for pair in members(thing)]
+
+
+@pytest.mark.parametrize(("name", "thing"), DOCUMENTED)
 def test_everything_public_is_documented(name, thing):
     text = inspect.getdoc(thing)
     assert text, name

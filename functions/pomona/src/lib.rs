@@ -43,7 +43,7 @@ pub use error::Error;
 pub use model::ModelArgs;
 pub use results::ResultsArgs;
 pub use run::{RunArgs, run_observed, threads};
-pub use runtime::runtime;
+pub use runtime::{available_threads, runtime};
 pub use search::nearest;
 
 /// Images in, MobileNetV2 features and principal components out.

@@ -28,6 +28,7 @@ use pomona_vision::model::Model;
 use crate::classes::{self, Classes};
 use crate::model::{Fallback, ModelArgs};
 use crate::progress::Progress;
+use crate::runtime::available_threads;
 use crate::signals::{self, Signal};
 use crate::{Ending, Error, console, summary};
 
@@ -368,10 +369,6 @@ fn show_summary(finished: &Summary, output: &str) {
     if let Err(error) = console::show(&summary::of(finished, output)) {
         console::tell(&format!("{error}; the run is complete: {}", summary::run_folder(finished, output)));
     }
-}
-
-fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 #[cfg(test)]

@@ -16,8 +16,12 @@ const OTHER_THREADS: usize = 8;
 /// # Errors
 /// [`Error::Runtime`] where the system refuses as many threads as a command needs; tokio would panic over them.
 pub fn runtime() -> Result<Runtime, Error> {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    start_and_end(2 * cores + OTHER_THREADS).and_then(|()| Runtime::new()).map_err(Error::Runtime)
+    start_and_end(2 * available_threads() + OTHER_THREADS).and_then(|()| Runtime::new()).map_err(Error::Runtime)
+}
+
+/// Threads that can work at once, one per core.
+pub fn available_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Has so many threads at once for a moment.

@@ -178,7 +178,7 @@ class Extractor:
 
         Examples
         --------
-        >>> pomona.Extractor(untrained=True).fit_transform([image]).shape
+        >>> pomona.Extractor(untrained=True).transform([image]).shape
         (1, 1280)
         """
         rows = self.features(X)

@@ -42,7 +42,8 @@ def item(index: int, image: Any, turns: bool) -> Any:
     if image.ndim == 2:
         image = image[:, :, np.newaxis]
     if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
-        raise ValueError(f"item {index} is an array of shape {image.shape}; give (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)")
+        shapes = "(h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+        raise ValueError(f"item {index} is an array of shape {image.shape}; give {shapes}")
     return np.ascontiguousarray(np.broadcast_to(image[:, :, :3], (*image.shape[:2], 3)))
 
 

@@ -68,7 +68,7 @@ class RunOptions(ModelOptions, total=False):
 
 
 # What stands on a command line without a value.
-SWITCHES = {name for options in (ModelOptions, RunOptions) for name, kind in options.__annotations__.items() if _is_bool(kind)}
+SWITCHES = {name for name, kind in RunOptions.__annotations__.items() if _is_bool(kind)}
 
 
 def place(location: Location) -> str:

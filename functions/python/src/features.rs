@@ -5,14 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::available_parallelism;
 use std::{fs, io};
 
 use clap::Args;
 use futures::future::try_join_all;
 use ndarray::Array2;
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray3};
-use pomona_cli::{Error, ModelArgs, parse, threads};
+use pomona_cli::{Error, ModelArgs, available_threads, parse, threads};
 use pomona_stages::compute::ComputePool;
 use pomona_vision::extractor::{Extractor, Session};
 use pomona_vision::model::ModelError;
@@ -133,7 +132,7 @@ impl Network {
     fn new(py: Python<'_>, flags: Vec<OsString>) -> PyResult<Self> {
         let ExtractorArgs { model, threads, max_pixels } =
             parse(flags).map_err(|problem| error::of_options(&problem))?;
-        let threads = threads.or(available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let threads = threads.map_or_else(available_threads, NonZeroUsize::get);
         let load = move || -> Result<ComputePool, Error> {
             Ok(ComputePool::new(Extractor::new(model.load_quietly()?), threads)?)
         };
