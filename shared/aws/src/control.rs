@@ -1,5 +1,7 @@
 //! Stopping an execution, and letting one that failed go on.
 
+use std::time::Duration;
+
 use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::types::HistoryEventType;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +15,11 @@ use crate::status::{Status, time};
 
 /// So long after its end Step Functions lets an execution go on (Step Functions guide, "Redriving executions").
 const REDRIVABLE: TimeDelta = TimeDelta::days(14);
+
+/// How often it is asked whether an execution that was stopped has ended, and the pause before each: what is known of
+/// executions is a little behind (API reference, DescribeExecution).
+const LOOKS: u32 = 60;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the execution's cause says when it was stopped.
 const CAUSE: &str = "stopped with `pomona stop`";
@@ -81,7 +88,8 @@ impl Stack {
         Ok(entered.and_then(|event| event.state_entered_event_details()).map(|details| details.name().to_owned()))
     }
 
-    /// Stops the execution with this ARN. Lambdas that are at work finish what they do.
+    /// Stops the execution with this ARN, and waits until it is known to have ended: as long as it is not, the next run
+    /// finds the output in use. Lambdas that are at work finish what they do.
     ///
     /// # Errors
     /// [`Error::HasEnded`], [`Error::NoExecution`], and those of every request.
@@ -93,10 +101,22 @@ impl Stack {
         }
         let request = self.client.stop_execution().execution_arn(execution).cause(CAUSE);
         let stopped = request.send().await.map_err(|error| self.failed("stop the execution", execution, error))?;
+        self.wait_for_end(execution).await?;
         Ok(Stopped {
             started: time(found.start_date()),
             stopped: time(stopped.stop_date()),
             execution: found.execution_arn,
         })
+    }
+
+    /// It will have been stopped, also where that is not known in time.
+    async fn wait_for_end(&self, execution: &str) -> Result<(), Error> {
+        for _ in 0..LOOKS {
+            if State::from(self.describe(execution).await?.status()) != State::Running {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
     }
 }

@@ -107,14 +107,17 @@ async fn a_reason_of_aws_is_told() {
 }
 
 #[tokio::test]
-async fn a_running_execution_is_stopped_and_its_cause_says_how() {
+async fn a_running_execution_is_stopped_and_has_ended_then_and_its_cause_says_how() {
     let aws = deployed()
         .answer("DescribeExecution", execution("RUNNING", json!({})))
+        .answer("DescribeExecution", execution("RUNNING", json!({})))
+        .answer("DescribeExecution", execution("ABORTED", json!({"stopDate": now()})))
         .answer("StopExecution", json!({"stopDate": now()}));
     let stopped = stack(&aws).await.stop(EXECUTION).await.unwrap();
     assert!(stopped.execution == EXECUTION && stopped.started < stopped.stopped);
     let asked = &aws.asked("StopExecution")[0].body;
     assert_eq!((&asked["executionArn"], &asked["cause"]), (&json!(EXECUTION), &json!("stopped with `pomona stop`")));
+    assert_eq!(aws.asked("DescribeExecution").len(), 3, "until it is known to have ended");
 }
 
 #[tokio::test]
