@@ -22,7 +22,6 @@ fn a_run_writes_every_file_that_it_promises() {
         "shards.json",
         "missing.json",
         "merge/1.json",
-        "listing/00000.parquet",
         "features/parquet/00000.parquet",
         "features/csv/00000.csv",
         "pca/parquet/00000.parquet",
@@ -40,6 +39,8 @@ fn a_run_writes_every_file_that_it_promises() {
     ] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
+    let listing = fs::read_dir(run.join("listing")).unwrap().next().expect("one shard").unwrap().file_name();
+    assert!(listing.to_str().unwrap().starts_with("00000-"), "{listing:?}");
     assert!(!output.join("lock.json").exists(), "the lock is given back");
     let timings = fs::read_to_string(run.join("report/timings.csv")).unwrap();
     let stages: Vec<&str> = timings.lines().skip(1).filter_map(|line| line.split(',').next()).collect();

@@ -130,16 +130,19 @@ pub fn latest_run(output: &Path) -> PathBuf {
     output.join(latest["folder"].as_str().expect("latest.json names a folder"))
 }
 
-/// The result of the newest successful run: every file by its path below the run's folder, model_info.json without its
-/// timestamp.
+/// The result of the newest successful run, as [`result_of`] has it.
 pub fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
-    let run = latest_run(output);
+    result_of(&latest_run(output))
+}
+
+/// The result of the run whose folder this is: every file by its path below it, model_info.json without its timestamp.
+pub fn result_of(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for folder in ["features", "pca", "metadata", "classes", "errors", "model_info"] {
-        collect(&run, &run.join(folder), &mut files);
+        collect(run, &run.join(folder), &mut files);
     }
     if run.join("classify").exists() {
-        collect(&run, &run.join("classify"), &mut files);
+        collect(run, &run.join("classify"), &mut files);
     }
     let info = files.get_mut("model_info/model_info.json").expect("a run has its model_info");
     let mut json: Value = serde_json::from_slice(info).expect("model_info is JSON");

@@ -73,6 +73,9 @@ pub enum Error {
     /// The system refuses the threads that wait for input and output.
     #[error("cannot start: {0}; end other programs, or raise the limit of threads (`ulimit -u`)")]
     Runtime(std::io::Error),
+    /// The system refuses files.
+    #[error("cannot start: {0}; raise the limit of open files (`ulimit -n`)")]
+    Files(std::io::Error),
     /// One run is named by a path and another one beside it.
     #[error("`{path}` is one run and `--run {run}` another; name one of them")]
     TwoRuns {
@@ -95,7 +98,9 @@ impl Error {
             Self::Stage(error) => error.name(),
             Self::Store(error) => name_of_store_error(error),
             Self::Model(error) => name_of_model_error(error),
-            Self::Weights(_) | Self::Aws(_) | Self::RunFailed | Self::Runtime(_) => ErrorName::Retryable,
+            Self::Weights(_) | Self::Aws(_) | Self::RunFailed | Self::Runtime(_) | Self::Files(_) => {
+                ErrorName::Retryable
+            }
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
             Self::Json(_) => ErrorName::Internal,

@@ -11,17 +11,29 @@ use crate::Error;
 /// Threads that a command needs beside two for each core: those that read and write files, fetch and load the model.
 const OTHER_THREADS: usize = 8;
 
+/// Files that a command needs open beside four for each core: its input and output, their folders, the runtime's own.
+const OTHER_FILES: usize = 24;
+
 /// A runtime on all cores.
 ///
 /// # Errors
-/// [`Error::Runtime`] where the system refuses as many threads as a command needs; tokio would panic over them.
+/// [`Error::Runtime`] and [`Error::Files`] where the system refuses as many threads or open files as a command needs;
+/// tokio would panic over them.
 pub fn runtime() -> Result<Runtime, Error> {
-    start_and_end(2 * available_threads() + OTHER_THREADS).and_then(|()| Runtime::new()).map_err(Error::Runtime)
+    start_and_end(2 * available_threads() + OTHER_THREADS).map_err(Error::Runtime)?;
+    open_and_close(4 * available_threads() + OTHER_FILES).map_err(Error::Files)?;
+    Runtime::new().map_err(Error::Runtime)
 }
 
 /// Threads that can work at once, one per core.
 pub fn available_threads() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Has so many files open at once for a moment.
+fn open_and_close(files: usize) -> io::Result<()> {
+    let opened: io::Result<Vec<_>> = (0..files).map(|_| std::fs::File::open("/")).collect();
+    opened.map(drop)
 }
 
 /// Has so many threads at once for a moment.

@@ -136,8 +136,8 @@ fn plan(workload: &Workload, new: New) -> Work {
     // A few images that are read first, spread over the shards: the list of these, their listings, an image where the
     // first one may be read.
     let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
-    // The lock, the newest run, the one planned last, whether this is a new plan of the same run, and what refreshing
-    // reads of the plan itself.
+    // The lock, the newest run, those planned last (once more when this one is added), and what refreshing reads of the
+    // plan itself.
     let gets = looked_up + levels + 5 + probes + search_gets(workload, new);
     let requests = Requests { gets, puts: written + 1, lists };
     Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
@@ -269,12 +269,15 @@ fn project(workload: &Workload) -> Work {
     Work::of(Stage::Project, shards, seconds, requests)
 }
 
-/// Reads every shard's counters, lists the run's folder for cost.json, and asks which runs' tables are kept. Deleting is
-/// free.
+/// Reads every shard's counters, lists the run's folder for cost.json and the folders of tables to see that all are there,
+/// and asks which runs' tables are kept. Deleting is free.
 fn report(workload: &Workload) -> Work {
     let shards = workload.shards();
     let classified = u64::from(workload.is_classified());
-    let lists = ((8 + classified) * shards).div_ceil(PAGE);
+    let pages = |tables: u64| (tables * shards).div_ceil(PAGE).max(1);
+    // Of features, components (twice), metadata, predictions and errors.
+    let of_tables = pages(1) + pages(2) + pages(1) + pages(classified) + pages(1);
+    let lists = pages(8 + classified) + of_tables;
     let seconds = (shards as f64 / pace::REQUESTS as f64 + 16.0) * LATENCY
         + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + 3.0 * LATENCY;
@@ -387,7 +390,8 @@ mod tests {
                 (Stage::Project, 7, 6, 0),
                 // The plan and the shards; the problems and the counters.
                 (Stage::Project, 2, 0, 2),
-                (Stage::Report, 15, 9, 1),
+                // Lists the run, and its five folders of tables.
+                (Stage::Report, 15, 9, 6),
             ]
         );
     }

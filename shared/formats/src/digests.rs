@@ -39,6 +39,11 @@ impl Digests {
         self.0.insert(key.to_owned(), sha256);
     }
 
+    /// The keys of the files.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The bytes at `key`, if they are those that were written.
     pub async fn read(&self, store: &dyn Store, key: &str) -> Result<Bytes, Error> {
         let sha256 = self.0.get(key).ok_or_else(|| Error::damaged(key, Damage::Unknown))?;

@@ -5,9 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chrono::Utc;
 use futures::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use pomona_run::clock;
 use pomona_stages::memory;
 use serde::Serialize;
 use serde_json::Value;
@@ -61,21 +61,29 @@ pub trait Answer: Serialize {
 /// Those of Lambda's runtime API.
 pub async fn serve<F: Function>(function: Result<F, Error>) -> Result<(), lambda_runtime::Error> {
     memory::give_large_blocks_back();
-    let edge = Edge::new(function);
+    let edge = Edge::new(function, |line| println!("{line}"));
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| edge.answer(event))).await
 }
 
-struct Edge<F> {
+/// A function with all that stands between it and Lambda.
+pub struct Edge<F> {
     function: Result<F, Diagnostic>,
+    /// Takes the lines that tell CloudWatch of metrics.
+    write: fn(&Value),
     is_warm: AtomicBool,
 }
 
 impl<F: Function> Edge<F> {
-    fn new(function: Result<F, Error>) -> Self {
-        Self { function: function.map_err(|error| unmade(&error)), is_warm: AtomicBool::new(false) }
+    /// A function, or why there is none. Metrics go to `write`.
+    pub fn new(function: Result<F, Error>, write: fn(&Value)) -> Self {
+        Self { function: function.map_err(|error| unmade(&error)), write, is_warm: AtomicBool::new(false) }
     }
 
-    async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    /// Answers an event.
+    ///
+    /// # Errors
+    /// What Lambda hands to whoever called: the error's name, and where it says more.
+    pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let function = match &self.function {
             Ok(function) => function,
             Err(reason) => {
@@ -112,8 +120,8 @@ impl<F: Function> Edge<F> {
             work: answer.work(),
             run: answer.run(),
         };
-        if let Some(line) = invocation.line(Utc::now()) {
-            println!("{line}");
+        if let Some(line) = invocation.line(clock::now()) {
+            (self.write)(&line);
         }
         Ok(json)
     }
@@ -197,7 +205,7 @@ mod tests {
     }
 
     async fn answer(function: Result<Echo, Error>, event: Value) -> Result<Value, Diagnostic> {
-        Edge::new(function).answer(LambdaEvent::new(event, Context::default())).await
+        Edge::new(function, |_| ()).answer(LambdaEvent::new(event, Context::default())).await
     }
 
     fn event() -> Value {

@@ -119,8 +119,8 @@ impl Error {
         Self::Setting { name, problem: problem.into() }
     }
 
-    /// `error` with its causes: of an error of the SDK, the outermost says least.
-    pub(crate) fn call(call: &'static str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    /// A request to AWS that failed by `error`, told with its causes: of an error of the SDK, the outermost says least.
+    pub fn call(call: &'static str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = error.into();
         let mut problem = error.to_string();
         let mut cause = error.source();

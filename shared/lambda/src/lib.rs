@@ -51,7 +51,7 @@ pub mod trigger;
 
 pub use check::Checked;
 pub use cost::StackSettings;
-pub use edge::{Answer, Function, serve};
+pub use edge::{Answer, Edge, Function, serve};
 pub use error::{Error, Obstacle};
 pub use executions::Executions;
 pub use logging::start_logging;

@@ -146,7 +146,7 @@ pub struct Items {
 /// What the function is asked for.
 #[derive(Debug)]
 enum Event {
-    Plan { execution: Execution, request: Box<ExecutionInput> },
+    Plan { execution: Execution, request: Box<ExecutionInput>, replans: u32 },
     Check(CheckRequest),
     Diagnose(DiagnoseRequest),
 }
@@ -164,14 +164,15 @@ impl Event {
         #[serde(deny_unknown_fields)]
         struct ToPlan {
             execution: Execution,
+            replans: u32,
             // A list would fill the input's fields one after the other, and an empty one leave all at their defaults.
             request: Map<String, Value>,
         }
         match task(event)? {
             (Task::Plan, event) => {
-                let ToPlan { execution, request } = parse("the event", event)?;
+                let ToPlan { execution, replans, request } = parse("the event", event)?;
                 let request = Box::new(parse("the execution's input", request.into())?);
-                Ok(Self::Plan { execution, request })
+                Ok(Self::Plan { execution, request, replans })
             }
             (Task::Check, event) => Ok(Self::Check(parse("the event", event)?)),
             (Task::Diagnose, event) => Ok(Self::Diagnose(parse("the event", event)?)),
@@ -196,7 +197,12 @@ impl Planner {
         })
     }
 
-    async fn plan(&self, execution: &Execution, request: ExecutionInput) -> Result<ExecutionState, Error> {
+    async fn plan(
+        &self,
+        execution: &Execution,
+        request: ExecutionInput,
+        replans: u32,
+    ) -> Result<ExecutionState, Error> {
         let input = location("input", request.input.clone(), self.input.as_ref())?;
         let output = location("output", request.output.clone(), self.output.as_ref())?;
         request.options.validate()?;
@@ -218,7 +224,7 @@ impl Planner {
 
         let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), execution, &request).await {
+        match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), (execution, replans), &request).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
                 give_lock_back(to.as_ref(), &run_id).await;
@@ -231,7 +237,7 @@ impl Planner {
         &self,
         (images, from): (&Images<'_>, &dyn Store),
         to: &dyn Store,
-        execution: &Execution,
+        (execution, replans): (&Execution, u32),
         request: &ExecutionInput,
     ) -> Result<planned::Plan, Error> {
         let models = match &request.model {
@@ -244,6 +250,7 @@ impl Planner {
             options: &request.options,
             recipe: &self.recipe,
             models: models.as_ref(),
+            replans,
             on_file: &|| {},
         };
         let plan = plan::plan(images, to, &wanted).await?;
@@ -260,8 +267,8 @@ impl Function for Planner {
 
     async fn handle(&self, event: Value) -> Result<PlanAnswer, Error> {
         match Event::parse(event)? {
-            Event::Plan { execution, request } => {
-                Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, *request).await?)))
+            Event::Plan { execution, request, replans } => {
+                Ok(PlanAnswer::Planned(Box::new(self.plan(&execution, *request, replans).await?)))
             }
             Event::Check(request) => Ok(PlanAnswer::Checked(check(&self.stores, &request).await?)),
             Event::Diagnose(request) => {
@@ -349,7 +356,7 @@ mod tests {
     fn event(request: Value) -> Value {
         let id = "arn:aws:states:eu-west-1:1:execution:p:e";
         let execution = json!({"id": id, "name": "e", "started": "2026-01-31T12:00:00.75Z"});
-        json!({"task": "plan", "execution": execution, "request": request})
+        json!({"task": "plan", "execution": execution, "replans": 0, "request": request})
     }
 
     fn request(request: Value) -> Result<ExecutionInput, Error> {

@@ -48,7 +48,7 @@ async fn probe_shard(
     shard: &Shard,
     count: usize,
 ) -> Result<Option<(Obstacle, StoreError)>, Error> {
-    let key = RunLayout::new(shard.run_id.as_str()).listing(shard.shard);
+    let key = RunLayout::new(shard.run_id.as_str()).listing(shard.shard, &shard.listing_sha256);
     let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
     let mut unreadable = None;
     for number in spread(rows.len(), count) {

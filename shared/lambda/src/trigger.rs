@@ -26,6 +26,7 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use pomona_run::clock;
 use pomona_store::sdk_config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -143,16 +144,16 @@ impl Trigger {
         if !batch.asks_for_run(self.runs.as_ref()).await? {
             return Ok(Outcome::NotWanted);
         }
+        let output = self.stores.open(&self.dataset.output).await?;
+        if batch.brings_follow_up() {
+            follow_up::take_back(output.as_ref(), now).await?;
+        }
         let name = self.name(now);
         let request = self.request(now)?;
-        let has_started = self.may_start(now).await? && self.runs.start(&name, &request).await?;
-        if has_started && !batch.is_repeated() {
+        if self.may_start(now).await? && self.runs.start(&name, &request).await? {
             return Ok(Outcome::Started { execution: name });
         }
-        // A batch that comes again may have promised others a message, which it owes them also where it starts a run.
-        let output = self.stores.open(&self.dataset.output).await?;
-        let left = follow_up::leave(output.as_ref(), self.queue.as_ref(), now, batch.is_repeated()).await?;
-        Ok(if has_started { Outcome::Started { execution: name } } else { left })
+        follow_up::leave(output.as_ref(), self.queue.as_ref(), now).await
     }
 
     async fn watch(&self, now: DateTime<Utc>) -> Result<Outcome, Error> {
@@ -198,10 +199,10 @@ impl Function for Trigger {
         }
         if event.get("task").is_some() {
             let (Task::Watch, _) = task(event)?;
-            return self.watch(Utc::now()).await;
+            return self.watch(clock::now()).await;
         }
         let batch: Batch = parse("the event", event)?;
-        let outcome = self.on_messages(&batch, Utc::now()).await?;
+        let outcome = self.on_messages(&batch, clock::now()).await?;
         tracing::info!(messages = batch.messages.len(), ?outcome, "the input has changed");
         Ok(outcome)
     }

@@ -131,6 +131,33 @@ async fn planning_again_for_the_same_execution_answers_the_same() {
     assert_eq!(ask_for_plan(&plan, "e", json!({})).await.unwrap(), first);
 }
 
+/// Lambda may hand one event over twice.
+#[tokio::test]
+async fn a_second_plan_takes_nothing_from_the_run_and_a_report_misses_what_somebody_took() {
+    let cloud = Cloud::with_images(5);
+    let options = json!({"options": {"components": 1}});
+    run(&cloud, options.clone()).await;
+    let plan = cloud.plan(Box::new(UnknownHolders));
+    let planned = ask_for_plan(&plan, "another", options.clone()).await.unwrap();
+    let reduce = Reduce { stores: cloud.stores() };
+    let run_id = &planned["run_id"];
+    answer(&reduce, json!({"task": "reduce", "output": OUTPUT, "run_id": run_id})).await.unwrap();
+    let shards = cloud.read(planned["shards_key"].as_str().unwrap());
+    let project = ProjectMap { stores: cloud.stores() };
+    answer(&project, json!({"output": OUTPUT, "shard": shards[0]})).await.unwrap();
+
+    assert_eq!(ask_for_plan(&plan, "another", options).await.unwrap(), planned);
+    let metadata = cloud.output().join(format!("runs/{}/metadata/00000.csv", run_id.as_str().unwrap()));
+    let table = std::fs::read(&metadata).expect("the second plan has left it");
+    std::fs::remove_file(&metadata).unwrap();
+    let event = json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 1, "timings": []});
+    let error = answer(&cloud.report(), event.clone()).await.unwrap_err();
+    assert_eq!(error.name().as_str(), "Pomona.Damaged");
+    assert!(error.to_string().contains("metadata/00000.csv"), "{error}");
+    std::fs::write(&metadata, table).unwrap();
+    answer(&cloud.report(), event).await.unwrap();
+}
+
 #[tokio::test]
 async fn another_execution_is_busy_while_the_first_one_is_going_and_not_after() {
     let cloud = Cloud::with_images(5);

@@ -28,6 +28,7 @@ use pomona_formats::counters::Point;
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::Plan;
 use pomona_formats::rejects::Reasons;
+use pomona_run::clock;
 use pomona_run::stage::Timing;
 
 use crate::classification::Metrics;
@@ -111,7 +112,7 @@ impl RefusedPage<'_> {
             section("classes", "Classes", &classes::section(classes, plan.classes, plan.images)),
             section("settings", "What ran", &settings::section(plan, None)),
         ];
-        document(plan, &body.concat(), Utc::now())
+        document(plan, &body.concat(), clock::now())
     }
 }
 

@@ -11,6 +11,9 @@ pub const FOLLOW_UP: &str = "follow-up.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
 
+/// Digits of its digest in a listing's name.
+const LISTING_DIGITS: usize = 16;
+
 /// The features of a part.
 pub fn part_features(part: &str) -> String {
     format!("parts/{part}.features.parquet")
@@ -144,9 +147,11 @@ impl RunLayout {
         self.file(&format!("merge/{level}.json"))
     }
 
-    /// A shard's rows of the listing.
-    pub fn listing(&self, shard: u32) -> String {
-        self.shard_file("listing", shard, "parquet")
+    /// A shard's rows of the listing, by their digest: where a run is planned anew, the parts of the plan before can
+    /// still be read with its listings.
+    pub fn listing(&self, shard: u32, sha256: &str) -> String {
+        let digits = &sha256[..sha256.len().min(LISTING_DIGITS)];
+        self.file(&format!("listing/{}-{digits}.parquet", shard_name(shard)))
     }
 
     /// The folder of what projecting shards counted.
@@ -182,6 +187,11 @@ impl RunLayout {
     /// A shard's images.
     pub fn metadata(&self, shard: u32) -> String {
         self.shard_file("metadata", shard, "csv")
+    }
+
+    /// The folder of unusable images.
+    pub fn all_errors(&self) -> String {
+        self.file("errors/")
     }
 
     /// A shard's unusable images.

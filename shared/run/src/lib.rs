@@ -14,6 +14,7 @@
 
 pub mod archived;
 pub mod classify;
+pub mod clock;
 pub mod counted;
 pub mod diagnosis;
 pub mod endings;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::names;
+use crate::{clock, names};
 
 /// A run's name, for instance `20260131T120000Z-0123abcd`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ impl RunId {
     pub fn now() -> Self {
         // RandomState is seeded by the operating system, once a process and counted up from there.
         let random = RandomState::new().hash_one(std::process::id());
-        Self::new(Utc::now(), &random.to_string())
+        Self::new(clock::now(), &random.to_string())
     }
 
     /// The name of the run that started at `started` under the name `seed`: the same for every retry.

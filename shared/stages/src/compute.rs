@@ -1,6 +1,7 @@
 //! The threads that compute, apart from those that wait for input and output.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pomona_vision::extractor::{Extractor, Session};
@@ -11,7 +12,8 @@ use crate::error::Error;
 
 /// A fixed number of threads with an [`Extractor`]; each image is worked on by one of them.
 pub struct ComputePool {
-    threads: rayon::ThreadPool,
+    /// None where whoever asks computes.
+    threads: Option<rayon::ThreadPool>,
     extractor: Arc<Extractor>,
     idle_sessions: Arc<Mutex<Vec<Session>>>,
 }
@@ -35,12 +37,18 @@ impl ComputePool {
             .panic_handler(|_| {})
             .build()
             .map_err(|error| Error::internal(format!("cannot start the compute threads: {error}")))?;
-        Ok(Self { threads, extractor: Arc::new(extractor), idle_sessions: Arc::default() })
+        Ok(Self { threads: Some(threads), extractor: Arc::new(extractor), idle_sessions: Arc::default() })
+    }
+
+    /// No threads: each image is worked on by whoever asks for it, so that everything has its place in one order, which
+    /// tests of whole histories repeat.
+    pub fn without_threads(extractor: Extractor) -> Self {
+        Self { threads: None, extractor: Arc::new(extractor), idle_sessions: Arc::default() }
     }
 
     /// How many threads compute.
     pub fn threads(&self) -> usize {
-        self.threads.current_num_threads()
+        self.threads.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
     }
 
     /// What the threads extract with.
@@ -53,12 +61,16 @@ impl ComputePool {
     /// # Errors
     /// [`pomona_formats::Error::Internal`] when the job panicked.
     pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let panicked = || Error::internal("a computation panicked");
+        let Some(threads) = &self.threads else {
+            return catch_unwind(AssertUnwindSafe(job)).map_err(|_| panicked());
+        };
         let (sender, receiver) = oneshot::channel();
-        self.threads.spawn_fifo(move || {
+        threads.spawn_fifo(move || {
             // Nobody waits for the result of a run that was stopped.
             let _ = sender.send(job());
         });
-        receiver.await.map_err(|_| Error::internal("a computation panicked"))
+        receiver.await.map_err(|_| panicked())
     }
 
     /// Runs `job` on one of the threads, with a session of the extractor.

@@ -32,12 +32,7 @@ pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width:
     };
     let has_fragments = search.read_fragments(&shard.part).await?;
     for part in &shard.previous {
-        let read = match part.run_id == shard.run_id {
-            // This run was planned before: its listing is gone, and fragments know their images by themselves.
-            true => search.read_fragments(&part.part).await.map(drop),
-            false => search.read_part(part).await,
-        };
-        match read {
+        match search.read_part(part).await {
             // What has expired, is damaged or of another version is computed again.
             Err(Error::Damaged { .. } | Error::Table { .. } | Error::Inconsistent { .. }) => {}
             other => other?,
@@ -68,7 +63,7 @@ impl Search<'_> {
         if self.wanted.is_empty() {
             return Ok(());
         }
-        let listing_key = RunLayout::new(previous.run_id.as_str()).listing(previous.shard);
+        let listing_key = RunLayout::new(previous.run_id.as_str()).listing(previous.shard, &previous.listing_sha256);
         let rows = digests::read(self.output, &listing_key, &previous.listing_sha256).await;
         let rows =
             rows.inspect_err(|error| tell_of_damage(error, "the features that it leads to are computed anew"))?;

@@ -217,6 +217,9 @@ pub fn name_of_model_error(error: &ModelError) -> ErrorName {
         | ModelError::Unsupported { .. }
         | ModelError::Endless { .. } => ErrorName::BadInput,
         // A model that was taken runs on every image.
-        ModelError::Panicked { .. } | ModelError::Buffer { .. } | ModelError::Run { .. } => ErrorName::Internal,
+        ModelError::Panicked { .. }
+        | ModelError::NoThread { .. }
+        | ModelError::Buffer { .. }
+        | ModelError::Run { .. } => ErrorName::Internal,
     }
 }

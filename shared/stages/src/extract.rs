@@ -123,7 +123,7 @@ impl<'a> Extraction<'a> {
             return Ok(Extracted { images: shard.images, reused: shard.images, ..Extracted::default() });
         }
 
-        let listing_key = layout.listing(shard.shard);
+        let listing_key = layout.listing(shard.shard, &shard.listing_sha256);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let rows = listing::decode(&listing_key, listing)?;
         let Earlier { outcomes: earlier, has_fragments } =

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pomona_formats::fragment::{self, Image};
 use pomona_store::Store;
+use tokio::time::Instant;
 
 /// How often the finished images of a part are kept.
 const INTERVAL: Duration = Duration::from_secs(30);

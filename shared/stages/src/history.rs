@@ -40,12 +40,15 @@ impl PlannedRuns {
     /// # Errors
     /// Those of the store.
     pub(crate) async fn read(output: &dyn Store) -> Result<Self, Error> {
-        let read = match output.get(PLANNED).await {
-            Ok(stored) => json::unseal::<Self>(PLANNED, &stored.bytes),
-            Err(StoreError::NotFound { .. }) => return Ok(Self::default()),
-            Err(error) => return Err(error.into()),
-        };
-        match read {
+        match output.get(PLANNED).await {
+            Ok(stored) => Self::decode(&stored.bytes),
+            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        match json::unseal::<Self>(PLANNED, bytes) {
             Err(error @ Error::Damaged { .. }) => {
                 tell_of_damage(&error, "of earlier runs only the newest one may be found");
                 Ok(Self::default())
@@ -54,15 +57,36 @@ impl PlannedRuns {
         }
     }
 
-    /// Writes down that `run_id` was planned last.
+    /// Writes down at `output` that `run_id` was planned last. A plan that has lost the output, but not heard of it yet,
+    /// may do so at any time, and must not forget others.
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn add(mut self, output: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+    pub(crate) async fn add(output: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+        loop {
+            let written = match output.get(PLANNED).await {
+                Ok(stored) => {
+                    let planned = json::seal(PLANNED, &Self::decode(&stored.bytes)?.with(run_id))?;
+                    output.replace(PLANNED, planned, &stored.etag()).await
+                }
+                Err(StoreError::NotFound { .. }) => {
+                    output.create(PLANNED, json::seal(PLANNED, &Self::default().with(run_id))?).await
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match written {
+                // Somebody else wrote in between: look again.
+                Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn with(mut self, run_id: &RunId) -> Self {
         self.run_ids.retain(|earlier| earlier != run_id);
         self.run_ids.insert(0, run_id.clone());
         self.run_ids.truncate(MOST_REMEMBERED);
-        Ok(output.put(PLANNED, json::seal(PLANNED, &self)?).await?)
+        self
     }
 
     /// The runs whose features the next one may take over: the newest successful one first, whatever was planned since.

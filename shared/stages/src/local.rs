@@ -12,7 +12,7 @@ use pomona_formats::Error as FileError;
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::stage::{Stage, Timing};
-use pomona_run::{Options, RunId};
+use pomona_run::{Options, RunId, clock};
 use pomona_store::Store;
 
 use crate::combine;
@@ -121,6 +121,7 @@ pub async fn run(
     let mut stopped = pin!(stopped);
     let fragments = Fragments::new(job.output);
     let outcome = tokio::select! {
+        biased;
         summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
         error = keep_lock(job.output, &run_id) => Err(error),
         () = &mut stopped => Ok(None),
@@ -132,7 +133,11 @@ pub async fn run(
         // What a store that hangs does not take in time is computed again.
         Ok(None) | Err(_) => drop(tokio::time::timeout(KEEPING, fragments.keep_all()).await),
     }
-    let released = lock::release(job.output, &run_id).await;
+    let released = match tokio::time::timeout(KEEPING, lock::release(job.output, &run_id)).await {
+        // It ends by itself.
+        Err(_) => Ok(()),
+        Ok(released) => released,
+    };
     // The first failure is the one to mend; a lock that stays ends by itself.
     outcome.and_then(|summary| released.map(|()| summary))
 }
@@ -141,6 +146,7 @@ pub async fn run(
 async fn tidy(job: &Job<'_>, run_id: &RunId, fragments: &Fragments<'_>, stopped: impl Future<Output = ()>) {
     fragments.remove_abandoned().await;
     tokio::select! {
+        biased;
         () = retention::keep_newest(job.output, job.keep_runs) => {}
         error = keep_lock(job.output, run_id) => tracing::warn!("the tables of older runs were not all removed: {error}"),
         () = stopped => {}
@@ -170,7 +176,7 @@ async fn stages(
     let clock = Clock::new(observer);
     let (mut replans, mut mends) = (0, 0);
     loop {
-        match planned_stages(job, run_id, fragments, &clock).await {
+        match planned_stages(job, (run_id, replans + mends), fragments, &clock).await {
             Err(Error::Dataset(DatasetError::Changed { .. })) if replans < REPLANS => {
                 replans += 1;
                 observer.notice("an image changed while the run was going: planning again");
@@ -193,11 +199,11 @@ async fn stages(
 /// All stages by one plan, which holds as long as the input does not change and no damage is met.
 async fn planned_stages(
     job: &Job<'_>,
-    run_id: &RunId,
+    (run_id, replans): (&RunId, u32),
     fragments: &Fragments<'_>,
     clock: &Clock<'_>,
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
-    let plan = plan(job, run_id, clock).await?;
+    let plan = plan(job, (run_id, replans), clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
     combine(job.output, &plan, clock).await?;
     let reduced = reduce(job, &plan, clock).await?;
@@ -210,7 +216,7 @@ async fn planned_stages(
     Ok((plan, extracted, info))
 }
 
-async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, Error> {
+async fn plan(job: &Job<'_>, (run_id, replans): (&RunId, u32), clock: &Clock<'_>) -> Result<Plan, Error> {
     let recipe = recipe::of(job.pool.extractor().model());
     let on_file = || clock.observer.file_listed();
     let request = PlanRequest {
@@ -219,6 +225,7 @@ async fn plan(job: &Job<'_>, run_id: &RunId, clock: &Clock<'_>) -> Result<Plan, 
         options: job.options,
         recipe: &recipe,
         models: job.models,
+        replans,
         on_file: &on_file,
     };
     clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await
@@ -320,7 +327,7 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn new(observer: &'a dyn Observer) -> Self {
-        Self { started: Utc::now(), observer, timings: std::sync::Mutex::default() }
+        Self { started: clock::now(), observer, timings: std::sync::Mutex::default() }
     }
 
     /// Runs a stage; it is given the timings of those before it.
@@ -328,11 +335,11 @@ impl<'a> Clock<'a> {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let started = Utc::now();
+        let started = clock::now();
         self.observer.stage_started(stage, items);
         let before = self.lock().clone();
         let result = run(before).await?;
-        let timing = Timing { stage, started, finished: Utc::now(), items };
+        let timing = Timing { stage, started, finished: clock::now(), items };
         tracing::info!(%stage, items, seconds = timing.seconds(), "stage finished");
         self.observer.stage_finished(&timing);
         self.lock().push(timing);

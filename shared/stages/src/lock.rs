@@ -10,8 +10,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use pomona_formats::Error as FileError;
 use pomona_formats::error::{Damage, tell_of_damage};
 use pomona_formats::json;
-use pomona_run::RunId;
 use pomona_run::layout::LOCK;
+use pomona_run::{RunId, clock};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub struct Lock {
 impl Lock {
     /// Whether its time allows that it is held.
     fn is_held(&self) -> bool {
-        let now = Utc::now();
+        let now = clock::now();
         now < self.until && self.until < now + IMPOSSIBLE_LEASE
     }
 }
@@ -95,7 +95,7 @@ pub async fn acquire(
     lease: Duration,
     holders: &dyn Holders,
 ) -> Result<(), Error> {
-    let now = Utc::now();
+    let now = clock::now();
     let mine = Lock { run_id: run_id.clone(), holder: holder.to_owned(), since: now, until: now + lease };
     match store.create(LOCK, json::encode(LOCK, &mine)?).await {
         Err(StoreError::AlreadyExists { .. }) => take_over(store, mine, holders).await,
@@ -159,7 +159,7 @@ pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result
     if lock.run_id != *run_id {
         return Err(busy(store, Some(&lock)));
     }
-    lock.until = Utc::now() + lease;
+    lock.until = clock::now() + lease;
     Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag()).await?)
 }
 

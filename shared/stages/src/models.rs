@@ -110,7 +110,9 @@ impl<'a> Models<'a> {
             let bytes = digests::read(self.results, &key, &sha256).await?;
             listing::decode(&key, bytes)
         };
-        let shards = shards.into_iter().map(|shard| (self.layout.listing(shard.shard), shard.listing_sha256));
+        let shards = shards
+            .into_iter()
+            .map(|shard| (self.layout.listing(shard.shard, &shard.listing_sha256), shard.listing_sha256));
         let mut listings = stream::iter(shards).map(|(key, sha256)| read(key, sha256)).buffered(pace::REQUESTS);
         while let Some(listed) = listings.next().await {
             for known in self.usable(listed)? {

@@ -39,6 +39,8 @@ pub struct PlanRequest<'a> {
     pub recipe: &'a Recipe,
     /// Models to take instead of fitting the run's own.
     pub models: Option<&'a Models<'a>>,
+    /// How many plans of this run did not hold.
+    pub replans: u32,
     /// Is called for every file that the listing comes across.
     pub on_file: &'a (dyn Fn() + Send + Sync),
 }
@@ -76,7 +78,9 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let layout = RunLayout::new(request.run_id.as_str());
     let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
-    remove_leftovers(output, &layout).await?;
+    if request.replans > 0 {
+        remove_leftovers(output, &layout).await?;
+    }
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
 
@@ -134,7 +138,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     }
     output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
     output.put(&layout.shards(), shards_json).await?;
-    planned_runs.add(output, request.run_id).await?;
+    PlannedRuns::add(output, request.run_id).await?;
     Ok(plan)
 }
 
@@ -191,11 +195,9 @@ fn tell_of_clock(newest: &RunId, run_id: &RunId) {
 }
 
 /// Deletes what an earlier plan of this very run left, which ended in a new plan: tables, which may be of shards that
-/// there are no more, and the problems that led to it.
+/// there are no more, and the problems that led to it. Not where there was none: Lambda may hand one event over twice,
+/// and the second plan would take from the run what it has made by the first.
 async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
-    if !output.exists(&layout.plan()).await? {
-        return Ok(());
-    }
     let root = format!("{}/", layout.root());
     let is_leftover = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::ends_with_its_plan);
     for leftover in output.list(&root, &is_leftover).await? {
@@ -274,9 +276,11 @@ async fn write_listing(
 ) -> Result<Vec<Shard>, Error> {
     let (layout, recipe) = (RunLayout::new(request.run_id.as_str()), request.recipe.digest());
     let write = |(shard, rows): (u32, Vec<Row>)| {
-        let (key, recipe) = (layout.listing(shard), recipe.clone());
+        let (layout, recipe) = (&layout, recipe.clone());
         async move {
-            let listing = listing::encode(&key, &rows)?;
+            let listing = listing::encode("a listing", &rows)?;
+            let listing_sha256 = names::digest(&listing);
+            let key = layout.listing(shard, &listing_sha256);
             let shard = Shard {
                 run_id: request.run_id.clone(),
                 shard,
@@ -285,7 +289,7 @@ async fn write_listing(
                 max_pixels: request.options.max_pixels,
                 images: rows.len() as u64,
                 bytes: rows.iter().map(|row| row.item.size).sum(),
-                listing_sha256: names::digest(&listing),
+                listing_sha256,
                 previous: Vec::new(),
             };
             output.put(&key, listing).await?;

@@ -88,7 +88,7 @@ impl<'a> Projection<'a> {
     /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then),
     /// [`Error::Inconsistent`] when they do not fit each other, and those of the store.
     pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
-        let listing_key = self.model.layout.listing(shard.shard);
+        let listing_key = self.model.layout.listing(shard.shard, &shard.listing_sha256);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let part = StoredPart::read(self.output, &shard.part, &shard.run_id).await?;
         let (moments_key, features_key) = (part.moments_key.clone(), part.features_key.clone());

@@ -1,6 +1,8 @@
 //! The last stage, `report`: adds up the shards' counters, checks them against the plan, writes the reports, then
 //! `_SUCCESS`, then moves latest.json forward.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -10,6 +12,7 @@ use pomona_formats::classifier_file::{self, Classifier};
 use pomona_formats::counters::Counters;
 use pomona_formats::counters::Point;
 use pomona_formats::digests::{self, Digests};
+use pomona_formats::error::Damage;
 use pomona_formats::json;
 use pomona_formats::model_file::{self, Model};
 use pomona_formats::model_info::{Classification, ModelInfo};
@@ -21,6 +24,7 @@ use pomona_results::html::{self, Page};
 use pomona_results::latest;
 use pomona_results::validation::{Totals, Validation};
 use pomona_run::RunId;
+use pomona_run::clock;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
 use pomona_run::stage::Timing;
@@ -32,7 +36,7 @@ use crate::sample;
 /// Checks a run, writes its reports and marks it successful.
 ///
 /// # Errors
-/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, [`Error::Invalid`] when a check
+/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there, [`Error::Invalid`] when a check
 /// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
     let layout = RunLayout::new(run_id.as_str());
@@ -78,6 +82,14 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
     Ok(info)
 }
 
+async fn keys_of_tables(output: &dyn Store, layout: &RunLayout) -> Result<HashSet<String>, Error> {
+    let mut keys = HashSet::new();
+    for folder in layout.tables().into_iter().chain([layout.all_errors()]) {
+        keys.extend(output.list(&folder, &|_| true).await?.into_iter().map(|table| table.key));
+    }
+    Ok(keys)
+}
+
 /// How a run's classifier does.
 struct Classified<'a> {
     labels: Vec<String>,
@@ -120,12 +132,17 @@ impl<'a> Written<'a> {
 }
 
 async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Result<(Totals, Vec<Point>), Error> {
+    let tables = keys_of_tables(output, layout).await?;
     let keys = shards.iter().map(|shard| layout.counters(shard.shard));
     let mut counters = stream::iter(keys.collect::<Vec<_>>())
         .map(|key| async move { digests::read_sealed::<Counters>(output, &key).await })
         .buffered(pace::REQUESTS);
     let (mut totals, mut points) = (Totals::default(), Vec::new());
     while let Some(counters) = counters.try_next().await? {
+        // Their bytes were checked when they were written; somebody may have deleted some since.
+        if let Some(missing) = counters.files.keys().find(|key| !tables.contains(*key)) {
+            return Err(FileError::damaged(missing, Damage::Missing).into());
+        }
         totals.add(&counters);
         points.extend(counters.points);
     }
@@ -142,7 +159,7 @@ fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) 
         })
         .collect();
     ModelInfo {
-        timestamp: Utc::now(),
+        timestamp: clock::now(),
         pca_components: pca.components() as u64,
         original_dimensions: pca.dimensions() as u64,
         reduced_dimensions: pca.components() as u64,

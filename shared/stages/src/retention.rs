@@ -125,7 +125,7 @@ mod tests {
         let run_ids = ["20260131T120000Z-0123abcd", "20260201T120000Z-0123abcd"];
         for run_id in run_ids {
             let run_id = run_id.parse().unwrap();
-            PlannedRuns::read(output.as_ref()).await.unwrap().add(output.as_ref(), &run_id).await.unwrap();
+            PlannedRuns::add(output.as_ref(), &run_id).await.unwrap();
             let layout = RunLayout::new(run_id.as_str());
             output.put(&layout.metadata(0), "a table".into()).await.unwrap();
             output.put(&layout.success(), "".into()).await.unwrap();

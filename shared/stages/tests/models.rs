@@ -238,11 +238,12 @@ async fn damage_to_the_run_whose_models_are_taken_is_named_and_not_taken_for_the
     let fitted = fit(&results, &fitting(Some(ClassifyOn::Features)), &pool).await.plan.run_id;
     let whole = results.objects();
     let layout = RunLayout::new(fitted.as_str());
+    let listing = whole.keys().find(|key| key.contains("/listing/00000-")).expect("a listing").clone();
     let files = [
         layout.plan(),
         layout.shards(),
         layout.classes(),
-        layout.listing(0),
+        listing,
         layout.reduce_digests(),
         layout.pca_model(),
         layout.classifier(),

@@ -43,6 +43,7 @@ async fn plan_as(run_id: &RunId, input: &Path, output: &dyn Store) -> Plan {
         options: &one_image_each(),
         recipe: &recipe,
         models: None,
+        replans: 0,
         on_file: &|| {},
     };
     plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
@@ -66,8 +67,8 @@ async fn parts_are_counted_as_missing_until_they_exist_under_either_of_their_nam
     let of_another_run = Shard { run_id: RunId::now(), ..missing[1].clone() };
     output
         .copy(
-            &RunLayout::new(plan.run_id.as_str()).listing(missing[1].shard),
-            &RunLayout::new(of_another_run.run_id.as_str()).listing(missing[1].shard),
+            &RunLayout::new(plan.run_id.as_str()).listing(missing[1].shard, &missing[1].listing_sha256),
+            &RunLayout::new(of_another_run.run_id.as_str()).listing(missing[1].shard, &missing[1].listing_sha256),
         )
         .await
         .unwrap();

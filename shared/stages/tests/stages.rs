@@ -358,7 +358,7 @@ async fn run_but_the_report(
     let plan = plan::plan(
         &Images::new(input),
         output,
-        &PlanRequest { run_id, started, options: &options, recipe: &recipe, models: None, on_file: &|| {} },
+        &PlanRequest { run_id, started, options: &options, recipe: &recipe, models: None, replans: 0, on_file: &|| {} },
     )
     .await
     .unwrap();
@@ -478,6 +478,7 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
         options: &options,
         recipe: &recipe,
         models: None,
+        replans: 0,
         on_file: &|| {},
     };
     let plan = plan::plan(&images, &output, &request).await.unwrap();

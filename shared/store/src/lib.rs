@@ -72,6 +72,11 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Content whose etag it alone determines, as in a folder.
+    pub fn of(bytes: Bytes) -> Self {
+        Self { bytes, etag: None }
+    }
+
     /// The etag that belongs to just this content. In a folder it is computed only now, because few who read an object
     /// need it.
     pub fn etag(&self) -> String {

@@ -73,6 +73,41 @@ async fn a_download_that_breaks_off_is_repeated() {
 }
 
 #[tokio::test]
+async fn a_body_that_was_damaged_on_its_way_is_asked_for_or_sent_again() {
+    // `printf content | md5sum`
+    let with_md5 = |body: &str| Answer::Full(200, "ETag: \"9a0364b9e99bb480dd25e1f0284c8555\"\r\n", body.into());
+    let (store, server) = store(vec![with_md5("contenu"), with_md5("content")]);
+    assert_eq!(store.get("k").await.expect("get").bytes, "content");
+    server.join().expect("requests");
+
+    let (store, server) = self::store(vec![error(400, "BadDigest"), error(400, "IncompleteBody"), ok("")]);
+    store.put("k", "content".into()).await.expect("put");
+    server.join().expect("requests");
+}
+
+#[tokio::test]
+async fn an_upload_that_is_complete_already_is_no_failure() {
+    let large = vec![7; 17 << 20];
+    let begun = || ok("<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+    let gone = || error(404, "NoSuchUpload");
+    let content = Answer::Full(200, "", "\x07".repeat(large.len()));
+    // Three parts, an answer that is lost, and what S3 says of the next try.
+    let (store, server) = store(vec![begun(), ok(""), ok(""), ok(""), Answer::Lost, gone(), gone(), content]);
+    store.put("k", large.into()).await.expect("put");
+    server.join().expect("requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_serves_names_the_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let host = listener.local_addr().expect("an address").to_string();
+    drop(listener);
+    let store = S3Store::with_config("bucket", "a", &loopback_config(&format!("http://{host}"))).expect("a store");
+    let error = store.get("k").await.expect_err("nobody is there");
+    assert!(matches!(error, Error::Transient { .. }) && error.to_string().contains(&host), "{error}");
+}
+
+#[tokio::test]
 async fn a_creation_whose_answer_was_lost_succeeds_once_its_content_is_there() {
     let (store, server) = store(vec![Answer::Lost, error(412, "PreconditionFailed"), ok("mine")]);
     store.create("k", "mine".into()).await.expect("create");

@@ -81,6 +81,7 @@ impl Model {
             Err(match failure {
                 Failure::Endless => ModelError::Endless { model, seconds: PATIENCE.as_secs() },
                 Failure::Panicked => ModelError::Panicked { model },
+                Failure::NoThread => ModelError::NoThread { model },
             })
         })
     }

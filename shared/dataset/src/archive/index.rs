@@ -42,7 +42,7 @@ pub(crate) async fn index_of(
     }
 }
 
-/// The index that is kept under a name, or the one that is made and kept then.
+/// The index that is kept under a name, or the one that is made and, of a whole archive, kept then.
 async fn once(
     indexes: &dyn Indexes,
     name: &str,
@@ -52,7 +52,10 @@ async fn once(
         return Ok(index);
     }
     let index = tidied(make.await?);
-    indexes.write(name, &index).await?;
+    // What seems broken may have been damaged on its way only.
+    if index.broken.is_none() {
+        indexes.write(name, &index).await?;
+    }
     Ok(index)
 }
 

@@ -1,15 +1,17 @@
 //! The one message that arrives later.
 //!
-//! A file at the output says until when a message is sure to be under way, and is only ever created where there is none
-//! or replaced while unchanged: of many batches at once, one gets to write it and sends the message. It writes before
-//! it sends, so that there are no two; should it then fail to send, its batch comes back and sends without asking,
-//! whatever else it does, so that there is no none.
+//! A file at the output says that a message is under way, so that of many batches one leaves it for all. It is written
+//! once the message was sent: of batches that come at once several may send, but nobody relies on a message that is not
+//! there. Whoever is handed the message takes the file's word back before anything else: those who relied upon it until
+//! then came before whatever that batch starts, and nobody does afterwards. So clocks need not agree, and it is only for
+//! a message that was lost that the word ends by itself.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pomona_run::layout::FOLLOW_UP;
 use pomona_store::{Error as StoreError, Store};
@@ -21,9 +23,11 @@ use crate::error::Error;
 /// How much later the message arrives: the most that SQS can (API reference, SendMessage, `DelaySeconds`).
 pub(super) const DELAY: Duration = Duration::from_secs(900);
 
-/// So long before it arrives nobody relies on the message any more: whoever does must be sure that it is not being
-/// worked on already, by a machine whose clock differs a little.
-const MARGIN: Duration = Duration::from_secs(5);
+/// What the message says.
+pub(super) const BODY: &str = "a run has to follow";
+
+/// What is over for so long is over by every clock.
+const LONG_AGO: Duration = Duration::from_secs(86_400);
 
 /// The queue that feeds this function.
 #[async_trait]
@@ -64,35 +68,41 @@ struct FollowUp {
 }
 
 /// Leaves a message, unless somebody else has and may be relied upon.
-pub(super) async fn leave(
-    output: &dyn Store,
-    queue: &dyn Queue,
-    now: DateTime<Utc>,
-    is_repeated: bool,
-) -> Result<Outcome, Error> {
-    if !is_repeated && !is_mine_to_send(output, now).await? {
+pub(super) async fn leave(output: &dyn Store, queue: &dyn Queue, now: DateTime<Utc>) -> Result<Outcome, Error> {
+    let found = match output.get(FOLLOW_UP).await {
+        Err(StoreError::NotFound { .. }) => None,
+        found => Some(found?),
+    };
+    if found.as_ref().and_then(|found| read(&found.bytes)).is_some_and(|theirs| now < theirs.until) {
         return Ok(Outcome::PostponedBefore);
     }
-    queue.send("a run has to follow", DELAY).await?;
+    queue.send(BODY, DELAY).await?;
+    let mine = encode(&FollowUp { until: now + DELAY })?;
+    let written = match found {
+        None => output.create(FOLLOW_UP, mine).await,
+        Some(found) => output.replace(FOLLOW_UP, mine, &found.etag()).await,
+    };
+    match written {
+        // Somebody sent one, too, or was handed one: their word holds.
+        Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
+        written => written?,
+    }
     Ok(Outcome::Postponed)
 }
 
-async fn is_mine_to_send(output: &dyn Store, now: DateTime<Utc>) -> Result<bool, Error> {
-    let mine = FollowUp { until: now + DELAY - MARGIN };
-    let bytes = serde_json::to_vec(&mine).map_err(|error| pomona_formats::Error::Internal(error.to_string()))?;
-    let written = match output.get(FOLLOW_UP).await {
-        Err(StoreError::NotFound { .. }) => output.create(FOLLOW_UP, bytes.into()).await,
-        Err(error) => return Err(error.into()),
-        Ok(stored) if read(&stored.bytes).is_some_and(|theirs| now < theirs.until) => return Ok(false),
-        Ok(stored) => output.replace(FOLLOW_UP, bytes.into(), &stored.etag()).await,
-    };
-    match written {
-        // Somebody was quicker; or this very write was tried again, because the answer to it was lost.
-        Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {
-            Ok(read(&output.get(FOLLOW_UP).await?.bytes) == Some(mine))
-        }
-        written => Ok(written.map(|()| true)?),
-    }
+/// Whether this is the body of such a message.
+pub(super) fn is_one(body: &str) -> bool {
+    body == BODY
+}
+
+/// Takes back what the file says: the message has arrived.
+pub(super) async fn take_back(output: &dyn Store, now: DateTime<Utc>) -> Result<(), Error> {
+    Ok(output.put(FOLLOW_UP, encode(&FollowUp { until: now - LONG_AGO })?).await?)
+}
+
+fn encode(follow_up: &FollowUp) -> Result<Bytes, Error> {
+    let bytes = serde_json::to_vec(follow_up).map_err(|error| pomona_formats::Error::Internal(error.to_string()))?;
+    Ok(bytes.into())
 }
 
 /// Nothing where it is something else, which nobody can rely on.

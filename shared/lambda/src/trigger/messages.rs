@@ -3,6 +3,7 @@
 use pomona_run::ErrorName;
 use serde::Deserialize;
 
+use super::follow_up;
 use super::runs::Runs;
 use crate::error::Error;
 
@@ -16,15 +17,7 @@ pub(super) struct Batch {
 /// One message.
 #[derive(Debug, Deserialize)]
 pub(super) struct Message {
-    #[serde(default)]
     body: String,
-    attributes: Attributes,
-}
-
-#[derive(Debug, Deserialize)]
-struct Attributes {
-    #[serde(rename = "ApproximateReceiveCount")]
-    receive_count: String,
 }
 
 /// An event of Step Functions about an execution that has ended (Step Functions guide, event examples). Whether it says
@@ -42,9 +35,9 @@ struct Detail {
 }
 
 impl Batch {
-    /// Whether some of it was handed over before, and whoever had it did not finish.
-    pub(super) fn is_repeated(&self) -> bool {
-        self.messages.iter().any(|message| message.attributes.receive_count != "1")
+    /// Whether the message has arrived that was left for a run to follow.
+    pub(super) fn brings_follow_up(&self) -> bool {
+        self.messages.iter().any(|message| follow_up::is_one(&message.body))
     }
 
     /// Whether any message asks for a run. All do, but those about runs that failed for another reason than that they

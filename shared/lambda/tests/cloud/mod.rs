@@ -118,7 +118,7 @@ pub fn scope(execution: &str, input: Value) -> Value {
     let at = |second: u32| json!(format!("2026-01-31T12:00:{second:02}.000Z"));
     json!({
         "$$": {"Execution": execution, "State": {"EnteredTime": at(59)}},
-        "$plan_started": at(1), "$extract_started": at(2), "$combine_started": null, "$sweep_started": null,
+        "$replans": 0, "$plan_started": at(1), "$extract_started": at(2), "$combine_started": null, "$sweep_started": null,
         "$reduce_started": at(9), "$project_started": at(11),
     })
 }

@@ -61,10 +61,15 @@ fn model(nodes: &[(&str, &str, &str)], side: u32, features: u32) -> Model {
     Model::from_bytes(&bytes, "colours", &ModelOptions::default()).unwrap()
 }
 
-/// Threads with a model of three features: the mean of each colour.
+/// A model of three features: the mean of each colour of pictures of `side` by `side` pixels.
+pub fn mean_colours(side: u32) -> Extractor {
+    let nodes = [("input", "pooled", "GlobalAveragePool"), ("pooled", "features", "Flatten")];
+    Extractor::new(model(&nodes, side, 3))
+}
+
+/// Threads with a model of three features.
 pub fn pool(threads: usize) -> ComputePool {
-    let mean = model(&[("input", "pooled", "GlobalAveragePool"), ("pooled", "features", "Flatten")], SIDE, 3);
-    ComputePool::new(Extractor::new(mean), threads).unwrap()
+    ComputePool::new(mean_colours(SIDE), threads).unwrap()
 }
 
 /// Threads with a model of more features than a shard has images: every pixel.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use pomona_results::latest;
+use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_store::{LocalStore, Store};
 
@@ -15,7 +16,11 @@ pub async fn result(output: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// The result of the newest successful run: every file by its name inside the run's folder.
 pub async fn result_in(store: &dyn Store) -> BTreeMap<String, Vec<u8>> {
-    let run_id = latest::read(store).await.unwrap().expect("there is a successful run").run_id;
+    result_of(store, &latest::read(store).await.unwrap().expect("there is a successful run").run_id).await
+}
+
+/// The result of a successful run.
+pub async fn result_of(store: &dyn Store, run_id: &RunId) -> BTreeMap<String, Vec<u8>> {
     let root = format!("{}/", RunLayout::new(run_id.as_str()).root());
     let mut files = BTreeMap::new();
     for object in store.list(&root, &|_| true).await.unwrap() {

@@ -12,7 +12,7 @@ mod memo;
 mod walk;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -56,29 +56,41 @@ impl LocalStore {
         if !fs::metadata(&root).map_err(unusable)?.is_dir() {
             return Err(Error::invalid(&location, "it is not a folder; give the folder that holds the files"));
         }
-        Ok(Self { folder: Arc::new(Folder { location, root, memos: memo::folder(), verified: Mutex::default() }) })
+        Ok(Self {
+            folder: Arc::new(Folder {
+                location,
+                root,
+                memos: memo::folder(),
+                verified: Mutex::default(),
+                durable: Mutex::default(),
+            }),
+        })
     }
 
-    /// Opens a folder to write to. Makes it, and those above it, where it does not exist; removes what writes that were
-    /// killed more than a day ago left behind.
+    /// Opens a folder to write to. Makes it, and those above it, where it does not exist.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(|error| {
             Error::invalid(&path.display().to_string(), format!("the folder cannot be made: {error}"))
         })?;
         let store = Self::open(path)?;
-        write::remove_abandoned(&store.folder.root, SystemTime::now());
+        write::sync_names_above(&store.folder.root);
         Ok(store)
     }
 
-    /// Locks the folder against other processes that call this; `None` where one of them holds it.
+    /// Locks the folder against other processes that call this; `None` where one of them holds it. Whoever gets it removes
+    /// what writes that were killed more than a day ago left behind: not before, for a process that stands still for a
+    /// day needs what it was writing.
     ///
     /// The lock is advisory (`flock`) and says nothing to those who do not ask; reads and writes go on without it.
     pub fn try_lock(&self) -> Result<Option<FolderLock>, Error> {
         let Folder { location, root, .. } = &*self.folder;
         let folder = File::open(root).map_err(|error| Error::other("open", location, "", error))?;
         match folder.try_lock() {
-            Ok(()) => Ok(Some(FolderLock { _folder: folder })),
+            Ok(()) => {
+                write::remove_abandoned(root, SystemTime::now());
+                Ok(Some(FolderLock { _folder: folder }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(Error::other("lock", location, "", error)),
         }
@@ -199,6 +211,8 @@ struct Folder {
     memos: Option<PathBuf>,
     /// Etags of files of which ranges are read, by what the file system says of them.
     verified: Mutex<HashMap<FileIdentity, String>>,
+    /// Folders below the root whose names are on the disk.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 impl Folder {
@@ -272,6 +286,10 @@ impl Folder {
             self.lock_verified().insert(identity, found.clone());
         }
         Ok(found)
+    }
+
+    fn lock_durable(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_verified(&self) -> MutexGuard<'_, HashMap<FileIdentity, String>> {

@@ -56,6 +56,7 @@ fn open(root: &Path, memos: Option<&Path>) -> LocalStore {
         root: root.to_owned(),
         memos: memos.map(Path::to_owned),
         verified: Mutex::default(),
+        durable: Mutex::default(),
     };
     LocalStore { folder: Arc::new(folder) }
 }
@@ -445,4 +446,23 @@ fn a_location_that_is_no_folder_is_refused_by_name() {
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
     assert!(matches!(LocalStore::create(file.join("below")), Err(Error::Invalid { .. })));
+}
+
+/// Half of what was written would be taken for all of it.
+#[tokio::test]
+async fn a_folder_that_is_gone_is_not_made_again() {
+    let fixture = Fixture::new();
+    fixture.store.put("a", "abc".into()).await.expect("put");
+    fs::remove_dir_all(&fixture.root).expect("the folder goes");
+    let error = fixture.store.put("d/b", "abc".into()).await.expect_err("gone").to_string();
+    assert!(error.contains("the folder is gone"), "{error}");
+    assert!(!fixture.root.exists());
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_not_taken_for_one_that_exists() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.root.join("latest.json")).expect("a folder");
+    let created = fixture.store.create("latest.json", "{}".into()).await;
+    assert!(matches!(created, Err(Error::Invalid { .. })), "{created:?}");
 }

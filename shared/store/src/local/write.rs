@@ -18,27 +18,30 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) fn put(folder: &Folder, key: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = folder.path(key)?;
     let failed = |error| failed_write(folder, key, &path, error);
-    let temporary = write_temporary(&path, bytes).map_err(failed)?;
+    let temporary = write_temporary(folder, &path, bytes).map_err(failed)?;
     let _current = lock_current(&path).map_err(failed)?;
     temporary.persist(&path).map_err(|error| failed(error.error))?;
-    sync_parent(&path).map_err(failed)
+    sync_parents(folder, &path).map_err(failed)
 }
 
 pub(super) fn create(folder: &Folder, key: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = folder.path(key)?;
     let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists if fs::metadata(&path).is_ok_and(|there| !there.is_file()) => {
+            Error::invalid(key, format!("what has that name in {} is no file; move it away", folder.location))
+        }
         io::ErrorKind::AlreadyExists => Error::already_exists(&folder.location, key),
         _ => failed_write(folder, key, &path, error),
     };
-    let temporary = write_temporary(&path, bytes).map_err(|error| failed_write(folder, key, &path, error))?;
+    let temporary = write_temporary(folder, &path, bytes).map_err(|error| failed_write(folder, key, &path, error))?;
     temporary.persist_noclobber(&path).map_err(|error| failed(error.error))?;
-    sync_parent(&path).map_err(failed)
+    sync_parents(folder, &path).map_err(failed)
 }
 
 pub(super) fn replace(folder: &Folder, key: &str, bytes: &[u8], etag: &str) -> Result<(), Error> {
     let path = folder.path(key)?;
     let failed = |error| failed_write(folder, key, &path, error);
-    let temporary = write_temporary(&path, bytes).map_err(failed)?;
+    let temporary = write_temporary(folder, &path, bytes).map_err(failed)?;
     let Some(mut current) = lock_current(&path).map_err(failed)? else {
         return Err(Error::changed(&folder.location, key));
     };
@@ -47,7 +50,7 @@ pub(super) fn replace(folder: &Folder, key: &str, bytes: &[u8], etag: &str) -> R
         return Err(Error::changed(&folder.location, key));
     }
     temporary.persist(&path).map_err(|error| failed(error.error))?;
-    sync_parent(&path).map_err(failed)
+    sync_parents(folder, &path).map_err(failed)
 }
 
 /// Copies by a second name for the same file where the file system can, and by content otherwise.
@@ -57,14 +60,14 @@ pub(super) fn copy(folder: &Folder, from: &str, to: &str) -> Result<(), Error> {
     drop(folder.open_object(from)?);
     let (source, path) = (folder.path(from)?, folder.path(to)?);
     let failed = |error| failed_write(folder, to, &path, error);
-    let Some(link) = link_temporary(&source, &path).map_err(failed)? else {
+    let Some(link) = link_temporary(folder, &source, &path).map_err(failed)? else {
         return put(folder, to, &folder.read(from)?.bytes);
     };
     let _current = lock_current(&path).map_err(failed)?;
     let name = link.path().to_owned();
     link.persist(&path).map_err(|error| failed(error.error))?;
     remove(&name).map_err(failed)?;
-    sync_parent(&path).map_err(failed)
+    sync_parents(folder, &path).map_err(failed)
 }
 
 pub(super) fn delete(folder: &Folder, key: &str) -> Result<(), Error> {
@@ -73,8 +76,9 @@ pub(super) fn delete(folder: &Folder, key: &str) -> Result<(), Error> {
         return Ok(());
     }
     let failed = |error| folder.failed("delete", key, error);
-    match lock_current(&path).and_then(|_current| remove(&path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(()),
+    let removed = lock_current(&path).and_then(|_current| fs::remove_file(&path));
+    match removed.and_then(|()| sync_parents(folder, &path)) {
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => Ok(()),
         result => result.map_err(failed),
     }
 }
@@ -107,20 +111,20 @@ fn is_abandoned(entry: &fs::DirEntry, now: SystemTime) -> bool {
 }
 
 /// The bytes in a temporary file beside `path`, on the disk.
-fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut temporary = temporary_name().tempfile_in(make_parent(path)?)?;
+fn write_temporary(folder: &Folder, path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut temporary = temporary_name().tempfile_in(make_parent(folder, path)?)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     Ok(temporary)
 }
 
 /// A second, temporary name for `source` beside `path`; `None` where it cannot have one.
-fn link_temporary(source: &Path, path: &Path) -> io::Result<Option<NamedTempFile<()>>> {
+fn link_temporary(folder: &Folder, source: &Path, path: &Path) -> io::Result<Option<NamedTempFile<()>>> {
     // A link to a link would share that one's fate, and its target may be edited by others.
     if fs::symlink_metadata(source)?.is_symlink() {
         return Ok(None);
     }
-    match temporary_name().make_in(make_parent(path)?, |name| fs::hard_link(source, name)) {
+    match temporary_name().make_in(make_parent(folder, path)?, |name| fs::hard_link(source, name)) {
         Ok(link) => Ok(Some(link)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
         Err(error) => {
@@ -136,7 +140,9 @@ fn temporary_name() -> Builder<'static, 'static> {
     builder
 }
 
-fn make_parent(path: &Path) -> io::Result<PathBuf> {
+fn make_parent(folder: &Folder, path: &Path) -> io::Result<PathBuf> {
+    // Where it is gone, all that was written is, and what is made anew would say of half of it that it is whole.
+    fs::metadata(&folder.root)?;
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent)?;
     Ok(parent.to_owned())
@@ -166,9 +172,29 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a rename last: without this, a power cut could keep a later rename and lose an earlier one.
-fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(path))?.sync_all()
+/// Makes a rename last: without this, a power cut could keep a later rename and lose an earlier one. So it does the names
+/// of the folders that the file lies in, once each, also of those that were there: whoever made one may have been killed
+/// before it was on the disk.
+fn sync_parents(folder: &Folder, path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    File::open(parent)?.sync_all()?;
+    for above in parent.ancestors().take_while(|above| *above != folder.root) {
+        if !folder.lock_durable().contains(above) {
+            File::open(above.parent().unwrap_or(above))?.sync_all()?;
+            folder.lock_durable().insert(above.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names of a store's folder and of those above it last, as far as rights allow.
+pub(super) fn sync_names_above(root: &Path) {
+    for above in root.ancestors().skip(1) {
+        if let Err(error) = File::open(above).and_then(|above| above.sync_all()) {
+            tracing::debug!(%error, ?above, "the names in it may not outlast a power cut");
+            return;
+        }
+    }
 }
 
 fn failed_write(folder: &Folder, key: &str, path: &Path, error: io::Error) -> Error {
@@ -178,6 +204,9 @@ fn failed_write(folder: &Folder, key: &str, path: &Path, error: io::Error) -> Er
             let reason =
                 if path.is_dir() { "there is a folder of that name" } else { "a part of it is a file, not a folder" };
             Error::invalid(key, format!("{reason} in {}", folder.location))
+        }
+        NotFound if !folder.root.exists() => {
+            Error::invalid(&folder.location, "the folder is gone: somebody moved or deleted it; start again")
         }
         _ => folder.failed("write", key, error),
     }

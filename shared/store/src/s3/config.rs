@@ -1,15 +1,27 @@
 //! How the SDK is set up.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::config::interceptors::InterceptorContext;
-use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig};
+use aws_sdk_s3::config::interceptors::{BeforeTransmitInterceptorContextRef, InterceptorContext};
+use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction, RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime::client::retries::TokenBucket;
 
-/// Tries of one request, the first one included; with adaptive back-off up to 20 s each.
-const ATTEMPTS: u32 = 8;
+use super::error::{DAMAGED_ON_THE_WAY, broke_off};
+
+/// Tries of one request, the first one included, with pauses of up to 1, 2, 4, ... 20 s.
+const ATTEMPTS: u32 = 7;
+
+/// How long a connection, an answer's beginning, and a request with all its tries may take. An answer to an object of 16
+/// MiB begins once it was sent, also over a slow line.
+const CONNECT: Duration = Duration::from_secs(5);
+const READ: Duration = Duration::from_secs(30);
+pub(super) const OPERATION: Duration = Duration::from_secs(60);
 
 /// Region, credentials and endpoint from the environment, the profile or the machine.
 pub async fn sdk_config() -> SdkConfig {
@@ -19,30 +31,74 @@ pub async fn sdk_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await
 }
 
-pub(super) fn for_s3(config: &SdkConfig) -> aws_sdk_s3::Config {
-    // The read timeout ends when the answer begins; the SDK itself gives up on bodies that stop flowing.
+pub(super) fn for_s3(config: &SdkConfig, host: &Host) -> aws_sdk_s3::Config {
+    // The SDK itself gives up on bodies that stop flowing.
     let timeouts =
-        TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(60)).build();
+        TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(OPERATION).build();
+    // A quota for retries that all requests share would let few troubles among many requests stop all of them.
+    let retries = RetryPartition::custom("pomona").token_bucket(TokenBucket::unlimited()).build();
     aws_sdk_s3::config::Builder::from(config)
-        .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS))
-        .retry_classifier(RetryConflicts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .retry_partition(retries)
+        .retry_classifier(RetryMore)
         .timeout_config(timeouts)
+        .interceptor(host.clone())
         .build()
 }
 
-/// S3 answers 409 where two writes of one object meet, and asks to try again (S3 guide, conditional writes).
-#[derive(Debug)]
-struct RetryConflicts;
+/// Which host requests go to, once one went: the endpoint may come from many places.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Host(Arc<OnceLock<String>>);
 
-impl ClassifyRetry for RetryConflicts {
+impl Host {
+    pub(super) fn name(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
+impl Intercept for Host {
+    fn name(&self) -> &'static str {
+        "Host"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let url = context.request().uri();
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or(url);
+        self.0.get_or_init(|| host.to_owned());
+        Ok(())
+    }
+}
+
+/// What the SDK would not try again: S3 answers 409 where two writes of one object meet, and asks to try again (S3
+/// guide, conditional writes); 400 where a body was damaged on its way; and a connection may be closed in good order
+/// before there is an answer.
+#[derive(Debug)]
+struct RetryMore;
+
+impl ClassifyRetry for RetryMore {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        match context.response().map(|response| response.status().as_u16()) {
-            Some(409) => RetryAction::transient_error(),
-            _ => RetryAction::NoActionIndicated,
+        let has_conflict = context.response().is_some_and(|response| response.status().as_u16() == 409);
+        let error = context.output_or_error().and_then(|answer| answer.err());
+        let is_closed = error.and_then(|error| error.as_connector_error()).is_some_and(broke_off);
+        if has_conflict || is_closed || was_damaged_on_the_way(context) {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
         }
     }
 
     fn name(&self) -> &'static str {
-        "RetryConflicts"
+        "RetryMore"
     }
+}
+
+fn was_damaged_on_the_way(context: &InterceptorContext) -> bool {
+    let refusal = context.response().filter(|response| response.status().as_u16() == 400);
+    let text = refusal.and_then(|response| std::str::from_utf8(response.body().bytes()?).ok());
+    text.is_some_and(|text| DAMAGED_ON_THE_WAY.iter().any(|code| text.contains(&format!("<Code>{code}</Code>"))))
 }

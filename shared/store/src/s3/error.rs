@@ -1,10 +1,14 @@
 //! What S3's answers amount to.
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
 use super::Bucket;
 use crate::Error;
+
+/// S3's words for a body that did not arrive as it was sent (API reference, "Error responses").
+pub(super) const DAMAGED_ON_THE_WAY: [&str; 4] =
+    ["BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"];
 
 impl Bucket {
     /// The error that a failed request amounts to.
@@ -15,7 +19,9 @@ impl Bucket {
         match &error {
             SdkError::ServiceError(answer) => self.refused(action, key, answer.err(), answer.raw()),
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => self.transient(key, &error),
-            SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            SdkError::DispatchFailure(failure)
+                if failure.is_io() || failure.is_timeout() || failure.as_connector_error().is_some_and(broke_off) =>
+            {
                 self.transient(key, &error)
             }
             _ => Error::other(action, &self.location, key, with_causes(&error)),
@@ -23,7 +29,12 @@ impl Bucket {
     }
 
     pub(super) fn transient(&self, key: &str, error: &(impl std::error::Error + 'static)) -> Error {
-        let reason = with_causes(error);
+        self.unserved(key, &with_causes(error))
+    }
+
+    /// [`Error::Transient`], which names the host that was asked: the location does not tell where that is.
+    pub(super) fn unserved(&self, key: &str, reason: &str) -> Error {
+        let reason = self.host.name().map_or_else(|| reason.to_owned(), |host| format!("{host}: {reason}"));
         Error::Transient { location: self.location.clone(), key: key.into(), reason }
     }
 
@@ -51,24 +62,27 @@ impl Bucket {
         }
         match (code, status) {
             ("NoSuchBucket", _) => Error::invalid(location, "there is no such bucket; check its name"),
-            ("NoSuchUpload", _) | (_, 409 | 429 | 500..) => {
-                Error::Transient { location: location.clone(), key: key.into(), reason }
-            }
+            ("NoSuchUpload", _) | (_, 409 | 429 | 500..) => self.unserved(key, &reason),
             // Of S3 Glacier, or of an archive tier.
             ("InvalidObjectState", _) => Error::Archived { location: location.clone(), key: key.into() },
             ("AccessDenied" | "AllAccessDisabled", _) => Error::denied(location, key, reason),
             (code, _) if code.starts_with("KMS.") => Error::denied(location, key, reason),
             // An answer to HEAD has no body to tell more.
             ("" | "Forbidden", 403) => Error::denied(location, key, reason),
-            ("RequestTimeout" | "SlowDown" | "Throttling", _) => {
-                Error::Transient { location: location.clone(), key: key.into(), reason }
-            }
+            ("SlowDown" | "Throttling", _) => self.unserved(key, &reason),
+            (code, _) if DAMAGED_ON_THE_WAY.contains(&code) => self.unserved(key, &reason),
             (_, 404) => Error::not_found(location, key),
             (_, 412) => Error::changed(location, key),
             ("KeyTooLongError", _) => Error::invalid(key, "it is longer than the 1,024 bytes that S3 allows"),
             _ => Error::other(action, location, key, reason),
         }
     }
+}
+
+/// Whether a connection was closed in good order where an answer should have come. The SDK's connector has no kind for
+/// that, so hyper's own words tell.
+pub(super) fn broke_off(error: &ConnectorError) -> bool {
+    with_causes(error).contains("connection closed before message completed")
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

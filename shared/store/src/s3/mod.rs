@@ -1,9 +1,10 @@
 //! A bucket, or what lies below a prefix of one, as a store.
 //!
-//! Requests that S3 throttles or fails to serve are repeated by the SDK with adaptive back-off. Objects above 16 MiB
+//! Requests that S3 throttles or fails to serve are repeated by the SDK, for a minute at most. Objects above 16 MiB
 //! are written in parts; an upload that is cut off leaves parts behind, which a lifecycle rule of the bucket
 //! (`AbortIncompleteMultipartUpload`) removes. A copy is made by S3 itself, which does so up to 5 GB.
 
+mod checksum;
 mod config;
 mod encoding;
 mod error;
@@ -20,15 +21,29 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::{Error, Keep, Object, Store, Stored, key};
 pub use config::sdk_config;
 use write::Condition;
 
-/// How often an object is asked for when its content stops coming half-way.
-const DOWNLOADS: u32 = 4;
+/// How often an object is asked for when its content stops coming half-way or arrives damaged, and for how long.
+const DOWNLOADS: u32 = 12;
+const PATIENCE: Duration = config::OPERATION;
+
+/// Pauses between two of them grow from twice the first one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How much of an object is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Range,
+}
 
 /// A bucket, or what lies below a prefix of one, as a store.
 #[derive(Debug, Clone)]
@@ -40,6 +55,7 @@ pub struct S3Store {
 #[derive(Debug)]
 struct Bucket {
     client: Client,
+    host: config::Host,
     region: String,
     location: String,
     name: String,
@@ -65,8 +81,10 @@ impl S3Store {
         let region = config.region().ok_or_else(|| {
             Error::invalid(&location, "no AWS region is set; set AWS_REGION, or a region in the profile")
         })?;
+        let host = config::Host::default();
         let bucket = Bucket {
-            client: Client::from_conf(config::for_s3(config)),
+            client: Client::from_conf(config::for_s3(config, &host)),
+            host,
             region: region.to_string(),
             location,
             name: bucket.into(),
@@ -100,13 +118,13 @@ impl Bucket {
     /// The object's content, where its etag is `etag` if that is given.
     async fn get(&self, key: &str, etag: Option<&str>) -> Result<Stored, Error> {
         let request = self.client.get_object().set_if_match(etag.map(encoding::quoted_etag));
-        self.download(key, request).await
+        self.download(key, request, Extent::Whole).await
     }
 
     async fn get_start(&self, key: &str, length: usize) -> Result<Bytes, Error> {
         let last_byte = length.saturating_sub(1);
         let request = self.client.get_object().range(format!("bytes=0-{last_byte}"));
-        let mut bytes = self.download(key, request).await?.bytes;
+        let mut bytes = self.download(key, request, Extent::Range).await?.bytes;
         bytes.truncate(length);
         Ok(bytes)
     }
@@ -117,12 +135,12 @@ impl Bucket {
         }
         let request = self.client.get_object().if_match(encoding::quoted_etag(etag));
         let request = request.range(format!("bytes={}-{}", range.start, range.end - 1));
-        Ok(self.download(key, request).await?.bytes)
+        Ok(self.download(key, request, Extent::Range).await?.bytes)
     }
 
-    async fn download(&self, key: &str, request: GetObjectFluentBuilder) -> Result<Stored, Error> {
+    async fn download(&self, key: &str, request: GetObjectFluentBuilder, extent: Extent) -> Result<Stored, Error> {
         let request = request.bucket(&self.name).key(self.path(key));
-        let mut downloads = 1;
+        let (mut downloads, mut first_failure) = (1, None);
         loop {
             let response = match request.clone().send().await {
                 Ok(response) => response,
@@ -133,15 +151,18 @@ impl Bucket {
                 Err(error) => return Err(self.failed("read", key, error)),
             };
             let etag = response.e_tag().map(encoding::bare_etag);
+            let md5 = if extent == Extent::Whole { checksum::md5_of(&response) } else { None };
             // The SDK repeats requests, but not the reading of an answer's body.
-            match response.body.collect().await {
-                Ok(body) => {
-                    return Ok(Stored { bytes: body.into_bytes(), etag });
-                }
-                Err(error) if downloads == DOWNLOADS => return Err(self.transient(key, &error)),
-                Err(error) => tracing::debug!(%error, downloads, "a download broke off"),
+            let failed = match response.body.collect().await.map(AggregatedBytes::into_bytes) {
+                Ok(bytes) if md5.is_none_or(|md5| md5.is_of(&bytes)) => return Ok(Stored { bytes, etag }),
+                Ok(_) => self.unserved(key, "its bytes arrive damaged: they are not those of its etag"),
+                Err(error) => self.transient(key, &error),
+            };
+            if downloads == DOWNLOADS || first_failure.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                return Err(failed);
             }
-            tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(downloads)).await;
+            tracing::debug!(error = %failed, downloads, "a download broke off");
+            tokio::time::sleep((FIRST_PAUSE * 2_u32.pow(downloads)).min(LONGEST_PAUSE)).await;
             downloads += 1;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -20,6 +21,9 @@ const WHOLE: usize = 16 << 20;
 const PART: usize = 8 << 20;
 /// Parts on their way at a time.
 const PARTS_AT_ONCE: usize = 4;
+
+/// How long it is looked for what became of a write, and tried to tidy up behind one that failed.
+const AFTERMATH: Duration = Duration::from_secs(20);
 
 /// When to write.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +57,12 @@ impl Bucket {
         } else {
             self.write_in_parts(key, &bytes, condition, attempts.clone()).await
         };
+        // An attempt whose answer was lost makes the condition fail for the next one, and an upload that is complete is
+        // not known any more.
+        let may_be_done = bytes.len() > WHOLE || !matches!(condition, Condition::Always);
         match (written, condition) {
-            // An attempt whose answer was lost makes the condition fail for the next one.
-            (Err(Error::Changed { .. } | Error::Transient { .. }), Condition::Absent | Condition::Matches(_))
-                if attempts.are_several() && self.holds(key, &bytes).await? =>
+            (Err(Error::Changed { .. } | Error::Transient { .. }), _)
+                if may_be_done && attempts.are_several() && self.holds(key, &bytes).await =>
             {
                 Ok(())
             }
@@ -101,8 +107,9 @@ impl Bucket {
         };
         if written.is_err() {
             let request = self.client.abort_multipart_upload().bucket(&self.name).key(self.path(key));
-            if let Err(error) = request.upload_id(upload).send().await {
-                tracing::debug!(%error, upload, "the parts of a failed upload stay until a lifecycle rule removes them");
+            let aborted = tokio::time::timeout(AFTERMATH, request.upload_id(upload).send()).await;
+            if !aborted.is_ok_and(|aborted| aborted.is_ok()) {
+                tracing::debug!(upload, "the parts of a failed upload stay until a lifecycle rule removes them");
             }
         }
         written
@@ -156,12 +163,11 @@ impl Bucket {
         completed.map(drop).map_err(|error| self.failed("write", key, error))
     }
 
-    async fn holds(&self, key: &str, bytes: &Bytes) -> Result<bool, Error> {
-        match self.get(key, None).await {
-            Ok(stored) => Ok(stored.bytes == bytes),
-            Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// Whether the object is known to have this content; not where nobody answers in time, for the write has waited
+    /// already.
+    async fn holds(&self, key: &str, bytes: &Bytes) -> bool {
+        let stored = tokio::time::timeout(AFTERMATH, self.get(key, None)).await;
+        stored.is_ok_and(|stored| stored.is_ok_and(|stored| stored.bytes == bytes))
     }
 }
 

@@ -100,6 +100,16 @@ pub enum ModelError {
         seconds: u64,
     },
 
+    /// The system has no thread for reading the network.
+    #[error(
+        "{model} cannot be loaded: the system has no memory or no thread for it; end other programs, or raise the limits \
+         (`ulimit -v`, `ulimit -u`)"
+    )]
+    NoThread {
+        /// The model.
+        model: String,
+    },
+
     /// Reading or preparing the network ended in a panic.
     #[error(
         "{model} made its reader fail, so it is damaged or beyond what tract can prepare; check the file against its \

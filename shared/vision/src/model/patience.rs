@@ -14,6 +14,8 @@ pub(super) enum Failure {
     Endless,
     /// It panicked.
     Panicked,
+    /// The system has no thread for it.
+    NoThread,
 }
 
 /// What `job` comes to on a thread of its own, if it ends within `patience`.
@@ -30,7 +32,7 @@ pub(super) fn within<T: Send + 'static>(
         .name("load the model".to_owned())
         .stack_size(STACK)
         .spawn(run)
-        .map_err(|_| Failure::Panicked)?;
+        .map_err(|_| Failure::NoThread)?;
     receiver.recv_timeout(patience).map_err(|error| match error {
         RecvTimeoutError::Timeout => Failure::Endless,
         RecvTimeoutError::Disconnected => Failure::Panicked,

@@ -1,0 +1,31 @@
+//! Many histories on all cores.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// Lives through each of `histories`, which write down in words what happens.
+///
+/// # Panics
+/// Where some fail, with their words, once all have been lived through.
+pub fn each<T: Sync>(histories: &[T], live: impl Fn(&T, &mut Vec<String>) + Sync) {
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(history) = histories.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut words = Vec::new();
+            if let Err(reason) = catch_unwind(AssertUnwindSafe(|| live(history, &mut words))) {
+                let said = reason.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| reason.downcast_ref().copied()).unwrap_or("it fails");
+                failures.lock().expect("nobody fails here").push(format!("{}\n  => {said}", words.join("\n  ")));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, Into::into) {
+            scope.spawn(work);
+        }
+    });
+    let failures = failures.into_inner().expect("nobody fails here");
+    assert!(failures.is_empty(), "{} of {} fail:\n{}", failures.len(), histories.len(), failures.join("\n\n"));
+}

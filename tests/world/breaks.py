@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Breaks the product on purpose, each way for itself, and tells after how many seeds the world finds it.
+
+    tests/world/breaks.py [NAME]...
+
+Works in a copy of the committed tree and leaves this one alone. The copy is compiled into a folder of its own, or that
+of CARGO_TARGET_DIR, so the first break may take as long as a first build. A break that is not found within 10,000 seeds is a failure.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WORKSPACE = Path(__file__).resolve().parents[2]
+MOST_SEEDS = 10_000
+AT_ONCE = 100
+
+# Name: file, what stands there, what stands there instead.
+BREAKS = {
+    "a lock is taken over without If-Match": (
+        "shared/stages/src/lock.rs",
+        "match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {",
+        "match store.put(LOCK, json::encode(LOCK, &mine)?).await {",
+    ),
+    "whoever holds the lock is taken to be gone": (
+        "shared/stages/src/lock.rs",
+        "theirs.is_held() && !holders.is_gone(&theirs).await",
+        "theirs.is_held() && false && !holders.is_gone(&theirs).await",
+    ),
+    "moments are written before the features that they vouch for": (
+        "shared/stages/src/part.rs",
+        """        try_join(output.put(&features_key, self.features), output.put(&rejects_key, self.rejects)).await?;
+        Ok(output.put(&key, moments).await?)
+""",
+        """        output.put(&key, moments).await?;
+        try_join(output.put(&features_key, self.features), output.put(&rejects_key, self.rejects)).await?;
+        Ok(())
+""",
+    ),
+    "an image is read whatever its etag is": (
+        "shared/dataset/src/reader.rs",
+        "        let mut opened = self.store.get_all_if_match(&opened.collect::<Vec<_>>()).await?.into_iter();\n",
+        """        let mut read = Vec::new();
+        for (id, _) in opened {
+            read.push(self.store.get(id).await.map(|stored| stored.bytes));
+        }
+        let mut opened = read.into_iter();
+""",
+    ),
+    "a part is made again although it exists": (
+        "shared/stages/src/extract.rs",
+        "if part::exists(self.output, &shard.part).await? {",
+        "if part::exists(self.output, &shard.part).await? && false {",
+    ),
+    "the lock is not given back": (
+        "shared/lambda/src/report.rs",
+        "        lock::release(output.as_ref(), &run_id).await?;\n",
+        "        let _ = lock::release;\n",
+    ),
+    "a second plan takes tables from the run": (
+        "shared/stages/src/plan.rs",
+        "    if request.replans > 0 {\n",
+        "    {\n",
+    ),
+    "a message is promised and not sent": (
+        "shared/lambda/src/trigger/follow_up.rs",
+        "    queue.send(BODY, DELAY).await?;\n",
+        "    let _ = (queue, DELAY);\n",
+    ),
+    "a message that has arrived is still relied upon": (
+        "shared/lambda/src/trigger.rs",
+        "if batch.brings_follow_up() {",
+        "if batch.brings_follow_up() && false {",
+    ),
+    "features are taken over by an image's name alone": (
+        "shared/stages/src/earlier.rs",
+        "        let contents = rows.iter().map(|row| (row.item.id.as_str(), row.item.content()));\n",
+        """        let of_name = |row: &Row| self.wanted.iter().find(|wanted| wanted.id == row.item.id).cloned();
+        let contents = rows.iter().map(|row| (row.item.id.as_str(), of_name(row).unwrap_or_else(|| row.item.content())));
+""",
+    ),
+    "latest.json is not moved forward": (
+        "shared/stages/src/report.rs",
+        "    latest::move_forward(output, run_id, plan.follows.as_ref()).await?;\n",
+        "    let _ = latest::move_forward;\n",
+    ),
+    "planned.json is written over": (
+        "shared/stages/src/history.rs",
+        "output.replace(PLANNED, planned, &stored.etag()).await",
+        "output.put(PLANNED, planned).await",
+    ),
+    "what a new plan makes void is not removed": (
+        "shared/stages/src/plan.rs",
+        "    if request.replans > 0 {\n",
+        "    if request.replans > 100 {\n",
+    ),
+}
+
+
+def broken(tree, target, name):
+    """After how many seeds the world finds this break in the tree, and by what; nothing where it does not."""
+    file, sound, wrong = BREAKS[name]
+    path = tree / file
+    text = path.read_text()
+    if text.count(sound) != 1:
+        raise SystemExit(f"{name}: {file} does not have this place once: {sound}")
+    path.write_text(text.replace(sound, wrong))
+    try:
+        build = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "pomona-world"]
+        subprocess.run(build, cwd=tree, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
+        for first in range(0, MOST_SEEDS, AT_ONCE):
+            world = [target / "release/world", str(first), str(AT_ONCE)]
+            lived = subprocess.run(world, capture_output=True, text=True, timeout=1_800, check=False)
+            if found := re.findall(r"^seed (\d+): ([^:]+)", lived.stdout, re.MULTILINE):
+                seed, invariant = min(found, key=lambda seed: int(seed[0]))
+                return int(seed) + 1, invariant
+        return None
+    finally:
+        path.write_text(text)
+
+
+def main():
+    names = sys.argv[1:] or list(BREAKS)
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "tree"
+        target = Path(os.environ.get("CARGO_TARGET_DIR", Path(folder) / "target"))
+        subprocess.run(["git", "clone", "--quiet", WORKSPACE, tree], check=True)
+        missed = False
+        for name in names:
+            found = broken(tree, target, name)
+            missed |= found is None
+            print(f"| {name} | {found[0]:,} | {found[1]} |" if found else f"| {name} | NOT FOUND | |", flush=True)
+    sys.exit(missed)
+
+
+if __name__ == "__main__":
+    main()

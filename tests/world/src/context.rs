@@ -1,0 +1,118 @@
+//! Who is acting: while the future of an actor is polled, this thread's clock is the actor's and its requests are told
+//! by its dice. The product's code knows of no world, so the world finds it by the thread.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use pomona_run::clock;
+use tokio::sync::Notify;
+
+use crate::dice::Dice;
+use crate::world::World;
+
+thread_local! {
+    static WORLD: RefCell<Option<Rc<World>>> = const { RefCell::new(None) };
+    static ACTOR: RefCell<Option<Rc<Actor>>> = const { RefCell::new(None) };
+}
+
+/// How an actor ends before it has finished.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doom {
+    /// It does nothing any more.
+    Killed,
+    /// It stands still for so long, is given up, and goes on.
+    Frozen(Duration),
+}
+
+/// One call of a function, or a program on somebody's machine.
+pub(crate) struct Actor {
+    dice: RefCell<Dice>,
+    /// How far its clock is ahead.
+    skew: TimeDelta,
+    /// After so many requests it meets its doom.
+    doom: Cell<Option<(u32, Doom)>>,
+    is_killed: Cell<bool>,
+    /// Told when it does.
+    pub(crate) met_its_doom: Notify,
+}
+
+impl Actor {
+    pub(crate) fn new(dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
+        let dice = RefCell::new(dice);
+        let (doom, is_killed) = (Cell::new(doom), Cell::new(false));
+        Rc::new(Self { dice, skew, doom, is_killed, met_its_doom: Notify::new() })
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.is_killed.get()
+    }
+
+    pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
+        roll(&mut self.dice.borrow_mut())
+    }
+
+    /// The doom that comes before this request, if one does.
+    pub(crate) fn meets_doom(&self) -> Option<Doom> {
+        let (requests, doom) = self.doom.get()?;
+        if requests > 0 {
+            self.doom.set(Some((requests - 1, doom)));
+            return None;
+        }
+        self.doom.set(None);
+        self.is_killed.set(matches!(doom, Doom::Killed));
+        self.met_its_doom.notify_one();
+        Some(doom)
+    }
+}
+
+/// A future as an actor.
+pub(crate) struct As<F> {
+    actor: Rc<Actor>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> As<F> {
+    pub(crate) fn new(actor: Rc<Actor>, future: F) -> Self {
+        Self { actor, future: Box::pin(future) }
+    }
+}
+
+impl<F: Future> Future for As<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        clock::testing::set(Some(world().now() + self.actor.skew));
+        ACTOR.set(Some(self.actor.clone()));
+        let polled = self.future.as_mut().poll(context);
+        ACTOR.set(None);
+        clock::testing::set(None);
+        polled
+    }
+}
+
+/// Makes `world` this thread's until the guard is dropped.
+pub(crate) fn enter(world: Rc<World>) -> impl Drop {
+    struct Left;
+    impl Drop for Left {
+        fn drop(&mut self) {
+            WORLD.set(None);
+        }
+    }
+    WORLD.set(Some(world));
+    Left
+}
+
+/// This thread's world.
+pub(crate) fn world() -> Rc<World> {
+    WORLD.with_borrow(|world| world.clone()).expect("a world was entered")
+}
+
+/// Who acts just now.
+pub(crate) fn actor() -> Rc<Actor> {
+    ACTOR.with_borrow(|actor| actor.clone()).expect("requests are made by actors")
+}

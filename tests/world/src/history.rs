@@ -1,0 +1,164 @@
+//! One history: how the stack is set up, what the weather is, and what people do when.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::dice::Dice;
+use crate::weather::Weather;
+
+/// A history from its seed.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) seed: u64,
+    pub(crate) setting: Setting,
+    pub(crate) weather: Weather,
+    /// Each so long after the one before.
+    pub(crate) deeds: Vec<(Duration, Deed)>,
+}
+
+/// How the stack is set up.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) starts_on_uploads: bool,
+    pub(crate) minutes_between_runs: u64,
+    pub(crate) schedule: Option<Duration>,
+    pub(crate) run_options: Value,
+    pub(crate) is_express: bool,
+    /// Calls of all functions at once.
+    pub(crate) concurrency: usize,
+    pub(crate) max_concurrency: NonZeroU32,
+    pub(crate) keep_runs: u32,
+    pub(crate) parts_expire_days: u64,
+    /// Keys in a page of a listing.
+    pub(crate) page_size: usize,
+}
+
+/// What somebody does.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    Upload {
+        first: u64,
+        count: u64,
+        version: u64,
+    },
+    Delete {
+        first: u64,
+        count: u64,
+    },
+    DeleteLabel(u64),
+    Start(Value),
+    StartTwice(Value),
+    Stop,
+    StopMap,
+    Redrive,
+    /// Another version of the functions.
+    Deploy(usize),
+    DeleteAtOutput(&'static str),
+    /// What was deleted before at the output is put back.
+    Restore,
+}
+
+impl History {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "history");
+        let weather = Weather::draw(&mut dice);
+        let mut setting = Setting::draw(&mut dice);
+        let many = dice.chance(0.03);
+        if many {
+            setting.run_options["shard_size"] = 1.into();
+        }
+        let images = if many { 70 } else { 2 + dice.below(22) };
+        let mut deeds = vec![(Duration::ZERO, Deed::Upload { first: 0, count: images, version: 0 })];
+        if !setting.starts_on_uploads || dice.chance(0.3) {
+            deeds.push((
+                dice.between(Duration::ZERO, Duration::from_secs(900)),
+                Deed::Start(options(&mut dice, &setting)),
+            ));
+        }
+        for _ in 0..dice.below(10) {
+            deeds.push((gap(&mut dice), Deed::draw(&mut dice, &setting)));
+        }
+        Self { seed, setting, weather, deeds }
+    }
+}
+
+impl Setting {
+    fn draw(dice: &mut Dice) -> Self {
+        Self {
+            starts_on_uploads: dice.chance(0.7),
+            minutes_between_runs: dice.pick(&[5, 60, 60, 24 * 60]),
+            schedule: dice.chance(0.2).then(|| Duration::from_secs(3_600 * dice.pick(&[6, 24]))),
+            run_options: json!({
+                "components": 2, "shard_size": dice.pick(&[2, 4, 8, 1_000]), "max_reject_share": 1.0,
+                "csv": dice.pick(&["none", "all"]),
+            }),
+            is_express: dice.chance(0.5),
+            concurrency: dice.pick(&[10, 50, 1_000]),
+            max_concurrency: dice.pick(&[NonZeroU32::MIN, NonZeroU32::new(4).unwrap(), NonZeroU32::new(64).unwrap()]),
+            keep_runs: dice.pick(&[0, 1, 3]),
+            parts_expire_days: dice.pick(&[14, 90]),
+            page_size: dice.pick(&[5, 1_000]),
+        }
+    }
+}
+
+impl Deed {
+    fn draw(dice: &mut Dice, setting: &Setting) -> Self {
+        match dice.below(22) {
+            0..8 => Self::Upload { first: dice.below(24), count: 1 + dice.below(8), version: dice.below(3) },
+            8..11 => Self::Delete { first: dice.below(24), count: 1 + dice.below(6) },
+            11 => Self::DeleteLabel(dice.below(3)),
+            12 | 13 => Self::Start(options(dice, setting)),
+            14 => Self::StartTwice(options(dice, setting)),
+            15 => Self::Stop,
+            16 => Self::StopMap,
+            17 | 18 => Self::Redrive,
+            19 => Self::Deploy(dice.below(2) as usize),
+            20 => Self::DeleteAtOutput(dice.pick(&["", "parts/", "runs/", "nodes/", "latest.json", "planned.json"])),
+            _ => Self::Restore,
+        }
+    }
+}
+
+/// The stack's options, or some of a person's own.
+fn options(dice: &mut Dice, setting: &Setting) -> Value {
+    let mut options = setting.run_options.clone();
+    if dice.chance(0.4) {
+        options["shard_size"] = dice.pick(&[2, 4, 8]).into();
+    }
+    if dice.chance(0.2) {
+        options["components"] = dice.pick(&[1, 3]).into();
+    }
+    options
+}
+
+/// Mostly things happen while others still go on; now and then nothing does for weeks.
+fn gap(dice: &mut Dice) -> Duration {
+    let (least, most) = dice.pick(&[(0, 20), (0, 20), (10, 300), (300, 7_200), (7_200, 90_000), (86_400, 30 * 86_400)]);
+    dice.between(Duration::from_secs(least), Duration::from_secs(most))
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upload { first, count, version } => {
+                write!(formatter, "somebody uploads images {first} to {} in version {version}", first + count - 1)
+            }
+            Self::Delete { first, count } => {
+                write!(formatter, "somebody deletes images {first} to {}", first + count - 1)
+            }
+            Self::DeleteLabel(label) => write!(formatter, "somebody deletes the folder of label {label}"),
+            Self::Start(options) => write!(formatter, "somebody starts a run with {options}"),
+            Self::StartTwice(options) => write!(formatter, "somebody starts two runs at once with {options}"),
+            Self::Stop => formatter.write_str("somebody stops the run that is going"),
+            Self::StopMap => formatter.write_str("somebody stops a child of the Map that is going"),
+            Self::Redrive => formatter.write_str("somebody redrives the newest run that failed"),
+            Self::Deploy(version) => write!(formatter, "somebody deploys version {version} of the functions"),
+            Self::DeleteAtOutput(prefix) => write!(formatter, "somebody deletes `{prefix}` at the output"),
+            Self::Restore => formatter.write_str("somebody restores what was deleted at the output"),
+        }
+    }
+}

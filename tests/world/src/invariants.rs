@@ -1,0 +1,191 @@
+//! What must hold: after each success, and once the world has come to rest.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use pomona_dataset::Images;
+use pomona_formats::listing;
+use pomona_formats::planned::{self, Plan};
+use pomona_results::latest;
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::stage::{Stage, Timing};
+use pomona_run::{Options, RunId};
+use pomona_stages::fit::Pass;
+use pomona_stages::local::{self, Job, Observer};
+use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::retention::KeepRuns;
+use pomona_store::Store;
+use pomona_store::testing::MemoryStore;
+
+use crate::bucket::{Place, etag_of};
+use crate::deployed;
+use crate::execution::Execution;
+use crate::images::VERSIONS;
+use crate::world::World;
+
+#[path = "../../../shared/stages/tests/support/result.rs"]
+#[allow(dead_code, reason = "the stages' own tests need more")]
+mod result;
+
+/// What a run is for, byte by byte; or the name of the error that it ends with.
+type Outcome = Result<BTreeMap<String, Vec<u8>>, String>;
+
+/// Results of fresh runs by what determines them: digests of the images, of the options, the version.
+#[derive(Default)]
+pub(crate) struct Fresh(BTreeMap<(String, String, usize), Rc<Outcome>>);
+
+type Contents = BTreeMap<String, Bytes>;
+
+/// A run that succeeded is the newest, and its result that of a fresh run over the images that it listed.
+pub(crate) async fn after_success(world: &Rc<World>, execution: &Execution) {
+    if world.output_changed.get() > execution.started {
+        // Somebody deleted some of it under the run.
+        return;
+    }
+    let output = snapshot(world);
+    let run_id = run_id(execution);
+    let newest = latest::read(&output).await.ok().flatten().map(|latest| latest.run_id);
+    world.demand(newest.as_ref() == Some(&run_id), "the newest success is what latest.json says", || {
+        format!("{} succeeded as {run_id}, and latest.json says {newest:?}", execution.name)
+    });
+    let plan = planned::read_plan(&output, &run_id).await.expect("a run that succeeded has a plan");
+    let listed = listed(world, &output, &plan).await;
+    let fresh = fresh(world, listed, &plan.options, version_of(&plan)).await;
+    let result = result::result_of(&output, &run_id).await;
+    let differing = match fresh.as_ref() {
+        Ok(fresh) => differing(fresh, &result),
+        Err(error) => Some(format!("a fresh run ends with {error}")),
+    };
+    world.demand(differing.is_none(), "the result of a fresh run", || {
+        format!("{} as {run_id}: {}", execution.name, differing.unwrap_or_default())
+    });
+    if world.violation.borrow().is_none() {
+        world.demand_order(&output, &run_id).await;
+    }
+}
+
+impl World {
+    /// What the newest run leaves is known by name, and older runs have given their tables up.
+    async fn demand_order(&self, output: &MemoryStore, run_id: &RunId) {
+        let objects = output.objects();
+        let is_known = |key: &&String| {
+            let folder = key.split_once('/').map_or(key.as_str(), |(folder, _)| folder);
+            let files = [layout::LATEST, layout::PLANNED, layout::LOCK, layout::FOLLOW_UP];
+            ["parts", "nodes", "sweeps", "runs"].contains(&folder) || files.contains(&folder)
+        };
+        let unknown = objects.keys().find(|key| !is_known(key));
+        self.demand(unknown.is_none(), "what is left belongs to a run", || format!("{unknown:?} belongs to none"));
+        let layout = RunLayout::new(run_id.as_str());
+        let is_whole = output.exists(&layout.success()).await.is_ok_and(|exists| exists);
+        self.demand(is_whole, "a run that succeeded is marked", || format!("{run_id} has no mark"));
+    }
+}
+
+/// Once nothing goes wrong any more and a run has succeeded over the images that are there.
+pub(crate) async fn at_rest(world: &Rc<World>) {
+    let output = snapshot(world);
+    let excess = world.bill.borrow().excess();
+    world.demand(excess.is_none(), "nothing is computed twice unless something failed", || excess.unwrap_or_default());
+    let objects = output.objects();
+    world.demand(!objects.contains_key(layout::LOCK), "the lock is given back", || "lock.json stays".to_owned());
+    // What planned.json named is forgotten where somebody deleted it.
+    let keep = if world.output_changed.get() == DateTime::UNIX_EPOCH { world.setting.keep_runs as usize } else { 0 };
+    let marks = objects.keys().filter(|key| key.starts_with("runs/") && key.ends_with("/_SUCCESS")).count();
+    world.demand(keep == 0 || marks <= keep, "older runs give up their tables", || format!("{marks} runs have tables"));
+    if !world.has_been_calm() {
+        // Of two calls for one part one may keep what it has found when the other has finished. It expires like parts.
+        return;
+    }
+    let fragment = objects.keys().find(|key| {
+        let part = key.strip_prefix("parts/fragments/").and_then(|rest| rest.split_once('/'));
+        part.is_some_and(|(part, _)| objects.contains_key(&layout::part_moments(part)))
+    });
+    world.demand(fragment.is_none(), "what is left belongs to a run", || {
+        format!("{fragment:?} is of a part that is there")
+    });
+}
+
+/// What a fresh run over the images that are there now comes to.
+pub(crate) async fn fresh_now(world: &Rc<World>, options: &Options) -> Rc<Outcome> {
+    let images = world.with_bucket(Place::Input, |bucket| bucket.contents());
+    fresh(world, images, options, world.version.get()).await
+}
+
+pub(crate) fn run_id(execution: &Execution) -> RunId {
+    RunId::new(execution.started, &execution.name)
+}
+
+/// The options and the result of the run that latest.json names.
+pub(crate) async fn newest(world: &World) -> Option<(Options, BTreeMap<String, Vec<u8>>)> {
+    let output = snapshot(world);
+    let run_id = latest::read(&output).await.ok().flatten()?.run_id;
+    let plan = planned::read_plan(&output, &run_id).await.ok()?;
+    Some((plan.options, result::result_of(&output, &run_id).await))
+}
+
+fn snapshot(world: &World) -> MemoryStore {
+    MemoryStore::new(Place::Output.location(), world.with_bucket(Place::Output, |bucket| bucket.contents()))
+}
+
+async fn listed(world: &World, output: &MemoryStore, plan: &Plan) -> Contents {
+    let mut images = Contents::new();
+    for shard in planned::read_shards(output, plan).await.expect("shards") {
+        let key = RunLayout::new(plan.run_id.as_str()).listing(shard.shard, &shard.listing_sha256);
+        let listing = output.get(&key).await.expect("a listing").bytes;
+        for row in listing::decode(&key, listing).expect("a listing") {
+            let etag = row.item.version.expect("S3 has etags");
+            images.insert(row.item.id, world.contents.borrow()[&etag].clone());
+        }
+    }
+    images
+}
+
+fn version_of(plan: &Plan) -> usize {
+    (0..VERSIONS).find(|&version| deployed::recipe(version) == plan.recipe).expect("a version that was deployed")
+}
+
+async fn fresh(world: &World, images: Contents, options: &Options, version: usize) -> Rc<Outcome> {
+    let names: String = images.iter().map(|(key, bytes)| format!("{key} {}\n", etag_of(bytes))).collect();
+    let options_as_text = serde_json::to_string(options).expect("options are JSON");
+    let key = (etag_of(names.as_bytes()), options_as_text, version);
+    if let Some(fresh) = world.fresh.borrow().0.get(&key) {
+        return fresh.clone();
+    }
+    let outcome = Rc::new(run(images, options, version).await);
+    world.fresh.borrow_mut().0.insert(key, outcome.clone());
+    outcome
+}
+
+/// A run in one process, over stores that do as they are told.
+async fn run(images: Contents, options: &Options, version: usize) -> Outcome {
+    let (input, output) = (MemoryStore::new("in", images), MemoryStore::new("out", Contents::new()));
+    let (pool, keep_runs) = (deployed::pool(version), KeepRuns::default());
+    let job =
+        Job { input: &Images::new(&input), output: &output, options, models: None, pool: &pool, holder: "", keep_runs };
+    match local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await {
+        Ok(summary) => Ok(result::result_of(&output, &summary.expect("nobody stops it").plan.run_id).await),
+        Err(error) => Err(error.name().as_str().to_owned()),
+    }
+}
+
+/// The first file that two results do not share.
+pub(crate) fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) -> Option<String> {
+    let names = one.keys().chain(other.keys());
+    let name = names.into_iter().find(|name| one.get(*name) != other.get(*name))?;
+    let length = |files: &BTreeMap<String, Vec<u8>>| files.get(name).map(Vec::len);
+    Some(format!("{name} has {:?} bytes instead of {:?}", length(other), length(one)))
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn stage_started(&self, _: Stage, _: u64) {}
+    fn file_listed(&self) {}
+    fn item_done(&self, _: Stage) {}
+    fn item_there(&self, _: Stage) {}
+    fn stage_finished(&self, _: &Timing) {}
+    fn pass_started(&self, _: &Pass) {}
+    fn notice(&self, _: &str) {}
+}

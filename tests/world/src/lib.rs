@@ -1,0 +1,28 @@
+//! A world that fails: whole histories of the workflow on AWS, each from one seed, with everything that its surroundings
+//! can do to it. README.md says what the world does and where it is simpler than AWS.
+
+mod asl;
+mod bill;
+mod bucket;
+mod context;
+mod deployed;
+mod dice;
+mod execution;
+mod history;
+mod images;
+mod invariants;
+mod lambda;
+mod life;
+mod map_run;
+mod paths;
+mod people;
+mod queue;
+mod s3;
+mod shrink;
+mod step_functions;
+mod task;
+mod weather;
+mod world;
+
+pub use life::{Lived, live, trace};
+pub use shrink::tell;

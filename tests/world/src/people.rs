@@ -1,0 +1,152 @@
+//! What people and the calendar do.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::bucket::{Bucket, Place, etag_of};
+use crate::dice::Dice;
+use crate::execution::Execution;
+use crate::history::Deed;
+use crate::images;
+use crate::world::World;
+
+/// Earlier runs whose parts a plan looks through (shared/stages/src/history.rs): an image that comes back after more of
+/// them is computed again.
+const RUNS_LOOKED_THROUGH: usize = 32;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+impl World {
+    pub(crate) async fn act(self: &Rc<Self>, deed: &Deed) {
+        self.note(|| deed.to_string());
+        match deed {
+            Deed::Upload { first, count, version } => self.upload(*first, *count, *version).await,
+            Deed::Delete { first, count } => {
+                self.delete(|key| (*first..first + count).any(|image| images::key(image) == key))
+            }
+            Deed::DeleteLabel(label) => {
+                let folder = format!("{}/", images::LABELS[*label as usize]);
+                self.delete(|key| key.starts_with(&folder));
+            }
+            Deed::Start(options) => self.start_by_hand("", options),
+            Deed::StartTwice(options) => {
+                self.start_by_hand("a", options);
+                self.start_by_hand("b", options);
+            }
+            Deed::Stop => self.going().iter().for_each(|execution| execution.stop.notify_one()),
+            Deed::StopMap => {
+                let in_map = |execution: &&Rc<Execution>| execution.map.borrow().is_some();
+                self.going().iter().filter(in_map).for_each(|execution| execution.stop_map.notify_one());
+            }
+            Deed::Redrive => {
+                let newest = self.executions.borrow().last().cloned();
+                if let Some(newest) = newest.filter(|newest| !newest.is_running()) {
+                    self.redrive(&newest);
+                }
+            }
+            Deed::Deploy(version) => {
+                self.version.set(*version);
+                self.count_needed();
+            }
+            Deed::DeleteAtOutput(prefix) => self.delete_at_output(prefix),
+            Deed::Restore => self.restore(),
+        }
+    }
+
+    /// Executions that have not ended.
+    pub(crate) fn going(&self) -> Vec<Rc<Execution>> {
+        self.executions.borrow().iter().filter(|execution| execution.is_running()).cloned().collect()
+    }
+
+    pub(crate) fn start_by_hand(self: &Rc<Self>, suffix: &str, options: &Value) {
+        let name = format!("by-hand-{}{suffix}", self.now().format("%Y%m%dT%H%M%S"));
+        self.start(&name, &json!({"options": options}));
+    }
+
+    /// One after the other, a moment apart.
+    async fn upload(&self, first: u64, count: u64, version: u64) {
+        for image in first..first + count {
+            let (key, bytes) = (images::key(image), images::content(image, version));
+            let was_there = self.contents.borrow_mut().insert(etag_of(&bytes), bytes.clone()).is_some();
+            if was_there && self.executions.borrow().len() > RUNS_LOOKED_THROUGH {
+                self.bill.borrow_mut().forget();
+            }
+            self.with_bucket(Place::Input, |bucket| bucket.put(&key, bytes, self.now()));
+            self.input_changed.set(self.now());
+            self.tell_of_object(&key, false);
+            self.count_needed();
+            sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    fn delete(&self, is_meant: impl Fn(&str) -> bool) {
+        let keys: Vec<String> = self.with_bucket(Place::Input, |bucket| {
+            bucket.0.extract_if(.., |key, _| is_meant(key)).map(|(key, _)| key).collect()
+        });
+        for key in keys {
+            self.input_changed.set(self.now());
+            self.tell_of_object(&key, true);
+        }
+    }
+
+    fn count_needed(&self) {
+        let recipe = self.version.get().to_string();
+        let mut bill = self.bill.borrow_mut();
+        self.with_bucket(Place::Input, |bucket| {
+            bucket.0.iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &recipe));
+        });
+    }
+
+    fn delete_at_output(&self, prefix: &str) {
+        let deleted: Bucket = self.with_bucket(Place::Output, |bucket| {
+            Bucket(bucket.0.extract_if(.., |key, _| key.starts_with(prefix)).collect())
+        });
+        self.deleted.replace(Some(deleted));
+        self.disturb_output();
+    }
+
+    fn restore(&self) {
+        if let Some(deleted) = self.deleted.take() {
+            self.with_bucket(Place::Output, |bucket| bucket.0.extend(deleted.0));
+            self.disturb_output();
+        }
+    }
+
+    fn disturb_output(&self) {
+        self.output_changed.set(self.now());
+        self.bill.borrow_mut().forget();
+    }
+
+    /// EventBridge's clock.
+    pub(crate) async fn follow_schedule(self: Rc<Self>) {
+        let Some(every) = self.setting.schedule else { return };
+        for number in 0.. {
+            sleep(every).await;
+            // EventBridge names executions itself.
+            self.start(&format!("scheduled-{number}"), &json!({"options": self.setting.run_options}));
+        }
+    }
+
+    /// The output's lifecycle, which is a day or so behind.
+    pub(crate) async fn expire(self: Rc<Self>) {
+        let mut dice = Dice::of(self.seed, "lifecycle");
+        loop {
+            sleep(dice.between(DAY / 2, DAY)).await;
+            let (now, days) = (self.now(), i64::try_from(self.setting.parts_expire_days).expect("few days"));
+            let expired = self.with_bucket(Place::Output, |bucket| {
+                let is_expired = |key: &String, blob: &mut crate::bucket::Blob| {
+                    let expires = ["parts/", "nodes/", "sweeps/"].iter().any(|prefix| key.starts_with(prefix));
+                    expires && (now - blob.written).num_days() >= days && dice.chance(0.7)
+                };
+                bucket.0.extract_if(.., is_expired).count()
+            });
+            if expired > 0 {
+                self.note(|| format!("{expired} objects at the output expire"));
+                self.bill.borrow_mut().forget();
+            }
+        }
+    }
+}

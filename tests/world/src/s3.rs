@@ -1,0 +1,241 @@
+//! The buckets as the product's functions see them: through requests that take time, fail, and are tried again as the
+//! SDK tries them.
+
+use std::future::pending;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pomona_store::{Entry, Error, Keep, Object, Store, Stored};
+use tokio::time::sleep;
+
+use crate::bucket::{Blob, Bucket, Place};
+use crate::context::{self, Doom};
+
+/// Tries of a request, and the longest pause between them (shared/store/src/s3/config.rs).
+const ATTEMPTS: u32 = 8;
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+
+/// So long nobody answers before the SDK gives a try up (shared/store/src/s3/config.rs).
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A bucket of this thread's world.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SimulatedS3(pub(crate) Place);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Read,
+    Write,
+}
+
+/// What becomes of one try.
+enum Fate {
+    Done,
+    /// Nothing happened: 503, 500, a reset.
+    Refused,
+    /// It was carried out, and nobody heard of it; of a read, the body broke off.
+    Lost,
+    Hangs,
+}
+
+/// What a write depends on.
+#[derive(Clone, Copy)]
+enum Condition<'a> {
+    Always,
+    Absent,
+    Matches(&'a str),
+}
+
+/// How often a request was tried, and what came of it.
+struct Outcome<T> {
+    tries: u32,
+    result: Result<T, Error>,
+}
+
+impl SimulatedS3 {
+    async fn request<T: Send>(
+        self,
+        kind: Kind,
+        key: &str,
+        mut effect: impl FnMut(&mut Bucket) -> Result<T, Error> + Send,
+    ) -> Outcome<T> {
+        for tries in 1..=ATTEMPTS {
+            let doom = context::actor().meets_doom();
+            match doom {
+                None => {}
+                Some(Doom::Killed) => pending().await,
+                Some(Doom::Frozen(time)) => sleep(time).await,
+            }
+            let (fate, latency) = fate(kind);
+            sleep(latency).await;
+            match fate {
+                Fate::Done => return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) },
+                Fate::Refused => {}
+                Fate::Lost => drop(context::world().with_bucket(self.0, &mut effect)),
+                Fate::Hangs => sleep(READ_TIMEOUT).await,
+            }
+            sleep(pause(tries)).await;
+        }
+        Outcome { tries: ATTEMPTS, result: Err(self.transient(key)) }
+    }
+
+    fn transient(self, key: &str) -> Error {
+        Error::Transient { location: self.location().into(), key: key.into(), reason: "the world is harsh".into() }
+    }
+
+    fn not_found(self, key: &str) -> Error {
+        Error::NotFound { location: self.location().into(), key: key.into() }
+    }
+
+    fn changed(self, key: &str) -> Error {
+        Error::Changed { location: self.location().into(), key: key.into() }
+    }
+
+    /// Of a write that was tried again S3 may say that its condition does not hold because the write itself was carried
+    /// out before (shared/store/src/s3/write.rs looks then, too).
+    async fn write(self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<(), Error> {
+        let written = self.request(Kind::Write, key, |bucket| {
+            let is_met = match (condition, bucket.0.get(key)) {
+                (Condition::Always, _) | (Condition::Absent, None) => true,
+                (Condition::Matches(etag), Some(blob)) => blob.etag == etag,
+                (Condition::Absent, Some(_)) | (Condition::Matches(_), None) => false,
+            };
+            if !is_met {
+                return Err(self.changed(key));
+            }
+            bucket.put(key, bytes.clone(), context::world().now());
+            Ok(())
+        });
+        let Outcome { tries, result } = written.await;
+        let unmet = match (result, condition) {
+            (Err(unmet @ Error::Changed { .. }), Condition::Absent | Condition::Matches(_)) => unmet,
+            (result, _) => return result,
+        };
+        if tries > 1 && self.get(key).await.is_ok_and(|stored| stored.bytes == bytes) {
+            return Ok(());
+        }
+        Err(match condition {
+            Condition::Absent => Error::AlreadyExists { location: self.location().into(), key: key.into() },
+            _ => unmet,
+        })
+    }
+}
+
+fn fate(kind: Kind) -> (Fate, Duration) {
+    let (actor, weather) = (context::actor(), context::world().weather());
+    actor.roll(|dice| {
+        let latency = if dice.chance(weather.slow) {
+            dice.between(Duration::from_millis(200), Duration::from_secs(20))
+        } else {
+            dice.between(Duration::from_millis(10), Duration::from_millis(60))
+        };
+        let is_refused = dice.chance(weather.slow_down + weather.server_error + weather.reset);
+        let lost = if kind == Kind::Read { weather.cut_body } else { weather.lost_answer };
+        let fate = match () {
+            () if is_refused => Fate::Refused,
+            () if dice.chance(lost) => Fate::Lost,
+            () if dice.chance(weather.hang) => Fate::Hangs,
+            () => Fate::Done,
+        };
+        if !matches!(fate, Fate::Done) {
+            context::world().count_trouble();
+        }
+        (fate, latency)
+    })
+}
+
+fn pause(tries: u32) -> Duration {
+    let most = Duration::from_secs(1 << (tries - 1).min(5)).min(LONGEST_PAUSE);
+    context::actor().roll(|dice| dice.between(Duration::ZERO, most))
+}
+
+fn object(key: &str, blob: &Blob) -> Object {
+    Object { key: key.to_owned(), size: blob.bytes.len() as u64, etag: Some(blob.etag.clone()) }
+}
+
+#[async_trait]
+impl Store for SimulatedS3 {
+    fn location(&self) -> &str {
+        self.0.location()
+    }
+
+    /// Page by page: what changes meanwhile is seen or not.
+    async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error> {
+        let page_size = context::world().setting.page_size;
+        let (mut found, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.request(Kind::Read, prefix, |bucket| {
+                let from = after.clone().unwrap_or_else(|| prefix.to_owned());
+                let below = bucket.0.range(from..).take_while(|(key, _)| key.starts_with(prefix));
+                let page = below.filter(|(key, _)| Some(*key) != after.as_ref()).take(page_size);
+                Ok(page.map(|(key, blob)| object(key, blob)).collect::<Vec<_>>())
+            });
+            let page = page.await.result?;
+            let is_last = page.len() < page_size;
+            after = page.last().map(|object| object.key.clone()).or(after);
+            found.extend(page.into_iter().filter(|object| keep(entry(&object.key))));
+            if is_last {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
+        self.request(Kind::Read, key, |bucket| Ok(bucket.0.get(key).map(|blob| object(key, blob)))).await.result
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, Error> {
+        self.request(Kind::Read, key, |bucket| Ok(bucket.0.contains_key(key))).await.result
+    }
+
+    async fn get(&self, key: &str) -> Result<Stored, Error> {
+        let read = |bucket: &mut Bucket| bucket.bytes(key).ok_or_else(|| self.not_found(key));
+        self.request(Kind::Read, key, read).await.result.map(Stored::of)
+    }
+
+    async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
+        let read = |bucket: &mut Bucket| {
+            let blob = bucket.0.get(key).filter(|blob| blob.etag == etag);
+            blob.map(|blob| blob.bytes.clone()).ok_or_else(|| self.changed(key))
+        };
+        self.request(Kind::Read, key, read).await.result
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.write(key, bytes, Condition::Always).await
+    }
+
+    async fn create(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        self.write(key, bytes, Condition::Absent).await
+    }
+
+    async fn replace(&self, key: &str, bytes: Bytes, etag: &str) -> Result<(), Error> {
+        self.write(key, bytes, Condition::Matches(etag)).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        let copy = |bucket: &mut Bucket| {
+            let bytes = bucket.bytes(from).ok_or_else(|| self.not_found(from))?;
+            bucket.put(to, bytes, context::world().now());
+            Ok(())
+        };
+        self.request(Kind::Write, from, copy).await.result
+    }
+
+    async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error> {
+        let is_old = |bucket: &mut Bucket| {
+            let now = context::world().now();
+            Ok(bucket.0.get(key).is_some_and(|blob| (now - blob.written).to_std().is_ok_and(|found| found >= age)))
+        };
+        if self.request(Kind::Read, key, is_old).await.result? { self.copy(key, key).await } else { Ok(()) }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.request(Kind::Write, key, |bucket| Ok(drop(bucket.0.remove(key)))).await.result
+    }
+}
+
+fn entry(key: &str) -> Entry<'_> {
+    if key.ends_with('/') { Entry::Folder(key) } else { Entry::File(key) }
+}

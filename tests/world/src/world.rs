@@ -1,0 +1,211 @@
+//! A world: a bucket for images and one for results, functions, executions, a queue, and time that passes when all of
+//! them wait.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::asl::Machine;
+use crate::bucket::{Bucket, Place};
+use crate::deployed::Functions;
+use crate::dice::Dice;
+use crate::execution::{Execution, Status};
+use crate::history::{History, Setting};
+use crate::images::LABELS;
+use crate::invariants::{self, Fresh};
+use crate::lambda::{Deployed, Name};
+use crate::queue::Queue;
+use crate::weather::{STORM, Weather};
+
+/// What must hold and did not.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) invariant: &'static str,
+    pub(crate) what: String,
+}
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) setting: Setting,
+    pub(crate) machine: Rc<Machine>,
+    pub(crate) executions: RefCell<Vec<Rc<Execution>>>,
+    pub(crate) queue: Queue,
+    pub(crate) calls_at_once: Cell<usize>,
+    /// Functions that have not ended, those that were given up included.
+    pub(crate) at_work: Cell<usize>,
+    /// The version that is deployed.
+    pub(crate) version: Cell<usize>,
+    /// Every image that ever was, by its etag.
+    pub(crate) contents: RefCell<BTreeMap<String, Bytes>>,
+    /// What somebody deleted at the output.
+    pub(crate) deleted: RefCell<Option<Bucket>>,
+    /// When the input, and when somebody changed the output, for the last time.
+    pub(crate) input_changed: Cell<DateTime<Utc>>,
+    pub(crate) output_changed: Cell<DateTime<Utc>>,
+    pub(crate) bill: RefCell<crate::bill::Bill>,
+    pub(crate) fresh: RefCell<Fresh>,
+    pub(crate) alarms: RefCell<Vec<String>>,
+    pub(crate) violation: RefCell<Option<Violation>>,
+    /// Told of the first violation.
+    pub(crate) violated: Notify,
+    troubles: Cell<u64>,
+    weather: Weather,
+    began: Instant,
+    is_calm: Cell<bool>,
+    functions: Functions,
+    buckets: RefCell<[Bucket; 2]>,
+    /// Lines for people, where the history is told.
+    timeline: Option<RefCell<Vec<String>>>,
+}
+
+impl World {
+    /// The world as it is before a history. Its time is that of the runtime's paused clock.
+    pub(crate) fn new(history: &History, machine: Rc<Machine>, is_told: bool) -> Rc<Self> {
+        let epoch = DateTime::UNIX_EPOCH;
+        Rc::new(Self {
+            seed: history.seed,
+            setting: history.setting.clone(),
+            machine,
+            executions: RefCell::default(),
+            queue: Queue::default(),
+            calls_at_once: Cell::new(0),
+            at_work: Cell::new(0),
+            version: Cell::new(0),
+            contents: RefCell::default(),
+            deleted: RefCell::default(),
+            input_changed: Cell::new(epoch),
+            output_changed: Cell::new(epoch),
+            bill: RefCell::default(),
+            fresh: RefCell::default(),
+            alarms: RefCell::default(),
+            violation: RefCell::default(),
+            violated: Notify::new(),
+            troubles: Cell::new(0),
+            weather: history.weather.clone(),
+            began: Instant::now(),
+            is_calm: Cell::new(false),
+            functions: Functions::new(&history.setting),
+            buckets: RefCell::default(),
+            timeline: is_told.then(RefCell::default),
+        })
+    }
+
+    /// The true time.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        // Monday morning.
+        let began = DateTime::from_timestamp(1_767_600_000, 0).expect("a time");
+        began + TimeDelta::from_std(self.began.elapsed()).expect("no more than weeks pass")
+    }
+
+    /// What can go wrong just now.
+    pub(crate) fn weather(&self) -> Weather {
+        if self.is_calm.get() { Weather::CALM } else { self.weather.clone() }
+    }
+
+    pub(crate) fn calm_down(&self) {
+        self.is_calm.set(true);
+    }
+
+    pub(crate) fn has_been_calm(&self) -> bool {
+        self.weather.is_calm()
+    }
+
+    /// How long it may take until the world calms down.
+    pub(crate) fn storm(&self) -> Duration {
+        if self.has_been_calm() { Duration::ZERO } else { STORM }
+    }
+
+    pub(crate) fn function(&self, name: Name) -> Deployed {
+        self.functions.get(name, self.version.get())
+    }
+
+    pub(crate) fn with_bucket<T>(&self, place: Place, look: impl FnOnce(&mut Bucket) -> T) -> T {
+        look(&mut self.buckets.borrow_mut()[place as usize])
+    }
+
+    pub(crate) fn count_trouble(&self) {
+        self.troubles.set(self.troubles.get() + 1);
+    }
+
+    /// Tells of what happens.
+    pub(crate) fn note(&self, what: impl FnOnce() -> String) {
+        if let Some(timeline) = &self.timeline {
+            timeline.borrow_mut().push(format!("{} {}", self.now().format("%d.%m. %H:%M:%S%.3f"), what()));
+        }
+    }
+
+    pub(crate) fn timeline(&self) -> Vec<String> {
+        self.timeline.as_ref().map(|lines| lines.borrow().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn alarm(&self, what: &str) {
+        self.note(|| format!("alarm: {what}"));
+        self.alarms.borrow_mut().push(what.to_owned());
+    }
+
+    /// Demands that something holds.
+    pub(crate) fn demand(&self, holds: bool, invariant: &'static str, what: impl FnOnce() -> String) {
+        if !holds && self.violation.borrow().is_none() {
+            let what = what();
+            self.note(|| format!("VIOLATED: {invariant}: {what}"));
+            *self.violation.borrow_mut() = Some(Violation { invariant, what });
+            self.violated.notify_one();
+        }
+    }
+
+    /// What leaves S3: no key and no label may be in it.
+    pub(crate) fn hear(&self, said: &str) {
+        let leak = LABELS.iter().chain(&[".png"]).find(|word| said.contains(**word));
+        self.demand(leak.is_none(), "no key or label outside S3", || said.to_owned());
+    }
+
+    /// An execution's plan holds the output's lock: nobody else may be at work behind a plan.
+    pub(crate) fn has_planned(&self, execution: &Execution) {
+        self.note(|| format!("{} has planned", execution.name));
+        let others = self.executions.borrow();
+        let other = others.iter().find(|other| {
+            let is_undisturbed = other.redrives.get() == 0 && other.started > self.output_changed.get();
+            other.name != execution.name && other.is_running() && other.planned.get().is_some() && is_undisturbed
+        });
+        self.demand(other.is_none() || execution.redrives.get() > 0, "one run past the lock", || {
+            format!("{} has planned while {} goes on", execution.name, other.expect("there is one").name)
+        });
+        execution.planned.set(Some(self.now()));
+    }
+
+    /// EventBridge tells how an execution ended.
+    pub(crate) async fn execution_ended(
+        self: &Rc<Self>,
+        execution: &Rc<Execution>,
+        ended: Result<Value, crate::lambda::Failure>,
+    ) {
+        self.note(|| format!("{} ends: {:?} {:?}", execution.name, execution.status.get(), ended));
+        if let Err(failure) = &ended {
+            self.hear(&failure.cause);
+        }
+        if execution.status.get() == Status::Succeeded {
+            invariants::after_success(self, execution).await;
+            return;
+        }
+        self.alarm(&format!("{} did not succeed", execution.name));
+        let error = execution.error().unwrap_or_default();
+        let mut dice = Dice::of(self.seed, &format!("{} ended", execution.name));
+        let says_error = dice.chance(0.5);
+        // The template's rule RunWasBusy.
+        let is_announced = !says_error || error == "Pomona.Busy";
+        if execution.status.get() == Status::Failed && execution.name.starts_with("uploads-") && is_announced {
+            let mut detail = json!({"executionArn": execution.arn(), "status": "FAILED"});
+            if says_error {
+                detail["error"] = error.into();
+            }
+            self.deliver(&json!({"source": "aws.states", "detail": detail}));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Histories of the world: fixed ones, new ones, and those that failed once.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Histories that are the same in every run of the tests, and as many as are new in each.
+const FIXED: u64 = 2_000;
+const NEW: u64 = 1_000;
+
+/// Seeds that failed once; README.md says what each of them found.
+const REGRESSIONS: [u64; 5] = [108, 139, 157, 456, 892];
+
+/// Lives through the histories of these seeds on all cores.
+fn live_through(seeds: &[u64]) {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    if let Some(violation) = pomona_world::live(seed).violation {
+                        panic!("{violation}\n{}", pomona_world::tell(seed).unwrap_or_default());
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn fixed_histories_end_as_they_should() {
+    live_through(&(0..FIXED).collect::<Vec<_>>());
+}
+
+#[test]
+fn new_histories_end_as_they_should() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let first = FIXED + now % 1_000_000_000 * NEW;
+    println!("seeds {first} to {}", first + NEW - 1);
+    live_through(&(first..first + NEW).collect::<Vec<_>>());
+}
+
+#[test]
+fn histories_that_failed_once_end_as_they_should() {
+    live_through(&REGRESSIONS);
+}
+
+/// What a seed stands for must be the same everywhere: else a failure cannot be looked at.
+#[test]
+fn a_seed_is_one_history() {
+    for seed in 0..40 {
+        assert_eq!(pomona_world::trace(seed), pomona_world::trace(seed), "seed {seed}");
+    }
+}
