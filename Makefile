@@ -23,7 +23,7 @@ WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY 
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test suites lint binaries unit reference static emulator package benchmark browser spark arm64 wheels clean
+.PHONY: build run test suites lint binaries unit reference static emulator package network world benchmark browser spark arm64 wheels clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -42,6 +42,7 @@ test: forget-logs
 suites: lint binaries
 	echo 'unit tests, static checks, the emulator and the package for Python run side by side'
 	$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit static emulator package
+	$(MAKE) --no-print-directory network
 	$(MAKE) --no-print-directory reference
 
 .PHONY: forget-logs
@@ -89,7 +90,19 @@ package: binaries
 	mkdir -p $(LOGS)
 	tests/package/run.sh -rs 2>&1 | tee $(LOGS)/package.txt
 
+# A failing S3, played by a proxy between the program and the emulator: whole runs through the real SDK.
+network: binaries
+	mkdir -p $(LOGS)
+	tests/network/run.sh -rs 2>&1 | tee $(LOGS)/network.txt
+
 # What is too large or too slow for every change.
+
+# As many simulated histories of the workflow as one likes: `make world SEEDS=1000000 FIRST=5000`.
+SEEDS ?= 10000
+FIRST ?= 0
+world: assembler
+	cargo build --release --locked --workspace --bin world
+	$(TARGET)/release/world $(FIRST) $(SEEDS)
 
 benchmark: binaries
 	python3 -m venv .venv-benchmark
