@@ -232,7 +232,11 @@ impl Store for SimulatedS3 {
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
-        self.request(Kind::Write, key, |bucket| Ok(drop(bucket.0.remove(key)))).await.result
+        let delete = |bucket: &mut Bucket| {
+            bucket.0.remove(key);
+            Ok(())
+        };
+        self.request(Kind::Write, key, delete).await.result
     }
 }
 
