@@ -36,20 +36,17 @@ pub(crate) struct Actor {
     skew: TimeDelta,
     /// After so many requests it meets its doom.
     doom: Cell<Option<(u32, Doom)>>,
-    is_killed: Cell<bool>,
     /// Told when it does.
     pub(crate) met_its_doom: Notify,
+    /// Told when that is death.
+    pub(crate) was_killed: Notify,
 }
 
 impl Actor {
     pub(crate) fn new(dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
         let dice = RefCell::new(dice);
-        let (doom, is_killed) = (Cell::new(doom), Cell::new(false));
-        Rc::new(Self { dice, skew, doom, is_killed, met_its_doom: Notify::new() })
-    }
-
-    pub(crate) fn is_killed(&self) -> bool {
-        self.is_killed.get()
+        let doom = Cell::new(doom);
+        Rc::new(Self { dice, skew, doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
     }
 
     pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
@@ -64,7 +61,9 @@ impl Actor {
             return None;
         }
         self.doom.set(None);
-        self.is_killed.set(matches!(doom, Doom::Killed));
+        if matches!(doom, Doom::Killed) {
+            self.was_killed.notify_one();
+        }
         self.met_its_doom.notify_one();
         Some(doom)
     }

@@ -153,9 +153,13 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
     let actor = actor(world, caller);
     let (sender, mut answer) = oneshot::channel();
     let working = As::new(actor.clone(), (world.function(name))(event));
-    let at_work = AtWork::new(world);
+    let (at_work, myself) = (AtWork::new(world), actor.clone());
     let task = tokio::task::spawn_local(async move {
-        let answer = working.await;
+        let answer = tokio::select! {
+            biased;
+            answer = working => answer,
+            () = myself.was_killed.notified() => return,
+        };
         if let Some(computed) = answer.as_ref().ok().and_then(|answer| answer["computed"].as_u64()) {
             at_work.0.bill.borrow_mut().computed(computed);
         }
@@ -165,13 +169,8 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
     });
     let ended = tokio::select! {
         biased;
-        answer = &mut answer => answer.expect("a function answers"),
-        () = actor.met_its_doom.notified() => {
-            if actor.is_killed() {
-                task.abort();
-            }
-            Err(given_up("Runtime.ExitError"))
-        }
+        () = actor.met_its_doom.notified() => Err(given_up("Runtime.ExitError")),
+        answer = &mut answer => answer.expect("a function that lives answers"),
         () = sleep(name.time_limit()) => {
             task.abort();
             Err(given_up("Sandbox.Timedout"))
