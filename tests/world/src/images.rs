@@ -9,6 +9,8 @@ use pomona_stages::recipe;
 #[allow(dead_code, reason = "the stages' own tests need more")]
 mod support;
 
+pub(crate) use support::{Silent, run_objects};
+
 /// Versions of the functions: each has a model of its own.
 pub(crate) const VERSIONS: usize = 2;
 

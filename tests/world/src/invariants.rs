@@ -5,24 +5,18 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use chrono::DateTime;
-use pomona_dataset::Images;
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan};
 use pomona_results::latest;
 use pomona_run::layout::{self, RunLayout};
-use pomona_run::stage::{Stage, Timing};
 use pomona_run::{Options, RunId};
-use pomona_stages::fit::Pass;
-use pomona_stages::local::{self, Job, Observer};
-use pomona_stages::lock::NoOtherHolders;
-use pomona_stages::retention::KeepRuns;
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
 
 use crate::bucket::{Place, etag_of};
 use crate::deployed;
 use crate::execution::Execution;
-use crate::images::VERSIONS;
+use crate::images::{Silent, VERSIONS, run_objects};
 use crate::world::World;
 
 #[path = "../../../shared/stages/tests/support/result.rs"]
@@ -162,12 +156,10 @@ async fn fresh(world: &World, images: Contents, options: &Options, version: usiz
 
 /// A run in one process, over stores that do as they are told.
 async fn run(images: Contents, options: &Options, version: usize) -> Outcome {
-    let (input, output) = (MemoryStore::new("in", images), MemoryStore::new("out", Contents::new()));
-    let (pool, keep_runs) = (deployed::pool(version), KeepRuns::default());
-    let job =
-        Job { input: &Images::new(&input), output: &output, options, models: None, pool: &pool, holder: "", keep_runs };
-    match local::run(&job, &NoOtherHolders, &Silent, std::future::pending()).await {
-        Ok(summary) => Ok(result::result_of(&output, &summary.expect("nobody stops it").plan.run_id).await),
+    let output = MemoryStore::new("out", Contents::new());
+    let pool = deployed::pool(version);
+    match run_objects(images, &output, (options, None), &pool, &Silent).await {
+        Ok(summary) => Ok(result::result_of(&output, &summary.plan.run_id).await),
         Err(error) => Err(error.name().as_str().to_owned()),
     }
 }
@@ -178,16 +170,4 @@ pub(crate) fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String
     let name = names.into_iter().find(|name| one.get(*name) != other.get(*name))?;
     let length = |files: &BTreeMap<String, Vec<u8>>| files.get(name).map(Vec::len);
     Some(format!("{name} has {:?} bytes instead of {:?}", length(other), length(one)))
-}
-
-struct Silent;
-
-impl Observer for Silent {
-    fn stage_started(&self, _: Stage, _: u64) {}
-    fn file_listed(&self) {}
-    fn item_done(&self, _: Stage) {}
-    fn item_there(&self, _: Stage) {}
-    fn stage_finished(&self, _: &Timing) {}
-    fn pass_started(&self, _: &Pass) {}
-    fn notice(&self, _: &str) {}
 }

@@ -41,7 +41,6 @@ fn candidates(history: &History) -> Vec<History> {
         }
         shorter
     });
-    let in_milder_weather =
-        history.weather.milder().into_iter().map(|(_, weather)| History { weather, ..history.clone() });
+    let in_milder_weather = history.weather.milder().into_iter().map(|weather| History { weather, ..history.clone() });
     without_deed.chain(in_milder_weather).collect()
 }

@@ -110,37 +110,37 @@ impl Weather {
     }
 
     /// Each with one of the troubles left out.
-    pub(crate) fn milder(&self) -> Vec<(&'static str, Self)> {
-        type Remedy = (&'static str, fn(&mut Weather));
+    pub(crate) fn milder(&self) -> Vec<Self> {
+        type Remedy = fn(&mut Weather);
         let remedies: [Remedy; 22] = [
-            ("slow_down", |weather| weather.slow_down = 0.0),
-            ("server_error", |weather| weather.server_error = 0.0),
-            ("reset", |weather| weather.reset = 0.0),
-            ("lost_answer", |weather| weather.lost_answer = 0.0),
-            ("cut_body", |weather| weather.cut_body = 0.0),
-            ("hang", |weather| weather.hang = 0.0),
-            ("slow", |weather| weather.slow = 0.0),
-            ("killed", |weather| weather.killed = 0.0),
-            ("frozen", |weather| weather.frozen = 0.0),
-            ("called_twice", |weather| weather.called_twice = 0.0),
-            ("throttled", |weather| weather.throttled = 0.0),
-            ("service_error", |weather| weather.service_error = 0.0),
-            ("clocks_differ", |weather| weather.clocks_differ = false),
-            ("runtime_error", |weather| weather.runtime_error = 0.0),
-            ("child_twice", |weather| weather.child_twice = 0.0),
-            ("reader_fails", |weather| weather.reader_fails = 0.0),
-            ("writer_fails", |weather| weather.writer_fails = 0.0),
-            ("list_lag", |weather| weather.list_lag = Duration::ZERO),
-            ("event_late", |weather| weather.event_late = 0.0),
-            ("event_twice", |weather| weather.event_twice = 0.0),
-            ("event_undelivered", |weather| weather.event_undelivered = 0.0),
-            ("call_fails", |weather| weather.call_fails = 0.0),
+            |weather| weather.slow_down = 0.0,
+            |weather| weather.server_error = 0.0,
+            |weather| weather.reset = 0.0,
+            |weather| weather.lost_answer = 0.0,
+            |weather| weather.cut_body = 0.0,
+            |weather| weather.hang = 0.0,
+            |weather| weather.slow = 0.0,
+            |weather| weather.killed = 0.0,
+            |weather| weather.frozen = 0.0,
+            |weather| weather.called_twice = 0.0,
+            |weather| weather.throttled = 0.0,
+            |weather| weather.service_error = 0.0,
+            |weather| weather.clocks_differ = false,
+            |weather| weather.runtime_error = 0.0,
+            |weather| weather.child_twice = 0.0,
+            |weather| weather.reader_fails = 0.0,
+            |weather| weather.writer_fails = 0.0,
+            |weather| weather.list_lag = Duration::ZERO,
+            |weather| weather.event_late = 0.0,
+            |weather| weather.event_twice = 0.0,
+            |weather| weather.event_undelivered = 0.0,
+            |weather| weather.call_fails = 0.0,
         ];
-        let milder = remedies.iter().map(|(name, remedy)| {
+        let milder = remedies.iter().map(|remedy| {
             let mut weather = self.clone();
             remedy(&mut weather);
-            (*name, weather)
+            weather
         });
-        milder.filter(|(_, weather)| weather != self).collect()
+        milder.filter(|weather| weather != self).collect()
     }
 }
