@@ -134,8 +134,10 @@ pub async fn run(
         Ok(None) | Err(_) => drop(tokio::time::timeout(KEEPING, fragments.keep_all()).await),
     }
     let released = match tokio::time::timeout(KEEPING, lock::release(job.output, &run_id)).await {
-        // It ends by itself.
-        Err(_) => Ok(()),
+        Err(_) => {
+            tracing::warn!("the lock could not be given back within {} s; it ends by itself", KEEPING.as_secs());
+            Ok(())
+        }
         Ok(released) => released,
     };
     // The first failure is the one to mend; a lock that stays ends by itself.
