@@ -227,6 +227,45 @@ fn quiet_says_nothing_and_verbose_says_what_is_done_without_colours_where_none_a
 }
 
 #[test]
+fn a_damaged_file_is_named_set_aside_and_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (few_pictures(12, &folder.path().join("in")), folder.path().join("out"));
+    succeed(&mut pomona_run(&input, &output));
+    let verify = |options: &[&str]| {
+        let mut command = pomona();
+        command.arg("verify").arg(&output).args(options);
+        command
+    };
+    assert!(succeed(&mut verify(&[])).contains("damaged     none"));
+    let is_table = |name: &str| name.ends_with(".features.parquet");
+    let parts = fs::read_dir(output.join("parts")).unwrap().map(|part| part.unwrap().path());
+    let part = parts.into_iter().find(|part| is_table(part.to_str().unwrap())).unwrap();
+    // It is the same file as the run's table.
+    let mut bytes = fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&part, bytes).unwrap();
+    fs::write(output.join("notes.txt"), "mine").unwrap();
+
+    let found = verify(&["--json", "--quiet"]).output().unwrap();
+    assert_eq!(found.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(
+        (&report["counts"]["damaged"]["files"], &report["unknown"][0]),
+        (&Value::from(2), &Value::from("notes.txt"))
+    );
+    let message = fail(&mut verify(&[]));
+    assert!(message.contains("2 damaged, 0 missing") && message.contains("--repair"), "{message}");
+    let repaired = succeed(&mut verify(&["--repair", "--prune"]));
+    assert!(repaired.contains("is no result any more") && repaired.contains("pruned"), "{repaired}");
+    succeed(&mut pomona_run(&input, &output));
+    succeed(&mut verify(&["--prune"]));
+    assert!(succeed(&mut verify(&[])).contains("unneeded    none") && output.join("notes.txt").exists());
+    assert!(fail(pomona().arg("verify").arg(&input)).contains("no run was successful yet"));
+    assert!(!output.join("lock.json").exists());
+}
+
+#[test]
 fn shells_and_manuals_get_what_they_need() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(succeed(pomona().args(["completions", shell])).contains("inspect"));

@@ -43,6 +43,18 @@ pub enum Error {
     /// `pomona doctor` found something bad.
     #[error("no run can work before what is bad is mended")]
     NotReady,
+    /// `pomona verify` found damage that is not mended.
+    #[error("`{location}` is not whole: {damaged} damaged, {missing} missing; {advice}")]
+    NotWhole {
+        /// The output.
+        location: String,
+        /// Files that are damaged.
+        damaged: u64,
+        /// Files that are missing.
+        missing: u64,
+        /// What to do.
+        advice: &'static str,
+    },
     /// An image that was named cannot be read.
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image {
@@ -103,6 +115,7 @@ impl Error {
             }
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
+            Self::NotWhole { .. } => ErrorName::Damaged,
             Self::Json(_) => ErrorName::Internal,
         }
     }

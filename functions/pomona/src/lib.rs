@@ -28,6 +28,7 @@ mod status;
 mod stop;
 mod summary;
 mod usage;
+mod verify;
 mod watch;
 
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
+    Verify(verify::VerifyArgs),
     Cost(cost::CostArgs),
     Start(start::StartArgs),
     Status(status::StatusArgs),
@@ -135,6 +137,7 @@ async fn end(cli: Cli) -> Result<Ending, Error> {
         Command::Apply(args) => apply::run(args, cli.output.quiet).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
+        Command::Verify(args) => verify::run(args, cli.output.quiet).await,
         Command::Cost(args) => cost::run(args).await,
         Command::Start(args) => start::run(args, cli.output.quiet).await,
         Command::Status(args) => status::run(args).await,

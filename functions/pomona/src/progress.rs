@@ -11,7 +11,7 @@ use pomona_stages::fit::Pass;
 use pomona_stages::local::Observer;
 
 use crate::console;
-use crate::pace::Pace;
+use crate::pace::{Counting, Pace};
 
 /// How often a plain line is written.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -63,7 +63,12 @@ impl Progress {
 
     /// A bar for `total` items of which `done` were done before anybody looked.
     pub(crate) fn bar_from(&self, name: &str, unit: &str, done: u64, total: u64) -> Bar {
-        Bar::new(name, unit, Pace::new(done, total), self.quiet)
+        Bar::new(name, Counting::Items(unit.to_owned()), Pace::new(done, total), self.quiet)
+    }
+
+    /// A bar for `total` bytes.
+    pub(crate) fn bar_of_bytes(&self, name: &str, total: u64) -> Bar {
+        Bar::new(name, Counting::Bytes, Pace::new(0, total), self.quiet)
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Bar>> {
@@ -124,7 +129,7 @@ impl Observer for Progress {
 /// Progress towards a number of items; what was drawn is cleared when it is dropped.
 pub(crate) struct Bar {
     name: String,
-    unit: String,
+    counting: Counting,
     pace: Arc<Mutex<Pace>>,
     shown: Shown,
     /// Others like it follow, so that its end is no news.
@@ -138,10 +143,10 @@ enum Shown {
 }
 
 impl Bar {
-    fn new(name: &str, unit: &str, pace: Pace, quiet: bool) -> Self {
+    fn new(name: &str, counting: Counting, pace: Pace, quiet: bool) -> Self {
         let pace = Arc::new(Mutex::new(pace));
-        let shown = Shown::new(quiet, || terminal_bar(name, unit, pace.clone()));
-        Self { name: name.to_owned(), unit: unit.to_owned(), pace, shown, is_one_of_many: false }
+        let shown = Shown::new(quiet, || terminal_bar(name, &counting, pace.clone()));
+        Self { name: name.to_owned(), counting, pace, shown, is_one_of_many: false }
     }
 
     /// Nobody knows how many files there will be. While those of a folder are read for the first time none is counted,
@@ -155,7 +160,8 @@ impl Bar {
             }
             shown => shown,
         };
-        Self { name: "listing".to_owned(), unit: "files".to_owned(), pace, shown, is_one_of_many: false }
+        let counting = Counting::Items("files".to_owned());
+        Self { name: "listing".to_owned(), counting, pace, shown, is_one_of_many: false }
     }
 
     pub(crate) fn one_of_many(mut self, is_one_of_many: bool) -> Self {
@@ -165,6 +171,10 @@ impl Bar {
 
     pub(crate) fn advance(&self) {
         self.change(Pace::work);
+    }
+
+    pub(crate) fn advance_by(&self, bytes: u64) {
+        self.change(|pace| pace.work_through(bytes));
     }
 
     /// Shows that `done` of `total` items are done.
@@ -198,8 +208,8 @@ impl Bar {
             return;
         }
         *last = Instant::now();
-        let (Self { name, unit, .. }, Pace { done, total, .. }) = (self, pace);
-        console::tell(&format!("{name}: {done} of {total} {unit}, {}", pace.describe()));
+        let Self { name, counting, .. } = self;
+        console::tell(&format!("{name}: {}, {}", counting.describe(pace.done, pace.total), pace.describe(counting)));
     }
 }
 
@@ -215,11 +225,16 @@ impl Shown {
     }
 }
 
-fn terminal_bar(name: &str, unit: &str, pace: Arc<Mutex<Pace>>) -> ProgressBar {
-    let template = format!("{name:<8} {{bar:32}} {{pos}}/{{len}} {unit}, {{pace}}");
+fn terminal_bar(name: &str, counting: &Counting, pace: Arc<Mutex<Pace>>) -> ProgressBar {
+    let so_far = match counting {
+        Counting::Items(unit) => format!("{{pos}}/{{len}} {unit}"),
+        Counting::Bytes => "{bytes}/{total_bytes}".to_owned(),
+    };
+    let template = format!("{name:<8} {{bar:32}} {so_far}, {{pace}}");
     let Pace { done, total, .. } = *lock(&pace);
+    let counting = counting.clone();
     let describe = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let _ = out.write_str(&lock(&pace).describe());
+        let _ = out.write_str(&lock(&pace).describe(&counting));
     };
     let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());

@@ -39,9 +39,22 @@ impl Digests {
         self.0.insert(key.to_owned(), sha256);
     }
 
-    /// The keys of the files.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// The files that are vouched for, each with its digest, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, sha256)| (key.as_str(), sha256.as_str()))
+    }
+
+    /// The digest of the file at `key`, if it is vouched for.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// The files that the record at `key` vouches for, if `bytes` are that record.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn decode_record(key: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Ok(json::unseal::<Record>(key, bytes)?.files)
     }
 
     /// The bytes at `key`, if they are those that were written.

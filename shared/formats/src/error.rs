@@ -94,6 +94,9 @@ pub enum Damage {
     /// It holds nothing that could be checked.
     #[error("it is empty, cut off, or of another version of pomona")]
     Unknown,
+    /// It is what was written, by something else.
+    #[error("what stands in it is not what this version of pomona writes")]
+    OtherVersion,
     /// It names a run that is not there.
     #[error("it names no successful run")]
     NamesNoRun,

@@ -46,11 +46,10 @@ pub async fn delete_all(output: &dyn Store, part: &str) -> Result<(), Error> {
 /// # Errors
 /// Those of the store.
 pub async fn read(output: &dyn Store, part: &str, width: usize) -> Result<Option<Vec<Image>>, Error> {
-    let folder = layout::part_fragments(part);
-    let fragments = output.list(&folder, &|_| true).await?;
+    let fragments = output.list(&layout::part_fragments(part), &|_| true).await?;
     let mut images = Vec::new();
     for key in fragments.iter().map(|fragment| fragment.key.as_str()) {
-        let bytes = digests::read(output, key, key.strip_prefix(&folder).unwrap_or_default()).await;
+        let bytes = digests::read(output, key, named_digest(key)).await;
         match bytes.and_then(|bytes| decode(key, bytes, width)) {
             Ok(fragment) => images.extend(fragment),
             Err(error @ (Error::Damaged { .. } | Error::Table { .. })) => {
@@ -60,6 +59,18 @@ pub async fn read(output: &dyn Store, part: &str, width: usize) -> Result<Option
         }
     }
     Ok((!fragments.is_empty()).then_some(images))
+}
+
+/// Whether `bytes` are the fragment that is called `key`.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn check(key: &str, bytes: &[u8]) -> Result<(), Error> {
+    digests::check(key, bytes, named_digest(key))
+}
+
+fn named_digest(key: &str) -> &str {
+    key.rsplit_once('/').map_or(key, |(_, digest)| digest)
 }
 
 fn encode(part: &str, images: &[Image]) -> Result<Bytes, Error> {

@@ -21,7 +21,7 @@ pub fn encode(key: &str, value: &impl Serialize) -> Result<Bytes, Error> {
 pub fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| {
         tracing::debug!(key, %error, "could not be read");
-        Error::damaged(key, Damage::Unknown)
+        Error::damaged(key, Damage::OtherVersion)
     })
 }
 

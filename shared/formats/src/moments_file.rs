@@ -92,7 +92,11 @@ impl MomentsFile {
         Ok(bytes.into())
     }
 
-    fn decode(key: &str, bytes: &[u8]) -> Result<Self, Error> {
+    /// The file that `bytes` are, if it is the one that was written at `key`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn decode(key: &str, bytes: &[u8]) -> Result<Self, Error> {
         let Unsealed { header, numbers_sha256, numbers } = unseal(key, bytes)?;
         if names::digest(numbers).as_bytes() != numbers_sha256 {
             return Err(Error::damaged(key, Damage::Altered));

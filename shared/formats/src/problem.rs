@@ -8,7 +8,7 @@ use pomona_run::{ErrorName, RunId, names};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Damage, Error};
 use crate::json;
 
 /// Hex digits of the message's digest in the file's name: a message that is met again is written over itself.
@@ -28,11 +28,26 @@ pub struct Problem {
 /// # Errors
 /// Those of the store.
 pub async fn write(output: &dyn Store, run_id: &RunId, name: ErrorName, message: &str) -> Result<String, Error> {
-    let digest = &names::digest(message.as_bytes())[..DIGITS];
-    let key = format!("{}{}-{digest}.json", RunLayout::new(run_id.as_str()).problems(), name.as_str());
     let problem = Problem { error: name.as_str().to_owned(), message: message.to_owned() };
+    let key = format!("{}{}", RunLayout::new(run_id.as_str()).problems(), problem.file_name());
     output.put(&key, json::encode(&key, &problem)?).await?;
     Ok(key)
+}
+
+/// Whether `bytes` are the message that is called `key`.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn check(key: &str, bytes: &[u8]) -> Result<(), Error> {
+    let problem: Problem = serde_json::from_slice(bytes).map_err(|_| Error::damaged(key, Damage::Unknown))?;
+    let is_whole = key.ends_with(&format!("/{}", problem.file_name())) && json::encode(key, &problem)? == bytes;
+    if is_whole { Ok(()) } else { Err(Error::damaged(key, Damage::Altered)) }
+}
+
+impl Problem {
+    fn file_name(&self) -> String {
+        format!("{}-{}.json", self.error, &names::digest(self.message.as_bytes())[..DIGITS])
+    }
 }
 
 /// How many problems a run has met since it was planned, by the error's name.

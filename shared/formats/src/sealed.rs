@@ -43,12 +43,20 @@ fn encode(key: &str, value: &impl Encoding) -> Bytes {
 }
 
 fn decode<T: Encoding>(key: &str, bytes: &[u8]) -> Result<T, Error> {
+    Ok(T::from_bytes(unseal(key, bytes)?)?)
+}
+
+/// The bytes of the value that `bytes` hold, if it is the one that was written at `key`.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn unseal<'a>(key: &str, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
     let rest = bytes.strip_prefix(MAGIC).and_then(|rest| rest.split_at_checked(DIGEST_LENGTH));
     let (seal, value) = rest.ok_or_else(|| Error::damaged(key, Damage::Unknown))?;
     if names::seal(key, value).as_bytes() != seal {
         return Err(Error::damaged(key, Damage::Altered));
     }
-    Ok(T::from_bytes(value)?)
+    Ok(value)
 }
 
 #[cfg(test)]

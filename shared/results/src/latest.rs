@@ -43,12 +43,19 @@ pub async fn read_to_replace(store: &dyn Store) -> Result<Option<Latest>, Error>
     Ok(if_whole(latest)?.flatten())
 }
 
-/// The newest run as `bytes` have it. A name that was altered names no run, or not the folder beside it.
-async fn decode(store: &dyn Store, bytes: &[u8]) -> Result<Latest, Error> {
+/// The newest run as `bytes` have it, whether or not it succeeded. A name that was altered is not that of the folder
+/// beside it.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn named(bytes: &[u8]) -> Result<Latest, Error> {
     let latest: Latest = serde_json::from_slice(bytes).map_err(|_| Error::damaged(LATEST, Damage::Unknown))?;
-    if latest != Latest::of(&latest.run_id) {
-        return Err(Error::damaged(LATEST, Damage::Altered));
-    }
+    if latest == Latest::of(&latest.run_id) { Ok(latest) } else { Err(Error::damaged(LATEST, Damage::Altered)) }
+}
+
+/// The newest run as `bytes` have it.
+async fn decode(store: &dyn Store, bytes: &[u8]) -> Result<Latest, Error> {
+    let latest = named(bytes)?;
     if !store.exists(&RunLayout::new(latest.run_id.as_str()).success()).await? {
         return Err(Error::damaged(LATEST, Damage::NamesNoRun));
     }
@@ -66,6 +73,14 @@ fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
 /// output's lock.
 pub async fn remove(store: &dyn Store) -> Result<(), Error> {
     Ok(store.delete(LATEST).await?)
+}
+
+/// Points latest.json at `run_id`, whatever it named. The caller holds the output's lock.
+///
+/// # Errors
+/// Those of the store.
+pub async fn point_at(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+    Ok(store.put(LATEST, json::encode(LATEST, &Latest::of(run_id))?).await?)
 }
 
 /// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was

@@ -1,5 +1,5 @@
-//! What a run came to: which run is the newest one, what its checks say, its page, its tables, and the images that are
-//! like a given one.
+//! What a run came to: which run is the newest one, what its checks say, its page, its tables, the images that are like
+//! a given one, and whether all files are what was written.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
@@ -17,3 +17,4 @@ pub mod latest;
 pub mod search;
 pub mod tables;
 pub mod validation;
+pub mod verify;

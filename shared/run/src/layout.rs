@@ -1,5 +1,6 @@
 //! The keys of every file below the output location.
 
+use crate::names;
 use crate::stage::Stage;
 
 /// The newest successful run.
@@ -284,6 +285,83 @@ impl RunLayout {
         ["features/", "pca/", "metadata/", "classify/predictions/"].map(|folder| self.file(folder))
     }
 
+    /// Whether the file at `key` is one of [`RunLayout::tables`].
+    pub fn is_table(&self, key: &str) -> bool {
+        self.tables().iter().any(|folder| key.starts_with(folder)) && self.has(key)
+    }
+
+    /// Whether the run writes a file that is called so.
+    pub fn has(&self, key: &str) -> bool {
+        let own_files = [
+            self.plan(),
+            self.shards(),
+            self.missing(),
+            self.fits(),
+            self.left(),
+            self.odd_folders(),
+            self.classes(),
+            self.model_info(),
+            self.reduce_digests(),
+            self.report_digests(),
+            self.variance(),
+            self.pca_model(),
+            self.classifier(),
+            self.metrics(),
+            self.confusion(),
+            self.validation(),
+            self.timings(),
+            self.cost(),
+            self.page(),
+            self.tables_removed(),
+            self.success(),
+        ];
+        let is_in_folder = key.starts_with(&self.problems()) || key.starts_with(&self.file("map/"));
+        is_in_folder || own_files.iter().any(|own| own == key) || self.has_by_number(key) || self.is_listing(key)
+    }
+
+    fn is_listing(&self, key: &str) -> bool {
+        let name = key.strip_prefix(&self.file("listing/")).and_then(|name| name.strip_suffix(".parquet"));
+        let Some((shard, digits)) = name.and_then(|name| name.split_once('-')) else { return false };
+        let is_digits = digits.len() == LISTING_DIGITS && names::is_hexadecimal(digits);
+        is_digits && shard.parse().is_ok_and(|shard| key == self.listing(shard, digits))
+    }
+
+    fn has_by_number(&self, key: &str) -> bool {
+        let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+        let number = name.split_once('.').and_then(|(number, _)| number.parse().ok());
+        number.is_some_and(|number| {
+            [
+                self.merge_level(number),
+                self.counters(number),
+                self.features_parquet(number),
+                self.features_csv(number),
+                self.pca_parquet(number),
+                self.pca_csv(number),
+                self.metadata(number),
+                self.errors(number),
+                self.predictions(number),
+            ]
+            .iter()
+            .any(|own| own == key)
+        })
+    }
+
+    /// Whether the file at `key` is a list that only the run itself reads, and nobody once it has ended.
+    pub fn is_read_by_own_run_only(&self, key: &str) -> bool {
+        key == self.missing() || key.starts_with(&self.file("merge/"))
+    }
+
+    /// Whether the file at `key` is one of the lists that a plan writes by number, of which an earlier plan of the same
+    /// run may have written more.
+    pub fn is_of_plan(&self, key: &str) -> bool {
+        ["merge/", "listing/"].iter().any(|folder| key.starts_with(&self.file(folder))) && self.has(key)
+    }
+
+    /// Whether nobody writes down what the file at `key` must be: what AWS writes of a run, and what it cost.
+    pub fn is_vouched_for_by_nobody(&self, key: &str) -> bool {
+        key == self.left() || key == self.cost() || key.starts_with(&self.file("map/"))
+    }
+
     /// Says why the tables are gone, where they were removed because newer runs had succeeded.
     pub fn tables_removed(&self) -> String {
         self.file("_TABLES_REMOVED")
@@ -292,5 +370,33 @@ impl RunLayout {
     /// Written last, and deleted once the tables were removed.
     pub fn success(&self) -> String {
         self.file("_SUCCESS")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_what_it_writes_and_nothing_else() {
+        let layout = RunLayout::new("1");
+        for own in [
+            layout.plan(),
+            layout.listing(7, &"0123456789abcdef".repeat(4)),
+            layout.features_csv(123_456),
+            layout.predictions(0),
+            layout.merge_level(3),
+            layout.odd_folders(),
+            layout.map(Stage::Extract) + "x/manifest.json",
+            layout.problems() + "x.json",
+        ] {
+            assert!(layout.has(&own), "{own}");
+        }
+        for other in
+            ["runs/1/notes.txt", "runs/2/plan.json", "runs/1/features/mine.csv", "runs/1/listing/00007.parquet"]
+        {
+            assert!(!layout.has(other), "{other}");
+        }
+        assert!(layout.is_table(&layout.pca_csv(3)) && !layout.is_table(&layout.errors(3)));
     }
 }

@@ -27,6 +27,7 @@ pub mod location;
 pub mod names;
 pub mod options;
 pub mod pace;
+pub mod place;
 pub mod region;
 pub mod run_id;
 pub mod stage;

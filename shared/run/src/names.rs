@@ -120,6 +120,11 @@ impl NameHasher {
 /// The length of a digest in hexadecimal.
 pub const DIGEST_LENGTH: usize = 64;
 
+/// Whether this is written with the digits of a digest.
+pub fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// The SHA-256 of a file's bytes.
 pub fn digest(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))

@@ -10,21 +10,17 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::class_table::ClassCount;
 use pomona_formats::classification::Descent;
 use pomona_formats::classifier_file::Classifier;
-use pomona_formats::fits::{Fits, Learning};
+use pomona_formats::fits::{self, ClassifierNames, FitNames, Fits, Learning};
 use pomona_formats::model_file::Model;
 use pomona_formats::model_info::Convergence;
 use pomona_formats::planned::{self, Plan};
 use pomona_formats::{Error as FileError, run_aside, sealed, tables};
 use pomona_pca::sweep::{Step, Sweep};
-use pomona_pca::{
-    Columns, Covariance, Encoding, Error as PcaError, Lanczos, Logistic, LogisticFit, LogisticOptions, Merger, PcaFit,
-};
+use pomona_pca::{Columns, Covariance, Encoding, Error as PcaError, Lanczos, Logistic, LogisticFit, Merger, PcaFit};
 use pomona_run::RunId;
-use pomona_run::classify::ClassifyOn;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::sweep::{Group, Method};
 use pomona_store::Store;
-use serde::Serialize;
 
 use crate::damages::Damages;
 use crate::error::Error;
@@ -108,13 +104,14 @@ impl<E: Into<Error>> From<E> for Halt {
 /// All fits of a run, by passes.
 async fn fitted(output: &dyn Store, plan: &Plan) -> Result<Reduced, Halt> {
     let fits = fits_of(output, plan).await?;
+    let names = fits.names(plan)?;
     let fitting = Fitting { output, run_id: &plan.run_id, fits: &fits };
-    let components = fitting.components(plan).await?;
-    let classifier = match &fits.learning {
-        Some(learning) => Some(fitting.classifier(learning, &components).await?),
-        None => None,
+    fitting.components(plan, &names).await?;
+    let classifier = match (&fits.learning, &names.classifier) {
+        (Some(learning), Some(names)) => Some(fitting.classifier(learning, names).await?),
+        _ => None,
     };
-    let PcaFit { pca, passes, residuals } = fitting.model(&components).await?;
+    let PcaFit { pca, passes, residuals } = fitting.model(&names.components).await?;
     let convergence = residuals.map(|residuals| Convergence { passes, residuals: residuals.iter().copied().collect() });
     Ok(reduce::write_models(output, plan, fits.counted, Model { pca, convergence }, classifier).await?)
 }
@@ -148,50 +145,31 @@ struct Fitting<'a> {
     fits: &'a Fits,
 }
 
-/// What determines a fit beside its method and the parts.
-#[derive(Serialize)]
-struct Over<'a, T> {
-    options: T,
-    /// The share and the seed of the images that are learned from, where not all are.
-    training: Option<(f64, u64)>,
-    labels: &'a [String],
-    projected_on: Option<&'a str>,
-}
-
 impl Fitting<'_> {
-    /// The fit of the components.
-    async fn components(&self, plan: &Plan) -> Result<String, Halt> {
-        let options = reduce::fit_options(&plan.options);
-        if plan.recipe.is_wide() {
-            let columns = self.columns(None).await?;
-            let start = async { Ok(Lanczos::start(&self.model(&columns).await?, &options)?) };
-            self.fit(Method::Components, &self.over(&options, &[], None), start).await
-        } else {
-            self.fit(Method::Covariance, &self.over(&options, &[], None), async { Ok(Covariance(options)) }).await
+    /// Fits the components.
+    async fn components(&self, plan: &Plan, names: &FitNames) -> Result<(), Halt> {
+        let options = fits::fit_options(&plan.options);
+        match &names.columns {
+            Some(columns) => {
+                self.fit(Method::Columns, columns, None, async { Ok(Columns) }).await?;
+                let start = async { Ok(Lanczos::start(&self.model(columns).await?, &options)?) };
+                self.fit(Method::Components, &names.components, None, start).await
+            }
+            None => self.fit(Method::Covariance, &names.components, None, async { Ok(Covariance(options)) }).await,
         }
     }
 
-    /// The classifier, which sees features, or what the fit called `components` makes of them.
-    async fn classifier(&self, learning: &Learning, components: &str) -> Result<Classifier, Halt> {
+    /// The classifier, which sees features, or what the fit of the components makes of them.
+    async fn classifier(&self, learning: &Learning, names: &ClassifierNames) -> Result<Classifier, Halt> {
         let Learning { classify, labels } = learning;
-        let projected_on = match classify.classify_on {
-            ClassifyOn::Features => None,
-            ClassifyOn::Components => Some(components),
-        };
-        let options =
-            LogisticOptions { regularization: classify.regularization, max_iterations: classify.max_iterations };
-        let columns = self.columns(projected_on).await?;
-        let start = async { Ok(Logistic::start(&self.model(&columns).await?, labels.len(), &options)?) };
-        let over = self.over(&options, labels, projected_on);
-        let fit = self.fit(Method::Classifier, &over, start).await?;
-        let LogisticFit { model, iterations, passes, converged, objective } = self.model(&fit).await?;
+        let projected_on = names.projected_on.as_deref();
+        self.fit(Method::Columns, &names.columns, projected_on, async { Ok(Columns) }).await?;
+        let options = learning.logistic_options();
+        let start = async { Ok(Logistic::start(&self.model(&names.columns).await?, labels.len(), &options)?) };
+        self.fit(Method::Classifier, &names.classifier, projected_on, start).await?;
+        let LogisticFit { model, iterations, passes, converged, objective } = self.model(&names.classifier).await?;
         let descent = Descent { iterations, passes, converged, objective };
         Ok(Classifier { classify: *classify, labels: labels.clone(), model, descent })
-    }
-
-    /// The fit of mean and variance of each number that a fit sees.
-    async fn columns(&self, projected_on: Option<&str>) -> Result<String, Halt> {
-        self.fit(Method::Columns, &self.over((), &[], projected_on), async { Ok(Columns) }).await
     }
 
     /// The model of a fit that is done.
@@ -199,49 +177,42 @@ impl Fitting<'_> {
         Ok(sealed::read(self.output, &layout::sweep_model(fit)).await?)
     }
 
-    fn over<'a, T>(&self, options: T, labels: &'a [String], projected_on: Option<&'a str>) -> Over<'a, T> {
-        let training =
-            self.fits.learning.as_ref().map(|Learning { classify, .. }| (classify.train_share, classify.seed));
-        Over { options, training, labels, projected_on }
-    }
-
-    /// The name of a fit that is done after all steps that the sums that are there allow. Its model is read by who needs
-    /// it: each of a hundred steps comes past all fits before its own.
+    /// Takes all steps of a fit that the sums that are there allow. Its model is read by who needs it: each of a hundred
+    /// steps comes past all fits before its own.
     async fn fit<S: Sweep>(
         &self,
         method: Method,
-        over: &Over<'_, impl Serialize>,
+        fit: &str,
+        projected_on: Option<&str>,
         start: impl Future<Output = Result<S, Error>>,
-    ) -> Result<String, Halt> {
+    ) -> Result<(), Halt> {
         let Self { output, run_id, fits } = *self;
-        let options = serde_json::to_string(over).map_err(|error| Error::internal(error.to_string()))?;
-        let fit = method.fit(&options, &fits.parts);
-        let there = files_of(output, &fit).await?;
-        if there.contains(&layout::sweep_model(&fit)) {
+        let there = files_of(output, fit).await?;
+        if there.contains(&layout::sweep_model(fit)) {
             if there.len() > 1 {
-                remove_all_but_model(output, &fit).await?;
+                remove_all_but_model(output, fit).await?;
             }
-            return Ok(fit);
+            return Ok(());
         }
         let mut distance = None;
-        let mut pass = match newest_state::<S>(&there, &fit) {
+        let mut pass = match newest_state::<S>(&there, fit) {
             Some(pass) => pass,
             None => {
-                sealed::write(output, &layout::sweep_state(&fit, 0), &start.await?).await?;
+                sealed::write(output, &layout::sweep_state(fit, 0), &start.await?).await?;
                 0
             }
         };
         let groups = fits.groups().len() as u32;
         loop {
-            let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(&fit, pass, *group));
+            let is_missing = |group: &u32| !there.contains(&layout::sweep_sum(fit, pass, *group));
             let missing: Vec<(u32, &[String])> =
                 (0..).zip(fits.groups()).filter(|(number, _)| is_missing(number)).collect();
             if !missing.is_empty() {
                 let group = |group: u32| Group {
                     run_id: run_id.clone(),
                     method,
-                    fit: fit.clone(),
-                    projected_on: over.projected_on.map(str::to_owned),
+                    fit: fit.to_owned(),
+                    projected_on: projected_on.map(str::to_owned),
                     pass,
                     group,
                 };
@@ -249,21 +220,21 @@ impl Fitting<'_> {
                 let missing = missing.into_iter().map(|(number, _)| group(number)).collect();
                 return Err(Halt::Pass(Pass { method, pass, distance, missing, parts }));
             }
-            match step::<S>(output, &fit, pass, groups).await? {
+            match step::<S>(output, fit, pass, groups).await? {
                 Step::Next(state) => {
                     distance = state.distance();
-                    sealed::write(output, &layout::sweep_state(&fit, pass + 1), &state).await?;
+                    sealed::write(output, &layout::sweep_state(fit, pass + 1), &state).await?;
                 }
                 Step::Done(model) => {
-                    sealed::write(output, &layout::sweep_model(&fit), &model).await?;
-                    remove_all_but_model(output, &fit).await?;
-                    return Ok(fit);
+                    sealed::write(output, &layout::sweep_model(fit), &model).await?;
+                    remove_all_but_model(output, fit).await?;
+                    return Ok(());
                 }
             }
-            remove_sums(output, &fit, pass, groups).await?;
+            remove_sums(output, fit, pass, groups).await?;
             if !S::LOOKS_BACK && pass > 0 {
                 // The two newest are kept: should the newest be damaged, only its pass is made again.
-                output.delete(&layout::sweep_state(&fit, pass - 1)).await?;
+                output.delete(&layout::sweep_state(fit, pass - 1)).await?;
             }
             pass += 1;
         }

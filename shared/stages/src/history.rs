@@ -3,16 +3,10 @@
 use std::collections::HashSet;
 
 use pomona_formats::error::{Error, tell_of_damage};
-use pomona_formats::json;
 use pomona_formats::planned::{self, PreviousPart, Shard};
 use pomona_formats::recipe::Recipe;
 use pomona_run::RunId;
-use pomona_run::layout::PLANNED;
-use pomona_store::{Error as StoreError, Store};
-use serde::{Deserialize, Serialize};
-
-/// Runs that are remembered: the last ones that were planned, whatever became of them.
-const MOST_REMEMBERED: usize = 64;
+use pomona_store::Store;
 
 /// Earlier runs by the same recipe whose parts are looked through. Each costs a plan two requests, and a shard one
 /// where it has images that no later run knows.
@@ -26,74 +20,6 @@ const MOST_PREVIOUS_IN_ALL: usize = 100_000;
 /// Functions hands to a child execution as its input, of at most 256 KiB. There are more only where shards have become
 /// many times larger; then the images of the others are computed again.
 const MOST_PREVIOUS: usize = 1_000;
-
-/// The content of [`PLANNED`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PlannedRuns {
-    /// The last one first.
-    run_ids: Vec<RunId>,
-}
-
-impl PlannedRuns {
-    /// The runs that were planned at `output`.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(crate) async fn read(output: &dyn Store) -> Result<Self, Error> {
-        match output.get(PLANNED).await {
-            Ok(stored) => Self::decode(&stored.bytes),
-            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        match json::unseal::<Self>(PLANNED, bytes) {
-            Err(error @ Error::Damaged { .. }) => {
-                tell_of_damage(&error, "of earlier runs only the newest one may be found");
-                Ok(Self::default())
-            }
-            read => read,
-        }
-    }
-
-    /// Writes down at `output` that `run_id` was planned last. A plan that has lost the output, but not heard of it yet,
-    /// may do so at any time, and must not forget others.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub(crate) async fn add(output: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-        loop {
-            let written = match output.get(PLANNED).await {
-                Ok(stored) => {
-                    let planned = json::seal(PLANNED, &Self::decode(&stored.bytes)?.with(run_id))?;
-                    output.replace(PLANNED, planned, &stored.etag()).await
-                }
-                Err(StoreError::NotFound { .. }) => {
-                    output.create(PLANNED, json::seal(PLANNED, &Self::default().with(run_id))?).await
-                }
-                Err(error) => return Err(error.into()),
-            };
-            match written {
-                // Somebody else wrote in between: look again.
-                Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
-                written => return Ok(written?),
-            }
-        }
-    }
-
-    fn with(mut self, run_id: &RunId) -> Self {
-        self.run_ids.retain(|earlier| earlier != run_id);
-        self.run_ids.insert(0, run_id.clone());
-        self.run_ids.truncate(MOST_REMEMBERED);
-        self
-    }
-
-    /// The runs whose features the next one may take over: the newest successful one first, whatever was planned since.
-    pub(crate) fn as_sources<'a>(&'a self, newest: Option<&'a RunId>) -> impl Iterator<Item = &'a RunId> {
-        newest.into_iter().chain(self.run_ids.iter().filter(move |run_id| Some(*run_id) != newest))
-    }
-}
 
 /// What was read of an earlier run; nothing where it is damaged, for that run is only a source of what need not be
 /// computed again.
@@ -229,16 +155,6 @@ mod tests {
         let found = history.overlapping(0, 0);
         let found: Vec<(&str, &str)> = found.iter().map(|part| (part.part.as_str(), part.run_id.as_str())).collect();
         assert_eq!(found, [("a", SECOND), ("b", SECOND), ("c", FIRST)]);
-    }
-
-    #[test]
-    fn the_newest_successful_run_is_a_source_however_many_were_planned_since() {
-        let run_id = |day: usize| -> RunId { format!("202601{:02}T120000Z-0123abcd", day % 31 + 1).parse().unwrap() };
-        let runs = PlannedRuns { run_ids: (1..20).map(run_id).collect() };
-        let newest = run_id(7);
-        let sources: Vec<&RunId> = runs.as_sources(Some(&newest)).collect();
-        assert_eq!((sources[0], sources.len()), (&newest, 19));
-        assert_eq!(PlannedRuns::default().as_sources(Some(&newest)).count(), 1);
     }
 
     #[test]

@@ -70,10 +70,12 @@ pub mod project;
 pub mod recipe;
 pub mod reduce;
 mod refusal;
+pub mod repair;
 pub mod report;
 pub mod retention;
 mod sample;
 mod seen;
 pub mod sweep;
+pub mod verify;
 
 pub use error::{Error, name_of_model_error};

@@ -33,12 +33,6 @@ use crate::report;
 use crate::retention::{self, KeepRuns};
 use crate::sweep;
 
-/// How long the lock outlives a run that no longer renews it.
-const LEASE: Duration = Duration::from_secs(90);
-
-/// How often the lock is renewed.
-const RENEWAL: Duration = Duration::from_secs(20);
-
 /// How long a run that stops may take to keep the images that it has finished.
 const KEEPING: Duration = Duration::from_secs(20);
 
@@ -117,13 +111,13 @@ pub async fn run(
         memory::check(job.pool.extractor().model().width())?;
     }
     let run_id = RunId::now();
-    lock::acquire(job.output, &run_id, job.holder, LEASE, holders).await?;
+    lock::acquire(job.output, &run_id, job.holder, lock::LEASE, holders).await?;
     let mut stopped = pin!(stopped);
     let fragments = Fragments::new(job.output);
     let outcome = tokio::select! {
         biased;
         summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
-        error = keep_lock(job.output, &run_id) => Err(error),
+        error = lock::keep(job.output, &run_id) => Err(error),
         () = &mut stopped => Ok(None),
     };
     match &outcome {
@@ -150,22 +144,8 @@ async fn tidy(job: &Job<'_>, run_id: &RunId, fragments: &Fragments<'_>, stopped:
     tokio::select! {
         biased;
         () = retention::keep_newest(job.output, job.keep_runs) => {}
-        error = keep_lock(job.output, run_id) => tracing::warn!("the tables of older runs were not all removed: {error}"),
+        error = lock::keep(job.output, run_id) => tracing::warn!("the tables of older runs were not all removed: {error}"),
         () = stopped => {}
-    }
-}
-
-/// Renews the lock for as long as it can; the error tells why it cannot.
-async fn keep_lock(output: &dyn Store, run_id: &RunId) -> Error {
-    loop {
-        tokio::time::sleep(RENEWAL).await;
-        match lock::renew(output, run_id, LEASE).await {
-            Err(Error::File(FileError::Store(error))) if error.is_retryable() => {
-                tracing::warn!(%error, "could not renew the lock")
-            }
-            Err(error) => return error,
-            Ok(()) => {}
-        }
     }
 }
 

@@ -6,52 +6,30 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use pomona_formats::Error as FileError;
 use pomona_formats::error::{Damage, tell_of_damage};
 use pomona_formats::json;
+pub use pomona_formats::lock_file::Lock;
 use pomona_run::layout::LOCK;
 use pomona_run::{RunId, clock};
 use pomona_store::{Error as StoreError, Store};
-use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// Longer than any lock lasts: an execution's, which is the longest, is a day.
-const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);
+/// How long the lock of a process on some machine outlives one that no longer renews it.
+pub(crate) const LEASE: Duration = Duration::from_secs(90);
 
-/// The content of lock.json.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lock {
-    /// The run that holds the output.
-    pub run_id: RunId,
-    /// Who runs it: a process on a machine, or an execution.
-    pub holder: String,
-    /// When it took the lock.
-    pub since: DateTime<Utc>,
-    /// When the lock is void.
-    pub until: DateTime<Utc>,
-}
-
-impl Lock {
-    /// Whether its time allows that it is held.
-    fn is_held(&self) -> bool {
-        let now = clock::now();
-        now < self.until && self.until < now + IMPOSSIBLE_LEASE
-    }
-}
+/// How often such a lock is renewed.
+const RENEWAL: Duration = Duration::from_secs(20);
 
 /// Reads who holds the output; nobody, where the file says nothing that could be read.
 pub(crate) async fn read(store: &dyn Store) -> Result<Option<Lock>, Error> {
     match store.get(LOCK).await {
-        Ok(stored) => Ok(decode(&stored.bytes)),
+        Ok(stored) => Ok(Lock::decode(&stored.bytes)),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn decode(bytes: &[u8]) -> Option<Lock> {
-    serde_json::from_slice(bytes).ok()
 }
 
 /// Knows of a lock's holder whether it is gone.
@@ -109,7 +87,7 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
         Err(StoreError::NotFound { .. }) => return Ok(store.create(LOCK, json::encode(LOCK, &mine)?).await?),
         stored => stored?,
     };
-    match decode(&stored.bytes) {
+    match Lock::decode(&stored.bytes) {
         Some(theirs) if theirs.run_id == mine.run_id => mine.since = theirs.since,
         Some(theirs) if theirs.is_held() && !holders.is_gone(&theirs).await => return Err(busy(store, Some(&theirs))),
         Some(_) => {}
@@ -155,12 +133,26 @@ pub(crate) fn busy(store: &dyn Store, lock: Option<&Lock>) -> Error {
 /// [`Error::Busy`] when another run has taken it over meanwhile.
 pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result<(), Error> {
     let stored = store.get(LOCK).await?;
-    let mut lock = decode(&stored.bytes).ok_or_else(|| FileError::damaged(LOCK, Damage::Unknown))?;
+    let mut lock = Lock::decode(&stored.bytes).ok_or_else(|| FileError::damaged(LOCK, Damage::Unknown))?;
     if lock.run_id != *run_id {
         return Err(busy(store, Some(&lock)));
     }
     lock.until = clock::now() + lease;
     Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag()).await?)
+}
+
+/// Renews the lock for as long as it can; the error tells why it cannot.
+pub(crate) async fn keep(store: &dyn Store, run_id: &RunId) -> Error {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        match renew(store, run_id, LEASE).await {
+            Err(Error::File(FileError::Store(error))) if error.is_retryable() => {
+                tracing::warn!(%error, "could not renew the lock")
+            }
+            Err(error) => return error,
+            Ok(()) => {}
+        }
+    }
 }
 
 /// Gives this run's lock back; a lock of another run stays.

@@ -25,6 +25,22 @@ impl Output {
     /// the input, and those of the store.
     pub async fn open(location: &Location, input: &Location) -> Result<Self, Error> {
         input.refuse_inside(location)?;
+        Self::hold(location).await
+    }
+
+    /// Opens `s3://bucket/prefix` or a folder that is there, to mend it. What writes that were killed left behind in a
+    /// folder is removed.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process holds the folder, and those of the store.
+    pub async fn existing(location: &Location) -> Result<Self, Error> {
+        if let Location::Folder(path) = location {
+            LocalStore::open(path)?;
+        }
+        Self::hold(location).await
+    }
+
+    async fn hold(location: &Location) -> Result<Self, Error> {
         let folder = match location {
             Location::Bucket(bucket) => {
                 return Ok(Self { store: Arc::new(open_bucket(bucket).await?), folder_lock: None });

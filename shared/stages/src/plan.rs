@@ -11,6 +11,7 @@ use pomona_formats::json;
 use pomona_formats::listing::{self, Row};
 use pomona_formats::part;
 use pomona_formats::planned::{self, Plan, Shard, is_fitted_by_passes};
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
 use pomona_pca::{Components, Lanczos, Logistic};
@@ -24,7 +25,7 @@ use pomona_run::{Location, Options, RunId, names};
 use pomona_store::{Entry, Store};
 
 use crate::error::Error;
-use crate::history::{History, PlannedRuns, of_earlier_run};
+use crate::history::{History, of_earlier_run};
 use crate::models::Models;
 
 /// What to plan.

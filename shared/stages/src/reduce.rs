@@ -6,15 +6,16 @@ use futures::stream::{self, StreamExt};
 use pomona_formats::Error as FileError;
 use pomona_formats::classifier_file::{self, Classifier};
 use pomona_formats::digests::Digests;
+use pomona_formats::fits::fit_options;
 use pomona_formats::model_file::{self, Model};
 use pomona_formats::moments_file::{self, Header};
 use pomona_formats::planned::{self, Plan};
 use pomona_formats::provenance;
 use pomona_formats::rejects::Reasons;
-use pomona_pca::{FitOptions, Pca};
+use pomona_pca::Pca;
 use pomona_run::layout::RunLayout;
+use pomona_run::pace;
 use pomona_run::tree::Kind;
-use pomona_run::{Options, pace};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -89,11 +90,6 @@ pub(crate) async fn count_parts(output: &dyn Store, plan: &Plan) -> Result<(Vec<
     damages.finish()?;
     check_counts(output, plan, &counted).await?;
     Ok((parts, counted))
-}
-
-/// What the options say of fitting.
-pub(crate) fn fit_options(options: &Options) -> FitOptions {
-    FitOptions { components: options.components, center: options.center, standardize: options.standardize }
 }
 
 /// Writes the models of a run whose parts count `counted`, and vouches for them.

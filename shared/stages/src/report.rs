@@ -140,7 +140,7 @@ async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Res
     let (mut totals, mut points) = (Totals::default(), Vec::new());
     while let Some(counters) = counters.try_next().await? {
         // Their bytes were checked when they were written; somebody may have deleted some since.
-        if let Some(missing) = counters.files.keys().find(|key| !tables.contains(*key)) {
+        if let Some(missing) = counters.files.iter().map(|(key, _)| key).find(|key| !tables.contains(*key)) {
             return Err(FileError::damaged(missing, Damage::Missing).into());
         }
         totals.add(&counters);

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error;
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_results::latest;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
 use pomona_store::{Object, Store};
-
-use crate::history::PlannedRuns;
 
 /// Half of the runs that planned.json remembers: a run must still be remembered when so many others have succeeded
 /// after it. One that is forgotten, because many runs failed meanwhile, keeps its tables until they expire.
@@ -85,7 +84,7 @@ async fn remove_older(output: &dyn Store, keep: NonZeroU32) -> Result<(), Error>
 /// gone on with, and what was not need not be looked through again.
 async fn remove_tables(output: &dyn Store, run_id: &RunId, keep: NonZeroU32) -> Result<(), Error> {
     let layout = RunLayout::new(run_id.as_str());
-    output.put(&layout.tables_removed(), notice(keep).into()).await?;
+    output.put(&layout.tables_removed(), notice(Some(keep)).into()).await?;
     for folder in layout.tables() {
         let files = stream::iter(output.list(&folder, &|_| true).await?).map(Ok::<_, Error>);
         let delete = |file: Object| async move { Ok(output.delete(&file.key).await?) };
@@ -94,10 +93,12 @@ async fn remove_tables(output: &dyn Store, run_id: &RunId, keep: NonZeroU32) -> 
     Ok(output.delete(&layout.success()).await?)
 }
 
-fn notice(keep: NonZeroU32) -> String {
+/// What is written in the place of a run's tables; `keep` where it is known.
+pub(crate) fn notice(keep: Option<NonZeroU32>) -> String {
+    let keep = keep.map_or_else(String::new, |keep| format!(" {keep}"));
     format!(
         "This run succeeded. Its features/, pca/, metadata/ and classify/predictions/ were removed when newer runs had: \
-         --keep-runs {keep} (on AWS the stack's parameter KeepRuns) keeps the tables of so many. A run over the same \
+         --keep-runs{keep} (on AWS the stack's parameter KeepRuns) keeps the tables of so many. A run over the same \
          images with the same options makes them again, and computes nothing of which the features are still in parts/.\n"
     )
 }

@@ -1,13 +1,16 @@
 //! Damage to what a run left behind is found before it is used, and the next run makes it good.
 
+#[path = "support/damages.rs"]
+mod damages;
 #[path = "support/result.rs"]
 mod result;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use damages::{Damaged, FLIPS, Objects, damages, kinds, pairs, with};
 use pomona_dataset::Images;
 use pomona_formats::Error as FileError;
 use pomona_formats::moments_file;
@@ -16,6 +19,7 @@ use pomona_pca::Components;
 use pomona_results::inspect::{self, Inspection};
 use pomona_results::latest;
 use pomona_results::search::{self, Hit, Space};
+use pomona_run::classify::{Classify, ClassifyOn};
 use pomona_run::options::CsvTables;
 use pomona_run::tree::Kind;
 use pomona_run::{Options, RunId, layout};
@@ -23,16 +27,12 @@ use pomona_stages::Error;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::models::Models;
 use pomona_stages::recipe;
 use pomona_stages::retention::KeepRuns;
 use pomona_store::LocalStore;
 use pomona_store::testing::MemoryStore;
 use result::result_in;
-
-type Objects = BTreeMap<String, Bytes>;
-
-/// Places in a file at which a bit is flipped.
-const FLIPS: usize = 20;
 
 fn images(count: u64) -> Objects {
     let image = |image| (format!("class {}/{image}.png", image % 3), support::picture(image).into());
@@ -49,6 +49,7 @@ struct World {
     pool: ComputePool,
     options: Options,
     images: u64,
+    keep_runs: KeepRuns,
     output: Objects,
     expected: BTreeMap<String, Vec<u8>>,
     expected_of_one_more: BTreeMap<String, Vec<u8>>,
@@ -56,52 +57,70 @@ struct World {
 
 impl World {
     async fn new(images: u64, shard_size: u64) -> Self {
-        let (pool, options) = (support::pool(2), Options { max_reject_share: 0.5, ..options(shard_size) });
-        let mut world = Self {
-            pool,
-            options,
-            images,
-            output: Objects::new(),
-            expected: BTreeMap::new(),
-            expected_of_one_more: BTreeMap::new(),
-        };
-        let fresh = MemoryStore::new("out", Objects::new());
-        world.run(&fresh, images + 1).await.unwrap();
-        world.expected_of_one_more = result_in(&fresh).await;
-        let fresh = MemoryStore::new("out", Objects::new());
-        world.run(&fresh, images).await.unwrap();
-        world.expected = result_in(&fresh).await;
-        world.output = fresh.objects();
+        let mut world = Self::empty(images, Options { max_reject_share: 0.5, ..options(shard_size) });
+        let output = world.fresh(images).await;
+        world.expected = result_in(&output).await;
+        world.expected_of_one_more = result_in(&world.fresh(images + 1).await).await;
+        world.output = output.objects();
         world
     }
 
-    async fn run(&self, output: &MemoryStore, count: u64) -> Result<Summary, Error> {
-        let input = MemoryStore::new("in", images(count));
-        let job = Job {
-            input: &Images::new(&input),
-            output,
-            options: &self.options,
-            models: None,
-            pool: &self.pool,
-            holder: "a test",
-            keep_runs: KeepRuns::default(),
+    /// As [`World::new`], of a run that learns labels by passes, after one that has lost its tables to it.
+    async fn learning(images: u64, shard_size: u64) -> Self {
+        let classify = Classify {
+            classify_on: ClassifyOn::Components,
+            regularization: 0.1,
+            max_iterations: 3,
+            ..Classify::default()
         };
+        let options = Options { max_reject_share: 0.5, classify: Some(classify), ..options(shard_size) };
+        let mut world = Self { keep_runs: "1".parse().unwrap(), ..Self::empty(images, options) };
+        world.expected = result_in(&world.fresh(images).await).await;
+        world.expected_of_one_more = result_in(&world.fresh(images + 1).await).await;
+        let output = world.fresh(images - 1).await;
+        world.run(&output, images).await.unwrap();
+        world.output = output.objects();
+        world
+    }
+
+    fn empty(images: u64, options: Options) -> Self {
+        let (expected, expected_of_one_more) = Default::default();
+        let (pool, keep_runs, output) = (support::pool(2), KeepRuns::default(), Objects::new());
+        Self { pool, options, images, keep_runs, output, expected, expected_of_one_more }
+    }
+
+    /// An output with one run over so many images.
+    async fn fresh(&self, images: u64) -> MemoryStore {
+        let fresh = MemoryStore::new("out", Objects::new());
+        self.run(&fresh, images).await.unwrap();
+        fresh
+    }
+
+    async fn run(&self, output: &MemoryStore, count: u64) -> Result<Summary, Error> {
+        self.run_with(output, count, &self.options, None).await
+    }
+
+    async fn run_with(
+        &self,
+        output: &MemoryStore,
+        count: u64,
+        options: &Options,
+        models: Option<&Models<'_>>,
+    ) -> Result<Summary, Error> {
+        let (input, keep_runs) = (MemoryStore::new("in", images(count)), self.keep_runs);
+        let input = &Images::new(&input);
+        let job = Job { input, output, options, models, pool: &self.pool, holder: "a test", keep_runs };
         let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await?;
         Ok(finished.expect("nobody stopped the run"))
     }
 
     /// The output with `bytes` at `key`, or without that file.
-    fn damaged(&self, key: &str, bytes: Option<Bytes>) -> MemoryStore {
-        let mut objects = self.output.clone();
-        match bytes {
-            Some(bytes) => objects.insert(key.to_owned(), bytes),
-            None => objects.remove(key),
-        };
-        MemoryStore::new("out", objects)
+    fn damaged(&self, key: &str, bytes: Damaged) -> MemoryStore {
+        MemoryStore::new("out", with(self.output.clone(), key, bytes))
     }
 
     /// Every run over the damaged output is as if it were whole.
-    async fn assert_mended(&self, key: &str, what: &str, bytes: Option<Bytes>) {
+    async fn assert_mended(&self, key: &str, what: &str, bytes: Damaged) {
         let output = self.damaged(key, bytes.clone());
         let run = self.run(&output, self.images).await;
         run.unwrap_or_else(|error| panic!("{key}, {what}: {error}"));
@@ -127,7 +146,7 @@ impl World {
     }
 
     /// What is shown of the damaged output is what was shown of the whole one, or the file's name.
-    async fn assert_noticed(&self, key: &str, what: &str, bytes: Option<Bytes>) {
+    async fn assert_noticed(&self, key: &str, what: &str, bytes: Damaged) {
         let whole = self.look(&MemoryStore::new("out", self.output.clone())).await.unwrap();
         match self.look(&self.damaged(key, bytes)).await {
             Ok(shown) => assert!(text(&shown) == text(&whole), "{key}, {what}: other things are shown"),
@@ -144,64 +163,85 @@ impl World {
     }
 }
 
-fn text(shown: &(Inspection, Vec<Hit>, Vec<Hit>)) -> String {
-    serde_json::to_string(shown).unwrap()
-}
+impl World {
+    /// The tables of a run over the same images that takes the models of `results`.
+    async fn apply(&self, results: &MemoryStore) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let models = Models::find(results, None).await?;
+        let output = MemoryStore::new("applied", Objects::new());
+        let own = Options { shard_size: self.options.shard_size, max_reject_share: 0.5, ..Options::default() };
+        self.run_with(&output, self.images, &own, Some(&models)).await?;
+        Ok(result_in(&output).await)
+    }
 
-/// One file of each kind with another of its kind, or else of its folder, that will be put in its place.
-fn kinds(output: &Objects) -> Vec<(String, String)> {
-    let mut found = BTreeSet::new();
-    let mut kinds = Vec::new();
-    for key in output.keys() {
-        if found.insert(kind(key)) {
-            let others = || output.keys().filter(|other| *other != key);
-            let alike = others().find(|other| kind(other) == kind(key));
-            let other = alike.or_else(|| others().find(|other| extension(other) == extension(key)));
-            kinds.push((key.clone(), other.or_else(|| others().next()).unwrap().clone()));
+    /// The models are what they were, or the file is named.
+    async fn assert_applied(&self, key: &str, what: &str, bytes: Damaged, expected: &BTreeMap<String, Vec<u8>>) {
+        match self.apply(&self.damaged(key, bytes)).await {
+            Ok(applied) => assert!(applied == *expected, "{key}, {what}: another result"),
+            Err(Error::Models { problem, .. }) => assert!(problem.contains(key), "{key}, {what}: {problem}"),
+            Err(Error::File(FileError::NoRun { .. })) => assert_eq!((key, what), ("latest.json", "missing")),
+            Err(Error::File(FileError::Damaged { file, .. })) => {
+                assert!(file == key || (file == "latest.json" && key.ends_with("_SUCCESS")), "{key}, {what}: {file}");
+            }
+            Err(error) => panic!("{key}, {what}: {error}"),
         }
     }
-    kinds
 }
 
-/// The key without the names of parts, runs and shards.
-fn kind(key: &str) -> String {
-    let is_name = |word: &str| word.len() >= 16 || word.bytes().all(|byte| byte.is_ascii_digit());
-    let words = key.split(['/', '.']).map(|word| if is_name(word) { "*" } else { word });
-    words.collect::<Vec<_>>().join("/")
-}
-
-fn extension(key: &str) -> &str {
-    key.rsplit_once('.').map_or("", |(_, extension)| extension)
-}
-
-fn damages(bytes: &Bytes, other: &Bytes, flips: usize) -> Vec<(String, Option<Bytes>)> {
-    let flip = |number: usize| {
-        let place = number * bytes.len() / flips;
-        let mut flipped = bytes.to_vec();
-        flipped[place] ^= 1 << (number % 8);
-        (format!("bit {} of byte {place} flipped", number % 8), Some(flipped.into()))
-    };
-    let mut damages: Vec<(String, Option<Bytes>)> =
-        if bytes.is_empty() { Vec::new() } else { (0..flips).map(flip).collect() };
-    damages.extend([
-        ("half".to_owned(), Some(bytes.slice(..bytes.len() / 2))),
-        ("empty".to_owned(), Some(Bytes::new())),
-        ("zeros".to_owned(), Some(vec![0; bytes.len()].into())),
-        ("swapped".to_owned(), Some(other.clone())),
-        ("missing".to_owned(), None),
-    ]);
-    damages
+fn text(shown: &(Inspection, Vec<Hit>, Vec<Hit>)) -> String {
+    serde_json::to_string(shown).unwrap()
 }
 
 #[tokio::test]
 async fn whatever_happens_to_a_file_is_noticed_by_those_who_look_and_mended_by_those_who_run() {
     let world = World::new(7, 3).await;
-    let kinds = kinds(&world.output);
-    assert!(kinds.len() > 25, "{kinds:?}");
-    for (key, other) in kinds {
-        for (what, bytes) in damages(&world.output[&key], &world.output[&other], FLIPS) {
-            world.assert_noticed(&key, &what, bytes.clone()).await;
-            world.assert_mended(&key, &what, bytes).await;
+    assert!(kinds(&world.output).len() > 25, "{:?}", kinds(&world.output));
+    world.assert_all_noticed_and_mended(|_| true).await;
+}
+
+#[tokio::test]
+async fn so_is_what_happens_to_labels_that_were_learned_and_to_a_run_without_tables() {
+    let world = World::learning(8, 3).await;
+    let plain: Vec<String> = kinds(&World::new(7, 3).await.output).iter().map(|(key, _)| damages::kind(key)).collect();
+    let is_new = |key: &str| !plain.contains(&damages::kind(key));
+    let new = kinds(&world.output).into_iter().filter(|(key, _)| is_new(key)).count();
+    assert!(new >= 7, "models of fits and classifiers, figures, predictions, the word in the place of tables: {new}");
+    world.assert_all_noticed_and_mended(is_new).await;
+}
+
+impl World {
+    async fn assert_all_noticed_and_mended(&self, is_meant: impl Fn(&str) -> bool) {
+        for (key, other) in kinds(&self.output).into_iter().filter(|(key, _)| is_meant(key)) {
+            for (what, bytes) in damages(&self.output[&key], &self.output[&other], FLIPS) {
+                self.assert_noticed(&key, &what, bytes.clone()).await;
+                self.assert_mended(&key, &what, bytes).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_files_that_are_damaged_at_once_are_both_mended() {
+    for world in [World::new(7, 3).await, World::learning(8, 3).await] {
+        for pair in pairs(&world.output, 100) {
+            let objects =
+                pair.iter().fold(world.output.clone(), |objects, (key, _, bytes)| with(objects, key, bytes.clone()));
+            let [(first, what, _), (second, what_else, _)] = &pair;
+            let text = format!("{first}, {what}; {second}, {what_else}");
+            let output = MemoryStore::new("out", objects);
+            world.run(&output, world.images).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert!(result_in(&output).await == world.expected, "{text}: another result");
+            assert!(world.look(&output).await.is_ok(), "{text}: damaged still");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_to_a_file_models_are_taken_from_the_run_as_they_were_or_the_file_is_named() {
+    let world = World::learning(8, 3).await;
+    let expected = world.apply(&MemoryStore::new("out", world.output.clone())).await.unwrap();
+    for (key, other) in kinds(&world.output) {
+        for (what, bytes) in damages(&world.output[&key], &world.output[&other], 2) {
+            world.assert_applied(&key, &what, bytes, &expected).await;
         }
     }
 }

@@ -134,6 +134,12 @@ pub trait Store: Send + Sync + Debug {
     /// `prefix` is empty or ends with a slash. A prefix below which nothing lies gives an empty listing.
     async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error>;
 
+    /// The keys of all objects below `prefix`, sorted as in [`Store::list`], with their lengths in bytes. No content is
+    /// read, as a folder's is for the etags of a listing.
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+        Ok(self.list(prefix, &|_| true).await?.into_iter().map(|object| (object.key, object.size)).collect())
+    }
+
     /// The object as a listing shows it, if there is one.
     async fn find(&self, key: &str) -> Result<Option<Object>, Error>;
 

@@ -40,6 +40,11 @@ impl<S: Store> Store for Counting<S> {
         self.store.list(prefix, keep).await
     }
 
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+        one_more(&self.requests.lists);
+        self.store.sizes(prefix).await
+    }
+
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
         one_more(&self.requests.gets);
         self.store.find(key).await

@@ -124,6 +124,18 @@ impl Store for LocalStore {
         self.blocking(move |folder| folder.describe(found)).await
     }
 
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+        key::check_prefix(prefix)?;
+        let prefix = prefix.to_owned();
+        self.blocking(move |folder| {
+            // What cannot be opened is listed, too.
+            let size = |key: &str| fs::metadata(folder.root.join(key)).map_or(0, |metadata| metadata.len());
+            let found = walk::all(folder, &prefix)?.into_iter().filter(walk::Found::is_object);
+            Ok(found.map(|found| (size(&found.key), found.key)).map(|(size, key)| (key, size)).collect())
+        })
+        .await
+    }
+
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
         let key = key.to_owned();
         self.blocking(move |folder| match folder.object_path(&key) {

@@ -31,6 +31,7 @@ macro_rules! conformance_tests {
             the_start_of_an_object_is_at_most_all_of_it,
             a_range_is_that_of_the_content_that_was_listed,
             an_object_that_is_found_is_as_it_is_listed,
+            sizes_are_those_of_a_listing,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
             a_replacement_needs_the_current_etag,
@@ -271,6 +272,19 @@ pub async fn an_object_that_is_found_is_as_it_is_listed(store: Shared) {
     for none in ["found/a", "found/a.tar/b", "nowhere"] {
         assert_eq!(store.find(none).await.expect("find"), None, "{none}");
     }
+}
+
+/// Of the same objects in the same order.
+pub async fn sizes_are_those_of_a_listing(store: Shared) {
+    put_all(&store, ["sizes/a", "sizes/a/b"].map(|key| format!("{key}.jpg")).into_iter().chain(["sized".to_owned()]))
+        .await;
+    store.put("sizes/empty", Bytes::new()).await.expect("put");
+    for prefix in ["sizes/", "sizes/a/", "sizes/none/"] {
+        let listing = store.list(prefix, &|_| true).await.expect("listing");
+        let listed: Vec<(String, u64)> = listing.into_iter().map(|object| (object.key, object.size)).collect();
+        assert_eq!(store.sizes(prefix).await.expect("sizes"), listed, "{prefix}");
+    }
+    assert!(matches!(store.sizes("sizes").await, Err(Error::Invalid { .. })));
 }
 
 /// A read and a listing agree on the etag, and the former one no longer opens the object.

@@ -187,6 +187,10 @@ impl Store for FailingStore {
         self.call(Operation::List, prefix, self.inner.list(prefix, keep)).await
     }
 
+    async fn sizes(&self, prefix: &str) -> Result<Vec<(String, u64)>, Error> {
+        self.call(Operation::List, prefix, self.inner.sizes(prefix)).await
+    }
+
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
         self.call(Operation::Exists, key, self.inner.find(key)).await
     }

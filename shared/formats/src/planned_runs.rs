@@ -1,0 +1,122 @@
+//! planned.json: the runs that were planned last, whatever became of them. What they computed need not be computed
+//! again.
+
+use pomona_run::RunId;
+use pomona_run::layout::PLANNED;
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, tell_of_damage};
+use crate::json;
+
+/// Runs that are remembered.
+const MOST_REMEMBERED: usize = 64;
+
+/// The content of [`PLANNED`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRuns {
+    /// The last one first.
+    run_ids: Vec<RunId>,
+}
+
+impl PlannedRuns {
+    /// These runs, the last one first; no more of them than are remembered.
+    pub fn new(mut run_ids: Vec<RunId>) -> Self {
+        run_ids.truncate(MOST_REMEMBERED);
+        Self { run_ids }
+    }
+
+    /// The runs, the last one first.
+    pub fn run_ids(&self) -> &[RunId] {
+        &self.run_ids
+    }
+
+    /// The runs that `bytes` name.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        json::unseal(PLANNED, bytes)
+    }
+
+    /// The runs that were planned at `output`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn read(output: &dyn Store) -> Result<Self, Error> {
+        match output.get(PLANNED).await {
+            Ok(stored) => Self::decode_as_source(&stored.bytes),
+            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`PlannedRuns::decode`]; none where the file is damaged.
+    fn decode_as_source(bytes: &[u8]) -> Result<Self, Error> {
+        match Self::decode(bytes) {
+            Err(error @ Error::Damaged { .. }) => {
+                tell_of_damage(&error, "of earlier runs only the newest one may be found");
+                Ok(Self::default())
+            }
+            read => read,
+        }
+    }
+
+    /// Writes down at `output` that `run_id` was planned last. A plan that has lost the output, but not heard of it yet,
+    /// may do so at any time, and must not forget others.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn add(output: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+        loop {
+            let written = match output.get(PLANNED).await {
+                Ok(stored) => {
+                    let planned = json::seal(PLANNED, &Self::decode_as_source(&stored.bytes)?.with(run_id))?;
+                    output.replace(PLANNED, planned, &stored.etag()).await
+                }
+                Err(StoreError::NotFound { .. }) => {
+                    output.create(PLANNED, json::seal(PLANNED, &Self::default().with(run_id))?).await
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match written {
+                // Somebody else wrote in between: look again.
+                Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn with(self, run_id: &RunId) -> Self {
+        let earlier = self.run_ids.into_iter().filter(|earlier| earlier != run_id);
+        Self::new(std::iter::once(run_id.clone()).chain(earlier).collect())
+    }
+
+    /// Writes them down.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
+        Ok(output.put(PLANNED, json::seal(PLANNED, self)?).await?)
+    }
+
+    /// The runs whose features the next one may take over: the newest successful one first, whatever was planned since.
+    pub fn as_sources<'a>(&'a self, newest: Option<&'a RunId>) -> impl Iterator<Item = &'a RunId> {
+        newest.into_iter().chain(self.run_ids.iter().filter(move |run_id| Some(*run_id) != newest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_successful_run_is_a_source_however_many_were_planned_since() {
+        let run_id = |day: usize| -> RunId { format!("202601{:02}T120000Z-0123abcd", day % 31 + 1).parse().unwrap() };
+        let runs = PlannedRuns { run_ids: (1..20).map(run_id).collect() };
+        let newest = run_id(7);
+        let sources: Vec<&RunId> = runs.as_sources(Some(&newest)).collect();
+        assert_eq!((sources[0], sources.len()), (&newest, 19));
+        assert_eq!(PlannedRuns::default().as_sources(Some(&newest)).count(), 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! Whether every file below an output is what was written: what `pomona verify` says.
+//!
+//! Each file is read once, and held against what vouches for it: its name, a seal of its own, the moments of its part,
+//! or what a stage of its run wrote down (see [`pomona_formats::digests`]). What nothing vouches for is said to be so.
+//! What nobody needs is not read.
+//!
+//! | where | vouched for by |
+//! |---|---|
+//! | `latest.json` | itself (the run and its folder), and the mark of the run |
+//! | `planned.json`, `archives/`, `sweeps/`, moments, `plan.json`, `fits.json`, `digests/`, `counters/` | their seals |
+//! | features and rejects of a part | its moments |
+//! | fragments, `problems/` | their names |
+//! | `shards.json`, `missing.json`, `merge/`, `classes/`, `errors/folders.csv` | `plan.json` |
+//! | `listing/` | `shards.json` |
+//! | models | `digests/reduce.json` |
+//! | tables, `errors/` | `counters/` |
+//! | `report/`, `model_info/`, figures of a classifier | `digests/report.json` |
+//! | `report/cost.json`, `map/`, `left.json`, `_TABLES_REMOVED`, `follow-up.json`, `lock.json` | nobody |
+//!
+//! Memory is bounded by the files that are under way, and by the names of what one folder holds.
+
+mod checker;
+mod findings;
+mod order;
+mod root;
+mod run;
+mod shared;
+mod survey;
+
+use pomona_formats::Error;
+use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
+use pomona_store::Store;
+
+pub use checker::Observer;
+use checker::{Checker, File};
+pub use findings::{
+    Consequence, Counts, Damaged, Missing, Problem, Tally, Unchecked, Unneeded, Unvouched, Useless, Verification,
+};
+use survey::Survey;
+pub use survey::{Runs, runs};
+
+/// Looks at every file below `output`. Of the lock that `ours` holds it takes no notice; another one says that a run is
+/// going on.
+///
+/// # Errors
+/// [`Error::NoRun`] where there is nothing that a run writes, those of the store that are worth another try, and those
+/// of listing it.
+pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Observer) -> Result<Verification, Error> {
+    let survey = Survey::of(output, ours).await?;
+    if !survey.has_any {
+        return Err(Error::NoRun { location: output.location().to_owned(), named: None, finished: Vec::new() });
+    }
+    observer.begun(bytes_below(output, &survey).await?);
+    let begun = Verification {
+        location: output.location().to_owned(),
+        going_on: survey.lock.as_ref().map(|lock| lock.run_id.clone()),
+        ..Verification::default()
+    };
+    let checker = Checker::new(output, observer, begun);
+    for key in &survey.unknown {
+        checker.unknown(File { key: key.clone(), bytes: None });
+    }
+    root::check(&checker, &survey).await?;
+    shared::check(&checker, &survey).await?;
+    for (run_id, run) in &survey.runs {
+        run::check(&checker, run_id, *run, survey.state(run_id)).await?;
+    }
+    Ok(checker.finish())
+}
+
+/// One folder after the other, so that the names of no more than one are held.
+async fn bytes_below(output: &dyn Store, survey: &Survey) -> Result<u64, Error> {
+    let runs = survey.runs.keys().map(|run_id| format!("{}/", RunLayout::new(run_id.as_str()).root()));
+    let mut bytes = survey.at_root.values().sum();
+    for folder in shared::FOLDERS.iter().map(|folder| (*folder).to_owned()).chain(runs) {
+        bytes += output.sizes(&folder).await?.iter().map(|(_, size)| size).sum::<u64>();
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,67 @@
+//! The files that are of no run: which one is the newest, which were planned, who holds the output.
+
+use std::collections::BTreeSet;
+
+use pomona_formats::Error;
+use pomona_formats::error::Damage;
+use pomona_formats::lock_file::Lock;
+use pomona_formats::planned_runs::PlannedRuns;
+use pomona_run::RunId;
+use pomona_run::layout::{FOLLOW_UP, LATEST, LOCK, PLANNED};
+
+use super::checker::{Checker, File};
+use super::findings::{Consequence, Problem, Unvouched, Useless};
+use super::survey::Survey;
+use crate::latest;
+
+/// Checks them; one that must be there is missing otherwise.
+pub(super) async fn check(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
+    check_latest(checker, survey).await?;
+    if survey.at_root.contains_key(PLANNED) || survey.has_planned_any() {
+        checker.check(&file(survey, PLANNED), &Consequence::NextRun, |_, bytes| PlannedRuns::decode(bytes)).await?;
+    }
+    if survey.at_root.contains_key(FOLLOW_UP) {
+        checker.unchecked(file(survey, FOLLOW_UP), Unvouched::ByNobody);
+    }
+    check_lock(checker, survey).await
+}
+
+/// It is not sealed, because scripts read it; but it says the same thing twice, and names a run that must be there.
+async fn check_latest(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
+    if !survey.at_root.contains_key(LATEST) && !survey.has_succeeded_any() {
+        return Ok(());
+    }
+    let succeeded = survey.runs.iter().filter(|(_, run)| run.has_success);
+    let succeeded: BTreeSet<RunId> = succeeded.map(|(run_id, _)| run_id.clone()).collect();
+    let decode = move |_: &str, bytes: &[u8]| {
+        let run_id = latest::named(bytes)?.run_id;
+        if succeeded.contains(&run_id) { Ok(()) } else { Err(Error::damaged(LATEST, Damage::NamesNoRun)) }
+    };
+    checker.check(&file(survey, LATEST), &Consequence::NextRun, decode).await.map(drop)
+}
+
+/// A lock says nothing that could be checked, but one that nobody can read holds nothing.
+async fn check_lock(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
+    if !survey.at_root.contains_key(LOCK) {
+        return Ok(());
+    }
+    let read = match checker.output.get(LOCK).await {
+        Ok(stored) => Lock::decode(&stored.bytes),
+        Err(error) if error.is_retryable() => return Err(error.into()),
+        Err(_) => None,
+    };
+    let lock = file(survey, LOCK);
+    match read {
+        Some(read) if read.is_held() => checker.unchecked(lock, Unvouched::ByNobody),
+        Some(_) => checker.unneeded(lock, Useless::StaleLock),
+        None => {
+            checker.pass(&lock);
+            checker.damaged(&lock, Problem::Damaged(Damage::Unknown), &Consequence::NextRun);
+        }
+    }
+    Ok(())
+}
+
+fn file(survey: &Survey, key: &str) -> File {
+    File { key: key.to_owned(), bytes: survey.at_root.get(key).copied() }
+}
