@@ -4,7 +4,8 @@
     tests/world/breaks.py [NAME]...
 
 Works in a copy of the committed tree and leaves this one alone. The copy is compiled into a folder of its own, or that
-of CARGO_TARGET_DIR, so the first break may take as long as a first build. A break that is not found within 10,000 seeds is a failure.
+of CARGO_TARGET_DIR, so the first break may take as long as a first build. A break that is not found within 10,000 seeds
+is a failure.
 """
 
 import os
@@ -88,7 +89,7 @@ BREAKS = {
         "    let _ = latest::move_forward;\n",
     ),
     "planned.json is written over": (
-        "shared/stages/src/history.rs",
+        "shared/formats/src/planned_runs.rs",
         "output.replace(PLANNED, planned, &stored.etag()).await",
         "output.put(PLANNED, planned).await",
     ),
@@ -109,7 +110,7 @@ def broken(tree, target, name):
         raise SystemExit(f"{name}: {file} does not have this place once: {sound}")
     path.write_text(text.replace(sound, wrong))
     try:
-        build = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "pomona-world"]
+        build = ["cargo", "build", "--quiet", "--release", "--locked", "--workspace", "--bin", "world"]
         subprocess.run(build, cwd=tree, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
         for first in range(0, MOST_SEEDS, AT_ONCE):
             world = [target / "release/world", str(first), str(AT_ONCE)]
