@@ -13,6 +13,7 @@
 //! ```
 
 pub mod archived;
+pub mod chance;
 pub mod classify;
 pub mod clock;
 pub mod counted;

@@ -1,13 +1,12 @@
 //! The name of a run: a UTC timestamp and eight hex digits, so that names sort by time.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, names};
+use crate::{chance, clock, names};
 
 /// A run's name, for instance `20260131T120000Z-0123abcd`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,9 +16,7 @@ pub struct RunId(String);
 impl RunId {
     /// A new name for a run that starts now on this machine.
     pub fn now() -> Self {
-        // RandomState is seeded by the operating system, once a process and counted up from there.
-        let random = RandomState::new().hash_one(std::process::id());
-        Self::new(clock::now(), &random.to_string())
+        Self::new(clock::now(), &chance::draw().to_string())
     }
 
     /// The name of the run that started at `started` under the name `seed`: the same for every retry.

@@ -1,8 +1,8 @@
 //! One run at a time on an output: lock.json says who is running, since when, until when.
 //!
 //! The lock is created only where there is none, and replaced only if it is still the one that was read, so of two runs
-//! that start together one wins. A lock whose time is over is void, and so is one whose holder is known to be gone, one
-//! that nobody can read, and one that would last longer than any run asks for: the clock of whoever took it ran ahead.
+//! that start together one wins. Void are a lock whose holder is known to be gone, one that nobody can read, and one
+//! whose time is over, or that would last longer than any run asks for, if nobody is seen to renew it: clocks differ.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use pomona_formats::json;
 pub use pomona_formats::lock_file::Lock;
 use pomona_run::layout::LOCK;
 use pomona_run::{RunId, clock};
-use pomona_store::{Error as StoreError, Store};
+use pomona_store::{Error as StoreError, Store, Stored};
 
 use crate::error::Error;
 
@@ -22,6 +22,9 @@ pub(crate) const LEASE: Duration = Duration::from_secs(90);
 
 /// How often such a lock is renewed.
 const RENEWAL: Duration = Duration::from_secs(20);
+
+/// How long one looks on whether a lock is still renewed whose time is over by one's own clock.
+const WATCH: Duration = Duration::from_secs(45);
 
 /// Reads who holds the output; nobody, where the file says nothing that could be read.
 pub(crate) async fn read(store: &dyn Store) -> Result<Option<Lock>, Error> {
@@ -84,24 +87,55 @@ pub async fn acquire(
 async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> Result<(), Error> {
     let stored = match store.get(LOCK).await {
         // Given back in this very moment.
-        Err(StoreError::NotFound { .. }) => return Ok(store.create(LOCK, json::encode(LOCK, &mine)?).await?),
+        Err(StoreError::NotFound { .. }) => return take_free(store, &mine).await,
         stored => stored?,
     };
     match Lock::decode(&stored.bytes) {
         Some(theirs) if theirs.run_id == mine.run_id => mine.since = theirs.since,
-        Some(theirs) if theirs.is_held() && !holders.is_gone(&theirs).await => return Err(busy(store, Some(&theirs))),
-        Some(_) => {}
+        Some(theirs) if holders.is_gone(&theirs).await => {}
+        Some(theirs) if theirs.is_held() => return Err(busy(store, Some(&theirs))),
+        Some(theirs) => {
+            watch(store, &stored, &theirs).await?;
+            let waited = clock::now() - mine.since;
+            (mine.since, mine.until) = (mine.since + waited, mine.until + waited);
+        }
         None => tell_of_damage(&FileError::damaged(LOCK, Damage::Unknown), "nobody holds the output by it"),
     }
     match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {
-        Err(StoreError::Changed { .. }) => accept_only(store, &mine).await,
+        Err(StoreError::Changed { .. }) => match read(store).await? {
+            Some(theirs) => accept_only(store, &mine, Some(theirs)),
+            None => take_free(store, &mine).await,
+        },
         other => Ok(other?),
     }
 }
 
+async fn take_free(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
+    match store.create(LOCK, json::encode(LOCK, mine)?).await {
+        Err(StoreError::AlreadyExists { .. }) => accept_only(store, mine, read(store).await?),
+        other => Ok(other?),
+    }
+}
+
+/// Looks on whether the lock is renewed, for the clock of whoever renews it may be behind.
+async fn watch(store: &dyn Store, seen: &Stored, theirs: &Lock) -> Result<(), Error> {
+    tracing::warn!(
+        "the lock of run {} by {} is over by this clock: waiting {} s to see whether it is renewed",
+        theirs.run_id,
+        theirs.holder,
+        WATCH.as_secs()
+    );
+    tokio::time::sleep(WATCH).await;
+    match store.get(LOCK).await {
+        Ok(now) if now.etag() != seen.etag() => Err(busy(store, Lock::decode(&now.bytes).as_ref())),
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whoever was quicker holds the lock now: a retry of this very run, or another one.
-async fn accept_only(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
-    match read(store).await? {
+fn accept_only(store: &dyn Store, mine: &Lock, lock: Option<Lock>) -> Result<(), Error> {
+    match lock {
         Some(theirs) if theirs.run_id == mine.run_id => Ok(()),
         theirs => Err(busy(store, theirs.as_ref())),
     }

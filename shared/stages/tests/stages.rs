@@ -17,7 +17,7 @@ use pomona_stages::extract::Extraction;
 use pomona_stages::fit::{self, Pass};
 use pomona_stages::fragments::Fragments;
 use pomona_stages::local::{self, Job, Observer};
-use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
+use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::project::Projection;
 use pomona_stages::recipe;
@@ -304,46 +304,6 @@ async fn a_run_that_is_stopped_gives_its_lock_back_and_marks_nothing() {
     assert!(finished.is_none());
     assert!(!output.exists(layout::LOCK).await.unwrap());
     assert!(!output.exists(layout::LATEST).await.unwrap());
-}
-
-#[tokio::test]
-async fn an_output_in_use_is_busy_until_its_lock_is_given_back_runs_out_or_its_holder_is_gone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = LocalStore::create(folder.path()).unwrap();
-    let (first, second) = (RunId::now(), RunId::now());
-    let minute = std::time::Duration::from_secs(60);
-    lock::acquire(&store, &first, "first", minute, &UnknownHolders).await.unwrap();
-    lock::acquire(&store, &first, "first", minute, &UnknownHolders).await.unwrap();
-    let error = lock::acquire(&store, &second, "second", minute, &UnknownHolders).await.unwrap_err();
-    assert_eq!(error.name(), ErrorName::Busy);
-    assert!(error.to_string().contains(first.as_str()), "{error}");
-
-    lock::release(&store, &second).await.unwrap();
-    assert!(store.exists(layout::LOCK).await.unwrap(), "a lock is given back by its holder only");
-    lock::acquire(&store, &second, "second", minute, &NoOtherHolders).await.unwrap();
-    assert_eq!(lock::renew(&store, &first, minute).await.unwrap_err().name(), ErrorName::Busy);
-    lock::release(&store, &second).await.unwrap();
-
-    lock::acquire(&store, &first, "first", std::time::Duration::ZERO, &UnknownHolders).await.unwrap();
-    lock::acquire(&store, &second, "second", minute, &UnknownHolders).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_lock_that_nobody_can_read_or_that_would_last_for_years_holds_nobody_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = LocalStore::create(folder.path()).unwrap();
-    let (run, minute) = (RunId::now(), std::time::Duration::from_secs(60));
-    let of_2050 = serde_json::json!({
-        "run_id": RunId::now(), "holder": "a clock", "since": "2050-01-01T00:00:00Z", "until": "2050-01-01T00:01:30Z",
-    });
-    for left_behind in ["", "{", "\0\0\0\0", &of_2050.to_string()] {
-        store.put(layout::LOCK, left_behind.to_owned().into()).await.unwrap();
-        lock::release(&store, &run).await.unwrap();
-        lock::acquire(&store, &run, "a test", minute, &UnknownHolders).await.unwrap();
-        lock::renew(&store, &run, minute).await.unwrap();
-        lock::release(&store, &run).await.unwrap();
-        assert!(!store.exists(layout::LOCK).await.unwrap());
-    }
 }
 
 /// Plans, and does all but reporting.
