@@ -6,5 +6,6 @@
 mod every_call;
 mod failures;
 mod harness;
+mod mending;
 mod seeds;
 mod surroundings;

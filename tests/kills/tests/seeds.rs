@@ -63,6 +63,9 @@ impl<'a> History<'a> {
             if self.random.chance(70) {
                 self.lose_power();
             }
+            if self.random.chance(20) {
+                self.mend();
+            }
         }
         self.attempt(case, &Order::End);
         self.lose_power();
@@ -95,6 +98,20 @@ impl<'a> History<'a> {
         assert!(ended.is_done() || ended.is_killed() && may_be_killed, "{ended}");
         self.words.push(if ended.is_done() { "it ends".to_owned() } else { "it is killed".to_owned() });
         self.ledger.note(&self.world, case, &ended);
+        self.ledger.check(&self.world, self.pool);
+    }
+
+    /// Looks at everything, mends it and removes what nobody needs, or is killed over it.
+    fn mend(&mut self) {
+        let at = 1 + self.random.below(60);
+        let order = if self.random.chance(50) { Order::At(at, "middle".to_owned()) } else { Order::End };
+        self.words.push(format!("a repair, {order}"));
+        let ended = self.world.mend(&order);
+        // Where there is no output yet, or a latest.json that only another run writes.
+        let excuses = ["there is no such folder", "no run was successful yet", "not whole"];
+        let is_excused = excuses.iter().any(|excuse| ended.said.contains(excuse));
+        assert!(ended.is_done() || ended.is_killed() || is_excused, "{ended}");
+        self.words.push(if ended.is_killed() { "it is killed".to_owned() } else { "it ends".to_owned() });
         self.ledger.check(&self.world, self.pool);
     }
 

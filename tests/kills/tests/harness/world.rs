@@ -85,7 +85,10 @@ impl World {
 
     /// The program with the library.
     pub fn watched(&self, pool: &Pool, kind: Kind, order: &Order) -> Command {
-        let mut command = self.command(pool, kind);
+        self.watch(self.command(pool, kind), order)
+    }
+
+    fn watch(&self, mut command: Command, order: &Order) -> Command {
         command.env("LD_PRELOAD", library()).env("POMONA_KILLS_BELOW", self.kept());
         command.env("POMONA_KILLS_JOURNAL", self.journal());
         if let Order::At(number, how) = order {
@@ -109,7 +112,18 @@ impl World {
     /// Lays the input of a case, runs it, and has happen to it what is said.
     pub fn attempt(&self, pool: &Pool, case: Case, order: &Order) -> Ended {
         self.lay(pool, case.variant);
-        let mut process = self.start(&mut self.watched(pool, case.kind, order));
+        self.have_happen(&mut self.watched(pool, case.kind, order), order)
+    }
+
+    /// Has the output mended and what nobody needs removed, and that happen to it which is said.
+    pub fn mend(&self, order: &Order) -> Ended {
+        let mut command = pomona();
+        command.arg("verify").arg(self.output()).args(["--repair", "--prune", "--quiet"]);
+        self.have_happen(&mut self.watch(command, order), order)
+    }
+
+    fn have_happen(&self, command: &mut Command, order: &Order) -> Ended {
+        let mut process = self.start(command);
         if let Order::After(time) = order {
             sleep(*time);
             process.kill();

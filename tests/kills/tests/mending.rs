@@ -1,0 +1,83 @@
+//! `verify --repair --prune` that is killed: what it mends is mended by the same command, and nobody misses what it
+//! removes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pomona_tests::{assert_same, result};
+
+use crate::harness::{Case, Kind, Order, Pool, Random, World, each, lose_power};
+
+const CASE: Case = Case { kind: Kind::KeepOne, variant: 1 };
+
+/// Calls between two that are met.
+const STEP: usize = 3;
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect();
+    files.sort();
+    files
+}
+
+/// Flips a bit in the middle of a file, or has it gone.
+fn damage(file: &Path, is_gone: bool) {
+    let mut bytes = fs::read(file).expect("a file");
+    let middle = bytes.len() / 2;
+    match bytes.get_mut(middle) {
+        Some(byte) if !is_gone => {
+            *byte ^= 1;
+            fs::write(file, bytes).expect("a file can be written");
+        }
+        _ => fs::remove_file(file).expect("a file can be removed"),
+    }
+}
+
+/// An output of two runs in which three files are damaged, drawn by `seed`.
+fn damaged(pool: &Pool, seed: u64, words: &mut Vec<String>) -> World {
+    let (world, mut random) = (World::new(pool), Random::new(seed));
+    for variant in [0, 1] {
+        let ended = world.attempt(pool, Case { variant, ..CASE }, &Order::End);
+        assert!(ended.is_done(), "{ended}");
+    }
+    for _ in 0..3 {
+        let files = files(&world.output());
+        let file = &files[random.below(files.len() as u64) as usize];
+        let is_gone = random.chance(30);
+        words.push(format!("{} is {}", file.display(), if is_gone { "gone" } else { "damaged" }));
+        damage(file, is_gone);
+    }
+    world
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the library that kills knows Linux only")]
+fn a_repair_that_is_killed_at_any_call_is_finished_by_the_same_command() {
+    let pool = Pool::new();
+    let calls = {
+        let world = damaged(&pool, 0, &mut Vec::new());
+        let before = world.calls();
+        world.mend(&Order::End);
+        world.calls() - before
+    };
+    assert!(calls > 30, "{calls}");
+    let calls: Vec<u64> = (1..=2 * calls).step_by(STEP).collect();
+    each(&calls, |&call, words| {
+        let world = damaged(&pool, call, words);
+        words.push(format!("a repair is killed at call {call}"));
+        let ended = world.mend(&Order::At(call, "middle".to_owned()));
+        assert!(ended.is_killed() || ended.is_done() || ended.said.contains("not whole"), "{ended}");
+        if call % 2 == 0 {
+            words.push(lose_power(&world.journal(), &mut Random::new(call)));
+        }
+        let ended = world.mend(&Order::End);
+        assert!(ended.is_done() || ended.said.contains("not whole"), "{ended}");
+        let ended = world.attempt(&pool, CASE, &Order::End);
+        assert!(ended.is_done(), "{ended}");
+        assert_same(&result(&world.output()), &pool.fresh(CASE).result);
+        let ended = world.mend(&Order::End);
+        assert!(ended.is_done(), "{ended}");
+    });
+}
