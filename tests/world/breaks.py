@@ -28,8 +28,13 @@ BREAKS = {
     ),
     "whoever holds the lock is taken to be gone": (
         "shared/stages/src/lock.rs",
-        "theirs.is_held() && !holders.is_gone(&theirs).await",
-        "theirs.is_held() && false && !holders.is_gone(&theirs).await",
+        "if holders.is_gone(&theirs).await =>",
+        "if holders.is_gone(&theirs).await || true =>",
+    ),
+    "a lock whose time is over is taken at once": (
+        "shared/stages/src/lock.rs",
+        "            watch(store, &stored, &theirs).await?;\n",
+        "            let _ = (watch, &theirs);\n",
     ),
     "moments are written before the features that they vouch for": (
         "shared/stages/src/part.rs",
@@ -92,6 +97,11 @@ BREAKS = {
         "shared/formats/src/planned_runs.rs",
         "output.replace(PLANNED, planned, &stored.etag()).await",
         "output.put(PLANNED, planned).await",
+    ),
+    "a new plan writes over the listings of the one before": (
+        "shared/run/src/layout.rs",
+        "&sha256[..sha256.len().min(LISTING_DIGITS)]",
+        "&\"0000000000000000\"[..sha256.len().min(LISTING_DIGITS)]",
     ),
     "what a new plan makes void is not removed": (
         "shared/stages/src/plan.rs",

@@ -36,6 +36,7 @@ pub(crate) struct Actor {
     skew: TimeDelta,
     /// After so many requests it meets its doom.
     doom: Cell<Option<(u32, Doom)>>,
+    has_met_doom: Cell<bool>,
     /// Told when it does.
     pub(crate) met_its_doom: Notify,
     /// Told when that is death.
@@ -46,11 +47,16 @@ impl Actor {
     pub(crate) fn new(dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
         let dice = RefCell::new(dice);
         let doom = Cell::new(doom);
-        Rc::new(Self { dice, skew, doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
+        let has_met_doom = Cell::new(false);
+        Rc::new(Self { dice, skew, doom, has_met_doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
     }
 
     pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
         roll(&mut self.dice.borrow_mut())
+    }
+
+    pub(crate) fn has_met_its_doom(&self) -> bool {
+        self.has_met_doom.get()
     }
 
     /// The doom that comes before this request, if one does.
@@ -61,6 +67,7 @@ impl Actor {
             return None;
         }
         self.doom.set(None);
+        self.has_met_doom.set(true);
         if matches!(doom, Doom::Killed) {
             self.was_killed.notify_one();
         }

@@ -59,6 +59,10 @@ pub(crate) enum Deed {
     DeleteAtOutput(&'static str),
     /// What was deleted before at the output is put back.
     Restore,
+    /// The output becomes again what it was before so many deeds, by the versions of its objects.
+    RollBack(usize),
+    /// The program runs on a machine of this version.
+    RunProgram(Value, usize),
 }
 
 impl History {
@@ -89,7 +93,7 @@ impl History {
 
 impl Setting {
     fn draw(dice: &mut Dice) -> Self {
-        Self {
+        let mut setting = Self {
             starts_on_uploads: dice.chance(0.7),
             minutes_between_runs: dice.pick(&[5, 60, 60, 24 * 60]),
             schedule: dice.chance(0.2).then(|| Duration::from_secs(3_600 * dice.pick(&[6, 24]))),
@@ -103,13 +107,19 @@ impl Setting {
             keep_runs: dice.pick(&[0, 1, 3]),
             parts_expire_days: dice.pick(&[14, 90]),
             page_size: dice.pick(&[5, 1_000]),
+        };
+        if dice.chance(0.15) {
+            setting.run_options["classify"] = json!({
+                "classify_on": dice.pick(&["features", "components"]), "regularization": 0.1, "max_iterations": 3,
+            });
         }
+        setting
     }
 }
 
 impl Deed {
     fn draw(dice: &mut Dice, setting: &Setting) -> Self {
-        match dice.below(22) {
+        match dice.below(26) {
             0..8 => Self::Upload { first: dice.below(24), count: 1 + dice.below(8), version: dice.below(3) },
             8..11 => Self::Delete { first: dice.below(24), count: 1 + dice.below(6) },
             11 => Self::DeleteLabel(dice.below(3)),
@@ -120,7 +130,9 @@ impl Deed {
             17 | 18 => Self::Redrive,
             19 => Self::Deploy(dice.below(2) as usize),
             20 => Self::DeleteAtOutput(dice.pick(&["", "parts/", "runs/", "nodes/", "latest.json", "planned.json"])),
-            _ => Self::Restore,
+            21 => Self::Restore,
+            22 => Self::RollBack(1 + dice.below(3) as usize),
+            _ => Self::RunProgram(options(dice, setting), dice.below(2) as usize),
         }
     }
 }
@@ -161,6 +173,10 @@ impl fmt::Display for Deed {
             Self::Deploy(version) => write!(formatter, "somebody deploys version {version} of the functions"),
             Self::DeleteAtOutput(prefix) => write!(formatter, "somebody deletes `{prefix}` at the output"),
             Self::Restore => formatter.write_str("somebody restores what was deleted at the output"),
+            Self::RollBack(deeds) => write!(formatter, "somebody makes the output what it was {deeds} deeds ago"),
+            Self::RunProgram(options, version) => {
+                write!(formatter, "somebody runs the program in version {version} with {options}")
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan};
 use pomona_results::latest;
@@ -32,32 +32,49 @@ pub(crate) struct Fresh(BTreeMap<(String, String, usize), Rc<Outcome>>);
 
 type Contents = BTreeMap<String, Bytes>;
 
+/// A run that succeeded, as its executor knows it.
+pub(crate) struct Success<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) run_id: RunId,
+    pub(crate) started: DateTime<Utc>,
+    /// It went on after it had failed, and others may have been made meanwhile.
+    pub(crate) is_redriven: bool,
+}
+
 /// A run that succeeded is the newest, and its result that of a fresh run over the images that it listed.
-pub(crate) async fn after_success(world: &Rc<World>, execution: &Execution) {
-    if world.output_changed.get() > execution.started {
+pub(crate) async fn after_success(world: &Rc<World>, success: Success<'_>) {
+    let Success { name, run_id, started, is_redriven } = &success;
+    if world.output_changed.get() > *started {
         // Somebody deleted some of it under the run.
         return;
     }
     let output = snapshot(world);
-    let run_id = run_id(execution);
     let newest = latest::read(&output).await.ok().flatten().map(|latest| latest.run_id);
-    world.demand(newest.as_ref() == Some(&run_id), "the newest success is what latest.json says", || {
-        format!("{} succeeded as {run_id}, and latest.json says {newest:?}", execution.name)
+    let is_newest = newest.as_ref() == Some(run_id) || *is_redriven || follows(&output, newest.as_ref(), run_id).await;
+    world.demand(is_newest, "the newest success is what latest.json says", || {
+        format!("{name} succeeded as {run_id}, and latest.json says {newest:?}")
     });
-    let plan = planned::read_plan(&output, &run_id).await.expect("a run that succeeded has a plan");
+    let plan = planned::read_plan(&output, run_id).await.expect("a run that succeeded has a plan");
     let listed = listed(world, &output, &plan).await;
     let fresh = fresh(world, listed, &plan.options, version_of(&plan)).await;
-    let result = result::result_of(&output, &run_id).await;
+    let result = result::result_of(&output, run_id).await;
     let differing = match fresh.as_ref() {
         Ok(fresh) => differing(fresh, &result),
         Err(error) => Some(format!("a fresh run ends with {error}")),
     };
     world.demand(differing.is_none(), "the result of a fresh run", || {
-        format!("{} as {run_id}: {}", execution.name, differing.unwrap_or_default())
+        format!("{name} as {run_id}: {}", differing.unwrap_or_default())
     });
     if world.violation.borrow().is_none() {
-        world.demand_order(&output, &run_id).await;
+        world.demand_order(&output, run_id).await;
     }
+}
+
+/// Whether the newest run followed this one: a double of its report may have ended long before the one that was waited
+/// for.
+async fn follows(output: &MemoryStore, newest: Option<&RunId>, run_id: &RunId) -> bool {
+    let Some(newest) = newest else { return false };
+    planned::read_plan(output, newest).await.is_ok_and(|plan| plan.follows.as_ref() == Some(run_id))
 }
 
 impl World {
@@ -90,7 +107,7 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     let keep = if is_undisturbed { world.setting.keep_runs as usize } else { 0 };
     let marks = objects.keys().filter(|key| key.starts_with("runs/") && key.ends_with("/_SUCCESS")).count();
     world.demand(keep == 0 || marks <= keep, "older runs give up their tables", || format!("{marks} runs have tables"));
-    if !world.has_been_calm() {
+    if !world.has_been_calm() || world.output_changed.get() > DateTime::UNIX_EPOCH {
         // Of two calls for one part one may keep what it has found when the other has finished. It expires like parts.
         return;
     }

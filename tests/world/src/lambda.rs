@@ -54,6 +54,9 @@ impl Name {
     }
 }
 
+/// Requests of a function among which its doom may come.
+const REQUESTS: u64 = 40;
+
 /// Why a call brought no answer, as Step Functions is told.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -106,11 +109,11 @@ fn images_of(name: Name, event: &Value) -> u64 {
     if name == Name::ListBatch { event["shard"]["images"].as_u64().expect("a shard") } else { 0 }
 }
 
-/// A function that has not ended.
-struct AtWork(Rc<World>);
+/// A function or a program that has not ended.
+pub(crate) struct AtWork(Rc<World>);
 
 impl AtWork {
-    fn new(world: &Rc<World>) -> Self {
+    pub(crate) fn new(world: &Rc<World>) -> Self {
         world.at_work.set(world.at_work.get() + 1);
         Self(world.clone())
     }
@@ -150,7 +153,7 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
     world.calls_at_once.set(world.calls_at_once.get() + 1);
     let room = Room(world.clone());
     let mut waste = Waste { world: world.clone(), images: images_of(name, &event) };
-    let actor = actor(world, caller);
+    let actor = actor(world, caller, REQUESTS);
     let (sender, mut answer) = oneshot::channel();
     let working = As::new(actor.clone(), (world.function(name))(event));
     let (at_work, myself) = (AtWork::new(world), actor.clone());
@@ -191,7 +194,8 @@ fn given_up(error: &str) -> Diagnostic {
     Diagnostic { error_type: error.to_owned(), error_message: "it did not answer".to_owned() }
 }
 
-fn actor(world: &Rc<World>, caller: &str) -> Rc<Actor> {
+/// Whoever acts under this name, with a doom before one of so many requests, if it meets one.
+pub(crate) fn actor(world: &Rc<World>, caller: &str, requests: u64) -> Rc<Actor> {
     let Weather { killed, frozen, clocks_differ, .. } = world.weather();
     let mut dice = Dice::of(world.seed, &format!("{caller}, inside"));
     let skew = if clocks_differ { dice.below(1_800) as i64 - 900 } else { 0 };
@@ -206,6 +210,6 @@ fn actor(world: &Rc<World>, caller: &str) -> Rc<Actor> {
     if doom.is_some() {
         world.count_trouble();
     }
-    let doom = doom.map(|doom| (dice.below(40) as u32, doom));
+    let doom = doom.map(|doom| (dice.below(requests) as u32, doom));
     Actor::new(dice, TimeDelta::seconds(skew), doom)
 }

@@ -16,6 +16,7 @@ mod life;
 mod map_run;
 mod paths;
 mod people;
+mod program;
 mod queue;
 mod s3;
 mod shrink;

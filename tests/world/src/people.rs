@@ -22,6 +22,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl World {
     pub(crate) async fn act(self: &Rc<Self>, deed: &Deed) {
         self.note(|| deed.to_string());
+        let output = self.with_bucket(Place::Output, |bucket| bucket.clone());
+        self.earlier_outputs.borrow_mut().push(output);
         match deed {
             Deed::Upload { first, count, version } => self.upload(*first, *count, *version).await,
             Deed::Delete { first, count } => {
@@ -36,7 +38,10 @@ impl World {
                 self.start_by_hand("a", options);
                 self.start_by_hand("b", options);
             }
-            Deed::Stop => self.going().iter().for_each(|execution| execution.stop.notify_one()),
+            Deed::Stop => {
+                self.going().iter().for_each(|execution| execution.stop.notify_one());
+                self.interrupt.notify_waiters();
+            }
             Deed::StopMap => {
                 let in_map = |execution: &&Rc<Execution>| execution.map.borrow().is_some();
                 self.going().iter().filter(in_map).for_each(|execution| execution.stop_map.notify_one());
@@ -53,6 +58,8 @@ impl World {
             }
             Deed::DeleteAtOutput(prefix) => self.delete_at_output(prefix),
             Deed::Restore => self.restore(),
+            Deed::RollBack(deeds) => self.roll_back(*deeds),
+            Deed::RunProgram(options, version) => self.run_program(options, *version),
         }
     }
 
@@ -92,11 +99,14 @@ impl World {
         }
     }
 
-    fn count_needed(&self) {
-        let recipe = self.version.get().to_string();
+    pub(crate) fn count_needed(&self) {
+        let mut versions = vec![self.version.get()];
+        versions.extend(self.of_programs.borrow().iter());
         let mut bill = self.bill.borrow_mut();
         self.with_bucket(Place::Input, |bucket| {
-            bucket.0.iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &recipe));
+            for version in versions {
+                bucket.0.iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &version.to_string()));
+            }
         });
     }
 
@@ -111,6 +121,14 @@ impl World {
     fn restore(&self) {
         if let Some(deleted) = self.deleted.take() {
             self.with_bucket(Place::Output, |bucket| bucket.0.extend(deleted.0));
+            self.disturb_output();
+        }
+    }
+
+    fn roll_back(&self, deeds: usize) {
+        let earlier = self.earlier_outputs.borrow().iter().rev().nth(deeds).cloned();
+        if let Some(earlier) = earlier {
+            self.with_bucket(Place::Output, |bucket| *bucket = earlier);
             self.disturb_output();
         }
     }

@@ -1,6 +1,7 @@
 //! The buckets as the product's functions see them: through requests that take time, fail, and are tried again as the
 //! SDK tries them.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
@@ -23,10 +24,23 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SimulatedS3(pub(crate) Place);
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Read,
     Write,
+}
+
+/// How many requests of a kind each prefix has been asked in which second.
+#[derive(Default)]
+pub(crate) struct Prefixes(BTreeMap<(Place, Kind, String), (i64, u32)>);
+
+impl Prefixes {
+    /// Counts one more, and gives their number in this second.
+    fn count(&mut self, (place, kind, prefix): (Place, Kind, &str), second: i64) -> u32 {
+        let asked = self.0.entry((place, kind, prefix.to_owned())).or_default();
+        *asked = (second, if asked.0 == second { asked.1 + 1 } else { 1 });
+        asked.1
+    }
 }
 
 /// What becomes of one try.
@@ -69,6 +83,7 @@ impl SimulatedS3 {
             }
             let (fate, latency) = fate(kind);
             sleep(latency).await;
+            let fate = if self.is_throttled(kind, key) { Fate::Refused } else { fate };
             match fate {
                 Fate::Done => return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) },
                 Fate::Refused => {}
@@ -78,6 +93,18 @@ impl SimulatedS3 {
             sleep(pause(tries)).await;
         }
         Outcome { tries: ATTEMPTS, result: Err(self.transient(key)) }
+    }
+
+    /// Whether the prefix of this key can answer no more requests of a kind in this second.
+    fn is_throttled(self, kind: Kind, key: &str) -> bool {
+        let world = context::world();
+        let Some(rate) = world.weather().prefix_rate else { return false };
+        let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+        let is_throttled = world.prefixes.borrow_mut().count((self.0, kind, prefix), world.now().timestamp()) > rate;
+        if is_throttled {
+            world.count_trouble();
+        }
+        is_throttled
     }
 
     fn transient(self, key: &str) -> Error {

@@ -15,6 +15,9 @@ use crate::context;
 use crate::execution::{Execution, Status};
 use crate::world::World;
 
+/// How long an execution may be redriven after it has ended.
+const REDRIVABLE: TimeDelta = TimeDelta::days(14);
+
 /// What a request to start came to.
 pub(crate) enum Started {
     Now,
@@ -40,12 +43,14 @@ impl World {
         }
     }
 
-    /// Lets an execution go on in the state that it ended in, unless another one is going (shared/aws/src/control.rs).
+    /// Lets an execution go on in the state that it ended in, unless another one is going (shared/aws/src/control.rs) or
+    /// it ended too long ago (Step Functions guide, "Redriving executions": within 14 days).
     pub(crate) fn redrive(self: &Rc<Self>, execution: &Rc<Execution>) {
         let is_any_going = self.executions.borrow().iter().any(|other| other.is_running());
         let state = execution.at.borrow().0.clone();
         let gave_up = matches!(self.machine.states[&state], crate::asl::State::Fail(_));
-        if is_any_going || gave_up || execution.status.get() == Status::Succeeded {
+        let is_over = execution.ended.get().is_some_and(|ended| self.now() - ended > REDRIVABLE);
+        if is_any_going || gave_up || is_over || execution.status.get() == Status::Succeeded {
             return;
         }
         self.note(|| format!("{} is redriven in {state}", execution.name));

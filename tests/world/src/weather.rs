@@ -19,6 +19,8 @@ pub(crate) struct Weather {
     pub(crate) cut_body: f64,
     pub(crate) hang: f64,
     pub(crate) slow: f64,
+    /// Requests of a kind that a prefix answers in a second before it says 503.
+    pub(crate) prefix_rate: Option<u32>,
     // Lambda, for each call.
     /// The function dies between two requests.
     pub(crate) killed: f64,
@@ -54,6 +56,7 @@ impl Weather {
         cut_body: 0.0,
         hang: 0.0,
         slow: 0.0,
+        prefix_rate: None,
         killed: 0.0,
         frozen: 0.0,
         called_twice: 0.0,
@@ -85,6 +88,7 @@ impl Weather {
             cut_body: up_to(0.1),
             hang: up_to(0.01),
             slow: up_to(0.1),
+            prefix_rate: None,
             killed: up_to(0.2),
             frozen: up_to(0.1),
             called_twice: up_to(0.2),
@@ -102,6 +106,7 @@ impl Weather {
             call_fails: up_to(0.2),
         };
         weather.clocks_differ = dice.chance(0.3);
+        weather.prefix_rate = dice.chance(0.3).then(|| dice.pick(&[5, 20, 100]));
         weather
     }
 
@@ -112,7 +117,7 @@ impl Weather {
     /// Each with one of the troubles left out.
     pub(crate) fn milder(&self) -> Vec<Self> {
         type Remedy = fn(&mut Weather);
-        let remedies: [Remedy; 22] = [
+        let remedies: [Remedy; 23] = [
             |weather| weather.slow_down = 0.0,
             |weather| weather.server_error = 0.0,
             |weather| weather.reset = 0.0,
@@ -120,6 +125,7 @@ impl Weather {
             |weather| weather.cut_body = 0.0,
             |weather| weather.hang = 0.0,
             |weather| weather.slow = 0.0,
+            |weather| weather.prefix_rate = None,
             |weather| weather.killed = 0.0,
             |weather| weather.frozen = 0.0,
             |weather| weather.called_twice = 0.0,

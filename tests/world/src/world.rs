@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use pomona_run::layout::RunLayout;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,9 +20,10 @@ use crate::dice::Dice;
 use crate::execution::{Execution, Status};
 use crate::history::{History, Setting};
 use crate::images::LABELS;
-use crate::invariants::{self, Fresh};
+use crate::invariants::{self, Fresh, Success};
 use crate::lambda::{Deployed, Name};
 use crate::queue::Queue;
+use crate::s3::Prefixes;
 use crate::weather::{STORM, Weather};
 
 /// What must hold and did not.
@@ -51,6 +53,13 @@ pub(crate) struct World {
     pub(crate) output_changed: Cell<DateTime<Utc>>,
     pub(crate) bill: RefCell<crate::bill::Bill>,
     pub(crate) fresh: RefCell<Fresh>,
+    pub(crate) prefixes: RefCell<Prefixes>,
+    /// The output as it was before each thing that somebody did: a bucket keeps the versions of its objects.
+    pub(crate) earlier_outputs: RefCell<Vec<Bucket>>,
+    /// The versions of the programs that somebody has run.
+    pub(crate) of_programs: RefCell<Vec<usize>>,
+    /// Somebody presses Ctrl-C.
+    pub(crate) interrupt: Notify,
     pub(crate) alarms: RefCell<Vec<String>>,
     pub(crate) violation: RefCell<Option<Violation>>,
     /// Told of the first violation.
@@ -84,6 +93,10 @@ impl World {
             output_changed: Cell::new(epoch),
             bill: RefCell::default(),
             fresh: RefCell::default(),
+            prefixes: RefCell::default(),
+            earlier_outputs: RefCell::default(),
+            of_programs: RefCell::default(),
+            interrupt: Notify::new(),
             alarms: RefCell::default(),
             violation: RefCell::default(),
             violated: Notify::new(),
@@ -172,12 +185,19 @@ impl World {
         let others = self.executions.borrow();
         let other = others.iter().find(|other| {
             let is_undisturbed = other.redrives.get() == 0 && other.started > self.output_changed.get();
-            other.name != execution.name && other.is_running() && other.planned.get().is_some() && is_undisturbed
+            let is_at_work = other.is_running() && other.planned.get().is_some() && !self.is_marked(other);
+            other.name != execution.name && is_at_work && is_undisturbed
         });
         self.demand(other.is_none() || execution.redrives.get() > 0, "one run past the lock", || {
             format!("{} has planned while {} goes on", execution.name, other.expect("there is one").name)
         });
         execution.planned.set(Some(self.now()));
+    }
+
+    /// Whether the execution's run is marked as successful: a double of its report may have given the lock back.
+    fn is_marked(&self, execution: &Execution) -> bool {
+        let mark = RunLayout::new(invariants::run_id(execution).as_str()).success();
+        self.with_bucket(Place::Output, |bucket| bucket.0.contains_key(&mark))
     }
 
     /// EventBridge tells how an execution ended.
@@ -191,7 +211,13 @@ impl World {
             self.hear(&failure.cause);
         }
         if execution.status.get() == Status::Succeeded {
-            invariants::after_success(self, execution).await;
+            let success = Success {
+                name: &execution.name,
+                run_id: invariants::run_id(execution),
+                started: execution.started,
+                is_redriven: execution.redrives.get() > 0,
+            };
+            invariants::after_success(self, success).await;
             return;
         }
         self.alarm(&format!("{} did not succeed", execution.name));
