@@ -86,6 +86,7 @@ impl Observer for Reading {
 /// What is printed for scripts.
 #[derive(Serialize)]
 struct Report<'a> {
+    is_whole: bool,
     counts: Counts,
     #[serde(flatten)]
     found: &'a Verification,
@@ -94,8 +95,15 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn of(Verified { found, repaired, pruned }: &'a Verified) -> Self {
-        Self { counts: found.counts(), found, repaired: repaired.as_ref(), pruned: *pruned }
+    fn of(verified: &'a Verified) -> Self {
+        let Verified { found, repaired, pruned } = verified;
+        Self {
+            is_whole: verified.is_whole(),
+            counts: found.counts(),
+            found,
+            repaired: repaired.as_ref(),
+            pruned: *pruned,
+        }
     }
 }
 
@@ -121,7 +129,10 @@ fn write_screen(out: &mut String, verified: &Verified) -> std::fmt::Result {
     let counts = found.counts();
     writeln!(out, "output      {}", visible(&found.location))?;
     if let Some(run_id) = &found.going_on {
-        writeln!(out, "running     {run_id}; what it is making is not checked")?;
+        writeln!(out, "in use      by {run_id}; what it is making is not checked, and nothing is called missing")?;
+    }
+    for run_id in &found.in_doubt {
+        writeln!(out, "in doubt    a list of run {run_id} cannot be read: nothing that runs share is called unneeded")?;
     }
     for (name, tally) in [("whole", counts.whole), ("damaged", counts.damaged)] {
         writeln!(out, "{name:<11} {}", size(tally))?;
@@ -135,7 +146,8 @@ fn write_screen(out: &mut String, verified: &Verified) -> std::fmt::Result {
     write_each(out, "damaged", damaged)?;
     write_each(out, "missing", found.missing.iter().map(|file| (&file.file, file.follows.to_string())))?;
     let unneeded = found.unneeded.iter().map(|Unneeded { file, bytes, reason }| (*reason, file, *bytes));
-    write_together(out, "unneeded (`--prune` deletes them)", unneeded)?;
+    let title = if verified.pruned.is_some() { "unneeded" } else { "unneeded (`--prune` deletes them)" };
+    write_together(out, title, unneeded)?;
     let unchecked = found.unchecked.iter().map(|Unchecked { file, bytes, reason }| (*reason, file, *bytes));
     write_together(out, "unchecked", unchecked)?;
     if !found.unknown.is_empty() {
@@ -201,17 +213,20 @@ fn write_more(out: &mut String, indent: &str, more: usize) -> std::fmt::Result {
 
 fn write_repaired(out: &mut String, Repaired { restored, set_aside, withdrawn, left }: &Repaired) -> std::fmt::Result {
     writeln!(out, "\nrepaired    {} restored, {} set aside", files(restored.len() as u64), set_aside.len())?;
+    write_names(out, "restored    ", &restored.iter().collect::<Vec<_>>())?;
+    write_names(out, "set aside   ", &set_aside.iter().collect::<Vec<_>>())?;
     for run_id in withdrawn {
         writeln!(
             out,
-            "withdrawn   run {run_id} is no result any more, and a source of what need not be computed again"
+            "withdrawn   run {run_id} is no result any more, and a source of what need not be computed again; a run \
+             over the same images with the same options makes its results again"
         )?;
     }
     for left in left {
         writeln!(out, "left        {}: {}", visible(&left.file), left.why)?;
     }
-    if !set_aside.is_empty() || !withdrawn.is_empty() {
-        writeln!(out, "next        `pomona run` with the same options makes anew what is missing")?;
+    if !set_aside.is_empty() {
+        writeln!(out, "next        `pomona run` makes anew what it needs of that")?;
     }
     Ok(())
 }

@@ -139,7 +139,8 @@ fn plan(workload: &Workload, new: New) -> Work {
     // The lock, the newest run, those planned last (once more when this one is added), and what refreshing reads of the
     // plan itself.
     let gets = looked_up + levels + 5 + probes + search_gets(workload, new);
-    let requests = Requests { gets, puts: written + 1, lists };
+    // Beside the input's, one of what an earlier attempt has left of the plan.
+    let requests = Requests { gets, puts: written + 1, lists: lists + 1 };
     Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
 }
 

@@ -13,7 +13,7 @@ use crate::rejects::Reasons;
 /// was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// When the report was written.
+    /// When the stage before the report had ended.
     pub timestamp: DateTime<Utc>,
     /// Components kept.
     pub pca_components: u64,

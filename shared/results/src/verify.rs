@@ -29,7 +29,7 @@ mod survey;
 
 use pomona_formats::Error;
 use pomona_run::RunId;
-use pomona_run::layout::RunLayout;
+use pomona_run::layout::{LATEST, RunLayout};
 use pomona_store::Store;
 
 pub use checker::Observer;
@@ -39,6 +39,8 @@ pub use findings::{
 };
 use survey::Survey;
 pub use survey::{Runs, runs};
+
+use crate::latest;
 
 /// Looks at every file below `output`. Of the lock that `ours` holds it takes no notice; another one says that a run is
 /// going on.
@@ -55,6 +57,7 @@ pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Obs
     let begun = Verification {
         location: output.location().to_owned(),
         going_on: survey.lock.as_ref().map(|lock| lock.run_id.clone()),
+        in_doubt: survey.needs.in_doubt_by.clone(),
         ..Verification::default()
     };
     let checker = Checker::new(output, observer, begun);
@@ -66,7 +69,24 @@ pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Obs
     for (run_id, run) in &survey.runs {
         run::check(&checker, run_id, *run, survey.state(run_id)).await?;
     }
-    Ok(checker.finish())
+    let mut found = checker.finish();
+    let began = survey::lock(output).await?.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours);
+    if let Some(run_id) = found.going_on.clone().or(began.map(|lock| lock.run_id)) {
+        forgive(&mut found, output, run_id).await?;
+    }
+    Ok(found)
+}
+
+/// A run removes what it needs no more and has latest.json name itself, also while one looks.
+async fn forgive(found: &mut Verification, output: &dyn Store, run_id: RunId) -> Result<(), Error> {
+    found.going_on = Some(run_id);
+    let reason = Unvouched::ByRunGoingOn;
+    let missing = std::mem::take(&mut found.missing).into_iter();
+    found.unchecked.extend(missing.map(|missing| Unchecked { file: missing.file, bytes: 0, reason }));
+    if found.damaged.iter().any(|damaged| damaged.file == LATEST) && latest::read(output).await.is_ok() {
+        found.damaged.retain(|damaged| damaged.file != LATEST);
+    }
+    Ok(())
 }
 
 /// One folder after the other, so that the names of no more than one are held.

@@ -155,6 +155,11 @@ impl RunLayout {
         self.file(&format!("listing/{}-{digits}.parquet", shard_name(shard)))
     }
 
+    /// What a listing was called before its digest was a part of its name.
+    pub fn listing_by_number(&self, shard: u32) -> String {
+        self.file(&format!("listing/{}.parquet", shard_name(shard)))
+    }
+
     /// The folder of what projecting shards counted.
     pub fn all_counters(&self) -> String {
         self.file("counters/")
@@ -313,6 +318,7 @@ impl RunLayout {
             self.cost(),
             self.page(),
             self.tables_removed(),
+            self.withdrawn(),
             self.success(),
         ];
         let is_in_folder = key.starts_with(&self.problems()) || key.starts_with(&self.file("map/"));
@@ -332,6 +338,7 @@ impl RunLayout {
         number.is_some_and(|number| {
             [
                 self.merge_level(number),
+                self.listing_by_number(number),
                 self.counters(number),
                 self.features_parquet(number),
                 self.features_csv(number),
@@ -351,6 +358,28 @@ impl RunLayout {
         key == self.missing() || key.starts_with(&self.file("merge/"))
     }
 
+    /// Whether the file at `key` is one that the report makes of what stages before it have counted, its mark included.
+    pub fn is_of_report(&self, key: &str) -> bool {
+        let own = [
+            self.variance(),
+            self.validation(),
+            self.timings(),
+            self.page(),
+            self.metrics(),
+            self.confusion(),
+            self.model_info(),
+            self.report_digests(),
+            self.success(),
+        ];
+        own.iter().any(|own| own == key)
+    }
+
+    /// Whether the file at `key` is one that a plan writes anew each time.
+    pub fn is_list_of_plan(&self, key: &str) -> bool {
+        let lists = [self.plan(), self.shards(), self.missing(), self.classes(), self.odd_folders()];
+        lists.iter().any(|list| list == key) || key.starts_with(&self.file("merge/"))
+    }
+
     /// Whether the file at `key` is one of the lists that a plan writes by number, of which an earlier plan of the same
     /// run may have written more.
     pub fn is_of_plan(&self, key: &str) -> bool {
@@ -360,6 +389,11 @@ impl RunLayout {
     /// Whether nobody writes down what the file at `key` must be: what AWS writes of a run, and what it cost.
     pub fn is_vouched_for_by_nobody(&self, key: &str) -> bool {
         key == self.left() || key == self.cost() || key.starts_with(&self.file("map/"))
+    }
+
+    /// Says that the run was complete once, and is no more.
+    pub fn withdrawn(&self) -> String {
+        self.file("_WITHDRAWN")
     }
 
     /// Says why the tables are gone, where they were removed because newer runs had succeeded.
@@ -392,9 +426,7 @@ mod tests {
         ] {
             assert!(layout.has(&own), "{own}");
         }
-        for other in
-            ["runs/1/notes.txt", "runs/2/plan.json", "runs/1/features/mine.csv", "runs/1/listing/00007.parquet"]
-        {
+        for other in ["runs/1/notes.txt", "runs/2/plan.json", "runs/1/features/mine.csv", "runs/1/listing/7.parquet"] {
             assert!(!layout.has(other), "{other}");
         }
         assert!(layout.is_table(&layout.pca_csv(3)) && !layout.is_table(&layout.errors(3)));

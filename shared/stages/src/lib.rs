@@ -45,6 +45,7 @@
 //! ```
 
 pub mod archives;
+mod claims;
 pub mod combine;
 pub mod compute;
 mod damages;
@@ -76,6 +77,7 @@ pub mod retention;
 mod sample;
 mod seen;
 pub mod sweep;
+mod timings;
 pub mod verify;
 
 pub use error::{Error, name_of_model_error};

@@ -24,6 +24,7 @@ use pomona_run::tree;
 use pomona_run::{Location, Options, RunId, names};
 use pomona_store::{Entry, Store};
 
+use crate::claims::Claims;
 use crate::error::Error;
 use crate::history::{History, of_earlier_run};
 use crate::models::Models;
@@ -62,6 +63,8 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let request = &PlanRequest { recipe: &recipe, options, ..*request };
     request.models.iter().try_for_each(|models| models.check_recipe(&recipe))?;
     place(input.location())?.refuse_inside(&place(output.location())?)?;
+    let layout = RunLayout::new(request.run_id.as_str());
+    let claims = Claims::of(output, &layout).await?;
     let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output, request.options.allow_empty).await?;
@@ -77,7 +80,6 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let (images, bytes) = (items.len() as u64, items.iter().map(|item| item.size).sum());
     let archived = pomona_dataset::archived(&items);
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
-    let layout = RunLayout::new(request.run_id.as_str());
     let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
     if request.replans > 0 {
         remove_leftovers(output, &layout).await?;
@@ -135,10 +137,10 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         digests,
     };
     for (key, bytes) in files {
-        output.put(&key, bytes).await?;
+        claims.put(&key, bytes).await?;
     }
-    output.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
-    output.put(&layout.shards(), shards_json).await?;
+    claims.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
+    claims.put(&layout.shards(), shards_json).await?;
     PlannedRuns::add(output, request.run_id).await?;
     Ok(plan)
 }

@@ -21,7 +21,12 @@ use pomona_run::{RunId, names, pace};
 use pomona_store::Store;
 use serde::Serialize;
 
-use crate::retention;
+use crate::error::Error as StageError;
+use crate::{report, retention};
+
+/// What is written into a run that is withdrawn.
+const WITHDRAWN: &str = "Files of this run are damaged or lost (`pomona verify --repair` named them), so it is no \
+                         result any more. What is left of it is as it was; its features serve later runs.\n";
 
 /// What was made good.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -67,7 +72,14 @@ pub(crate) async fn repair(output: &dyn Store, found: &Verification) -> Result<R
             }
             _ if loss.file == PLANNED => is_planned_lost = true,
             _ if loss.file == LATEST => {}
-            (_, Consequence::Rerun(run_id)) => of_runs.entry(run_id).or_default().push(loss),
+            (_, Consequence::NotTakenOver) => {
+                if let Some(Place::OfRun { run_id, .. }) = Place::of(loss.file) {
+                    repair.forget_source(&run_id, loss).await?;
+                }
+            }
+            (_, Consequence::Rerun(run_id) | Consequence::Unmarked(run_id)) => {
+                of_runs.entry(run_id).or_default().push(loss)
+            }
             _ => repair.set_aside(loss).await?,
         }
     }
@@ -105,16 +117,30 @@ impl Repair<'_> {
                 self.restored(loss.file);
                 return Ok(());
             }
-            Some(Place::PartFeatures(part) | Place::PartRejects(part)) => Some(part),
+            Some(Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part)) => Some(part),
             _ => None,
         };
         match part {
-            Some(part) => self.output.delete(&layout::part_moments(part)).await?,
+            // Without its moments a part does not exist.
+            Some(part) => {
+                for file in [layout::part_moments(part), layout::part_features(part), layout::part_rejects(part)] {
+                    self.output.delete(&file).await?;
+                }
+            }
             None if loss.is_there => self.output.delete(loss.file).await?,
             None => {}
         }
         self.done.set_aside.push(loss.file.to_owned());
         Ok(())
+    }
+
+    /// Has later runs take nothing from a run of whose lists one is lost, in place of doubting what it uses.
+    async fn forget_source(&mut self, run_id: &RunId, loss: Loss<'_>) -> Result<(), Error> {
+        let layout = RunLayout::new(run_id.as_str());
+        if loss.file == layout.shards() {
+            self.output.delete(&layout.plan()).await?;
+        }
+        self.set_aside(loss).await
     }
 
     /// Restores what a run has lost, or takes its marks away.
@@ -139,6 +165,8 @@ impl Repair<'_> {
                 self.output.put(mark.file, retention::notice(None).into()).await?;
                 self.restored(mark.file);
             }
+            lost if lost.iter().all(|loss| layout.is_of_report(loss.file))
+                && self.report_again(run_id, lost).await? => {}
             lost => {
                 self.withdraw(&layout, lost).await?;
                 self.done.withdrawn.push(run_id.clone());
@@ -147,8 +175,30 @@ impl Repair<'_> {
         Ok(())
     }
 
-    /// The marks first. What later runs would look at and cannot use goes, too; the tables stay where they are.
+    /// Writes what the report writes once more, if all that it is made of is whole.
+    async fn report_again(&mut self, run_id: &RunId, lost: &[Loss<'_>]) -> Result<bool, Error> {
+        let layout = RunLayout::new(run_id.as_str());
+        let times = lost.iter().filter(|loss| loss.is_there && loss.file == layout.timings());
+        for times in times {
+            self.output.delete(times.file).await?;
+        }
+        match report::write(self.output, run_id, &[]).await {
+            Ok(_) => {}
+            Err(StageError::File(Error::Store(error))) => return Err(error.into()),
+            Err(error) => {
+                tracing::debug!(%error, "the report cannot be written again");
+                return Ok(false);
+            }
+        }
+        self.output.put(&layout.success(), Default::default()).await?;
+        lost.iter().for_each(|loss| self.restored(loss.file));
+        Ok(true)
+    }
+
+    /// The marks first, after a word that says so. What later runs would look at and cannot use goes, too; the tables
+    /// stay where they are.
     async fn withdraw(&self, layout: &RunLayout, lost: &[Loss<'_>]) -> Result<(), Error> {
+        self.output.put(&layout.withdrawn(), WITHDRAWN.into()).await?;
         let marks = [layout.success(), layout.tables_removed(), layout.report_digests(), layout.reduce_digests()];
         let of_source = |file: &str| file == layout.plan() || file == layout.shards() || layout.is_of_plan(file);
         let unusable = lost.iter().filter(|loss| loss.is_there && of_source(loss.file)).map(|loss| loss.file);
@@ -161,10 +211,15 @@ impl Repair<'_> {
     /// Where latest.json does not name a successful run, the newest of those that are left takes its place.
     async fn mend_latest(&mut self) -> Result<(), Error> {
         match latest::read(self.output).await {
+            Err(Error::Store(error)) if !error.is_retryable() => {}
             Err(Error::Damaged { .. }) => {
                 match verify::runs(self.output).await?.newest {
                     Some(newest) => latest::point_at(self.output, &newest).await?,
-                    None => latest::remove(self.output).await?,
+                    None => {
+                        latest::remove(self.output).await?;
+                        self.done.set_aside.push(LATEST.to_owned());
+                        return Ok(());
+                    }
                 }
                 self.restored(LATEST);
             }
@@ -235,9 +290,11 @@ async fn copy_if_whole(output: &dyn Store, from: &str, to: &str, sha256: &str) -
     Ok(is_whole)
 }
 
+/// What was read, or nothing where it is damaged or can never be read.
 fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(Error::Damaged { .. }) => Ok(None),
+        Err(Error::Store(error)) if error.is_retryable() => Err(error.into()),
+        Err(Error::Damaged { .. } | Error::Store(_)) => Ok(None),
         read => read.map(Some),
     }
 }

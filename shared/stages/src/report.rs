@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
 use pomona_formats::classification::Tally;
@@ -24,14 +23,13 @@ use pomona_results::html::{self, Page};
 use pomona_results::latest;
 use pomona_results::validation::{Totals, Validation};
 use pomona_run::RunId;
-use pomona_run::clock;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
 use pomona_run::stage::Timing;
 use pomona_store::Store;
 
 use crate::error::Error;
-use crate::sample;
+use crate::{sample, timings};
 
 /// Checks a run, writes its reports and marks it successful.
 ///
@@ -39,6 +37,21 @@ use crate::sample;
 /// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there, [`Error::Invalid`] when a check
 /// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
+    let (info, follows) = write(output, run_id, timings).await?;
+    output.put(&RunLayout::new(run_id.as_str()).success(), Bytes::new()).await?;
+    latest::move_forward(output, run_id, follows.as_ref()).await?;
+    Ok(info)
+}
+
+/// Checks a run and writes its reports; gives the run that it follows, too.
+///
+/// # Errors
+/// Those of [`report`].
+pub(crate) async fn write(
+    output: &dyn Store,
+    run_id: &RunId,
+    timings: &[Timing],
+) -> Result<(ModelInfo, Option<RunId>), Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;
     let shards = planned::read_shards(output, &plan).await?;
@@ -48,19 +61,20 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
         (Some(_), Some(tally)) => Some(Classified::of(classifier_file::read(output, &layout).await?, tally)),
         _ => None,
     };
-    let mut info = model_info(&plan, &model, &totals);
-    info.classification = classified.as_ref().map(|classified| classified.in_short(&plan));
+    let classes = plan.digests.read(output, &layout.classes()).await?;
+    let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
 
+    let (timings, timings_csv) = timings::settle(output, &layout.timings(), timings).await?;
+    let mut info = model_info(&plan, &model, &totals, &timings);
+    info.classification = classified.as_ref().map(|classified| classified.in_short(&plan));
     let validation = Validation::of(&plan, &shards, &model.pca, &totals);
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
-    let classes = plan.digests.read(output, &layout.classes()).await?;
-    let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
     let page = Page {
         plan: &plan,
         info: &info,
         validation: &validation,
-        timings,
+        timings: &timings,
         classes: &classes,
         points: &points,
         classification: classified.as_ref().map(Classified::on_page),
@@ -74,12 +88,10 @@ pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> R
         written.put(layout.metrics(), json::encode(&layout.metrics(), metrics)?).await?;
         written.put(layout.confusion(), classification::confusion_csv(&layout.confusion(), labels, tally)?).await?;
     }
-    written.put(layout.timings(), timings_csv(&layout.timings(), timings)?).await?;
+    written.digests.add(&layout.timings(), &timings_csv);
     written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
     written.digests.write_record(output, &layout.report_digests()).await?;
-    output.put(&layout.success(), Bytes::new()).await?;
-    latest::move_forward(output, run_id, plan.follows.as_ref()).await?;
-    Ok(info)
+    Ok((info, plan.follows))
 }
 
 async fn keys_of_tables(output: &dyn Store, layout: &RunLayout) -> Result<HashSet<String>, Error> {
@@ -149,7 +161,7 @@ async fn add_up(output: &dyn Store, layout: &RunLayout, shards: &[Shard]) -> Res
     Ok((totals, sample::select(points)))
 }
 
-fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) -> ModelInfo {
+fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals, timings: &[Timing]) -> ModelInfo {
     let variance_by_component: Vec<f64> = pca.explained_variance_ratio().iter().copied().collect();
     let cumulative_variance: Vec<f64> = variance_by_component
         .iter()
@@ -159,7 +171,7 @@ fn model_info(plan: &Plan, Model { pca, convergence }: &Model, totals: &Totals) 
         })
         .collect();
     ModelInfo {
-        timestamp: clock::now(),
+        timestamp: timings.last().map_or(plan.started, |last| last.finished),
         pca_components: pca.components() as u64,
         original_dimensions: pca.dimensions() as u64,
         reduced_dimensions: pca.components() as u64,
@@ -184,21 +196,6 @@ fn variance_csv(key: &str, info: &ModelInfo) -> Result<Bytes, FileError> {
     let mut csv = CsvTable::new(key, ["component", "variance_explained", "cumulative_variance"])?;
     for ((component, share), cumulative) in (1..).zip(&info.variance_by_component).zip(&info.cumulative_variance) {
         csv.row([component.to_string(), share.to_string(), cumulative.to_string()])?;
-    }
-    csv.finish()
-}
-
-fn timings_csv(key: &str, timings: &[Timing]) -> Result<Bytes, FileError> {
-    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let mut csv = CsvTable::new(key, ["stage", "started", "finished", "seconds", "items"])?;
-    for timing in timings {
-        csv.row([
-            timing.stage.to_string(),
-            time(timing.started),
-            time(timing.finished),
-            format!("{:.3}", timing.seconds()),
-            timing.items.to_string(),
-        ])?;
     }
     csv.finish()
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use damages::{Objects, damages, kinds, pairs, with};
 use everything::{PRUNE, REPAIR, World, look, mend, named, options, run_with, store};
 use pomona_results::latest;
-use pomona_results::verify::{Useless, Verification};
+use pomona_results::verify::Verification;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{Options, names};
 use pomona_stages::compute::ComputePool;
@@ -108,9 +108,43 @@ async fn features_that_stand_twice_are_copied_from_where_they_are_whole() {
     let objects = with(with(whole.clone(), part, None), &table, None);
     let output = store(&objects);
     let repaired = mend(&output, REPAIR).await.repaired.unwrap();
-    assert_eq!((repaired.set_aside, repaired.withdrawn), (vec![part.clone()], vec![run_id]));
+    assert_eq!((repaired.set_aside, repaired.withdrawn), (vec![part.clone(), layout::LATEST.to_owned()], vec![run_id]));
     assert!(latest::read(&output).await.unwrap().is_none());
     assert!(run_with(&pool, &options, 8, &output, "0").await.unwrap().extracted.computed > 0);
+}
+
+#[tokio::test]
+async fn a_report_is_written_again_where_all_that_it_is_made_of_is_whole() {
+    let world = World::new(8, 3).await;
+    let layout = RunLayout::new(world.newest.as_str());
+    for file in [layout.page(), layout.model_info(), layout.validation(), layout.metrics(), layout.report_digests()] {
+        for (what, damaged) in damages(&world.output[&file], &Bytes::from_static(b"other"), 1) {
+            let output = store(&with(world.output.clone(), &file, damaged));
+            let repaired = mend(&output, REPAIR).await.repaired.unwrap();
+            assert_eq!((&repaired.restored[..], &repaired.withdrawn[..]), (&[file.clone()][..], &[][..]), "{what}");
+            assert!(output.objects() == world.output, "{file}, {what}");
+        }
+    }
+    // Nobody else knows how long the stages took.
+    let output = store(&with(world.output.clone(), &layout.timings(), None));
+    assert_eq!(mend(&output, REPAIR).await.repaired.unwrap().restored, [layout.timings()]);
+    let found = look(&output).await;
+    assert!(found.is_whole() && found.unneeded.is_empty(), "{found:?}");
+}
+
+#[tokio::test]
+async fn listings_that_were_called_by_their_number_are_whole() {
+    let world = World::new(8, 3).await;
+    let output = store(&world.output);
+    for key in world.output.keys().filter(|key| key.contains("/listing/")) {
+        let (folder, name) = key.rsplit_once('/').unwrap();
+        let by_number = format!("{folder}/{}.parquet", name.split_once('-').unwrap().0);
+        output.copy(key, &by_number).await.unwrap();
+        output.delete(key).await.unwrap();
+    }
+    let verified = mend(&output, Mending { repairs: true, prunes: true }).await;
+    assert!(verified.found.is_whole() && verified.found.unknown.is_empty(), "{:?}", verified.found);
+    assert!(output.objects().contains_key(&RunLayout::new(world.newest.as_str()).success()));
 }
 
 #[tokio::test]
@@ -122,7 +156,7 @@ async fn where_the_newest_run_is_withdrawn_the_one_before_it_takes_its_place() {
         runs.push(run_with(&pool, &options(3), images, &output, "0").await.unwrap().plan.run_id);
     }
     let layouts: Vec<RunLayout> = runs.iter().map(|run_id| RunLayout::new(run_id.as_str())).collect();
-    output.put(&layouts[2].page(), "no page".into()).await.unwrap();
+    output.put(&layouts[2].pca_csv(0), "no table".into()).await.unwrap();
     output.put(layout::PLANNED, "no runs".into()).await.unwrap();
     let whole = output.objects();
     let verified = mend(&output, REPAIR).await;
@@ -133,10 +167,9 @@ async fn where_the_newest_run_is_withdrawn_the_one_before_it_takes_its_place() {
     assert_eq!(latest::read(&output).await.unwrap().unwrap().run_id, runs[1]);
     let found = look(&output).await;
     assert!(found.is_whole(), "{:?} {:?}", found.damaged, found.missing);
-    // Its tables are left, and nobody needs them.
-    let useless: BTreeSet<Useless> = found.unneeded.iter().map(|unneeded| unneeded.reason).collect();
-    assert_eq!(useless, [Useless::UnfinishedTable].into());
-    assert!(output.objects().contains_key(&layouts[2].pca_csv(0)));
+    // Its tables are left, and nobody but who made them may say that nobody needs them.
+    assert!(found.unneeded.is_empty(), "{:?}", found.unneeded);
+    assert!(output.objects().contains_key(&layouts[2].pca_parquet(0)));
     // planned.json is as it was.
     let fresh = store(&whole);
     let rewritten = mend(&fresh, REPAIR).await;

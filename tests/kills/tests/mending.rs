@@ -73,7 +73,8 @@ fn a_repair_that_is_killed_at_any_call_is_finished_by_the_same_command() {
             words.push(lose_power(&world.journal(), &mut Random::new(call)));
         }
         let ended = world.mend(&Order::End);
-        assert!(ended.is_done() || ended.said.contains("not whole"), "{ended}");
+        // A latest.json that is gone is left to the next run.
+        assert!(ended.is_done() || !world.output().join("latest.json").exists(), "{ended}");
         let ended = world.attempt(&pool, CASE, &Order::End);
         assert!(ended.is_done(), "{ended}");
         assert_same(&result(&world.output()), &pool.fresh(CASE).result);

@@ -27,6 +27,10 @@ impl Bill {
         self.fair.insert((key.to_owned(), etag.to_owned(), recipe.to_owned()));
     }
 
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.has_forgotten
+    }
+
     pub(crate) fn forget(&mut self) {
         self.has_forgotten = true;
     }

@@ -63,6 +63,8 @@ pub(crate) enum Deed {
     RollBack(usize),
     /// The program runs on a machine of this version.
     RunProgram(Value, usize),
+    /// The program looks at the output, mends it, and removes what nobody needs.
+    Mend,
 }
 
 impl History {
@@ -119,7 +121,7 @@ impl Setting {
 
 impl Deed {
     fn draw(dice: &mut Dice, setting: &Setting) -> Self {
-        match dice.below(26) {
+        match dice.below(28) {
             0..8 => Self::Upload { first: dice.below(24), count: 1 + dice.below(8), version: dice.below(3) },
             8..11 => Self::Delete { first: dice.below(24), count: 1 + dice.below(6) },
             11 => Self::DeleteLabel(dice.below(3)),
@@ -132,7 +134,8 @@ impl Deed {
             20 => Self::DeleteAtOutput(dice.pick(&["", "parts/", "runs/", "nodes/", "latest.json", "planned.json"])),
             21 => Self::Restore,
             22 => Self::RollBack(1 + dice.below(3) as usize),
-            _ => Self::RunProgram(options(dice, setting), dice.below(2) as usize),
+            23..26 => Self::RunProgram(options(dice, setting), dice.below(2) as usize),
+            _ => Self::Mend,
         }
     }
 }
@@ -177,6 +180,7 @@ impl fmt::Display for Deed {
             Self::RunProgram(options, version) => {
                 write!(formatter, "somebody runs the program in version {version} with {options}")
             }
+            Self::Mend => formatter.write_str("somebody has the output mended and what nobody needs removed"),
         }
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan};
 use pomona_results::latest;
+use pomona_results::verify::{self, Consequence, Missing};
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -17,6 +18,7 @@ use crate::bucket::{Place, etag_of};
 use crate::deployed;
 use crate::execution::Execution;
 use crate::images::{Silent, VERSIONS, run_objects};
+use crate::program::Unseen;
 use crate::world::World;
 
 #[path = "../../../shared/stages/tests/support/result.rs"]
@@ -101,6 +103,15 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     world.demand(excess.is_none(), "nothing is computed twice unless something failed", || excess.unwrap_or_default());
     let objects = output.objects();
     world.demand(!objects.contains_key(layout::LOCK), "the lock is given back", || "lock.json stays".to_owned());
+    let verified = verify::verify(&output, None, &Unseen).await.expect("there is an output");
+    world.demand(verified.damaged.is_empty(), "every file is whole", || format!("damaged {:?}", verified.damaged));
+    // Of a part one file may expire before another; a report may have been killed before it marked its run.
+    let is_missed = |missing: &&Missing| !matches!(missing.follows, Consequence::Unmarked(_));
+    let missing = verified.missing.iter().find(is_missed).filter(|_| !world.bill.borrow().has_forgotten());
+    world.demand(missing.is_none(), "every file is there", || format!("{missing:?}"));
+    world.demand(verified.unknown.is_empty(), "what is left belongs to a run", || {
+        format!("no run writes {:?}", verified.unknown)
+    });
     // Where requests are slow removing falls behind, as a run goes on with it for two minutes only; and what planned.json
     // named is forgotten where somebody deleted it.
     let is_undisturbed = world.has_been_calm() && world.output_changed.get() == DateTime::UNIX_EPOCH;

@@ -60,6 +60,7 @@ impl World {
             Deed::Restore => self.restore(),
             Deed::RollBack(deeds) => self.roll_back(*deeds),
             Deed::RunProgram(options, version) => self.run_program(options, *version),
+            Deed::Mend => self.mend(),
         }
     }
 
@@ -101,7 +102,7 @@ impl World {
 
     pub(crate) fn count_needed(&self) {
         let mut versions = vec![self.version.get()];
-        versions.extend(self.of_programs.borrow().iter());
+        versions.extend(self.versions_of_programs.borrow().iter());
         let mut bill = self.bill.borrow_mut();
         self.with_bucket(Place::Input, |bucket| {
             for version in versions {

@@ -3,15 +3,17 @@
 use std::rc::Rc;
 
 use pomona_dataset::Images;
+use pomona_results::verify::Observer;
 use pomona_run::{Options, chance};
 use pomona_stages::Error;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::lock::UnknownHolders;
+use pomona_stages::verify::{self, Mending, Verified};
 use serde_json::Value;
 use tokio::task::spawn_local;
 
 use crate::bucket::Place;
-use crate::context::As;
+use crate::context::{Actor, As};
 use crate::deployed;
 use crate::images::Silent;
 use crate::invariants::{self, Success};
@@ -22,47 +24,92 @@ use crate::world::World;
 /// Requests of a program among which its doom may come.
 const REQUESTS: u64 = 400;
 
+/// A program, which has a number that nobody else has.
+struct Program {
+    world: Rc<World>,
+    number: u64,
+    name: String,
+    actor: Rc<Actor>,
+    _at_work: AtWork,
+}
+
 impl World {
-    pub(crate) fn run_program(self: &Rc<Self>, options: &Value, version: usize) {
-        let number = self.of_programs.borrow().len() as u64;
-        self.of_programs.borrow_mut().push(version);
-        self.count_needed();
-        let options = serde_json::from_value(options.clone()).expect("options");
-        spawn_local(self.clone().live_as_program(number, options, version));
+    fn program(self: &Rc<Self>) -> Program {
+        let number = self.programs.get();
+        self.programs.set(number + 1);
+        let name = format!("program {number}");
+        let actor = lambda::actor(self, &name, REQUESTS);
+        Program { world: self.clone(), number, name, actor, _at_work: AtWork::new(self) }
     }
 
-    async fn live_as_program(self: Rc<Self>, number: u64, options: Options, version: usize) {
-        let (_at_work, name, started) = (AtWork::new(&self), format!("program {number}"), self.now());
-        let actor = lambda::actor(&self, &name, REQUESTS);
-        let program = As::new(actor.clone(), run(self.clone(), number, options, version));
-        let ended = tokio::select! {
-            biased;
-            ended = program => Some(ended),
-            () = actor.was_killed.notified() => None,
-        };
-        self.note(|| format!("{name} ends: {:?}", ended.as_ref().map(|ended| ended.as_ref().err())));
-        if let Some(Ok(Some(Summary { plan, extracted, .. }))) = ended {
-            self.bill.borrow_mut().computed(extracted.computed);
-            if !actor.has_met_its_doom() {
-                let success = Success { name: &name, run_id: plan.run_id, started, is_redriven: false };
-                invariants::after_success(&self, success).await;
-            }
-        }
+    pub(crate) fn run_program(self: &Rc<Self>, options: &Value, version: usize) {
+        self.versions_of_programs.borrow_mut().push(version);
+        self.count_needed();
+        let options = serde_json::from_value(options.clone()).expect("options");
+        let program = self.program();
+        spawn_local(async move { program.live(options, version).await });
+    }
+
+    pub(crate) fn mend(self: &Rc<Self>) {
+        let program = self.program();
+        spawn_local(async move {
+            let mended = program.act(program.mend()).await;
+            program.world.note(|| format!("{} ends: {mended:?}", program.name));
+        });
     }
 }
 
-async fn run(world: Rc<World>, number: u64, options: Options, version: usize) -> Result<Option<Summary>, Error> {
-    let [input, output] = [Place::Input, Place::Output].map(SimulatedS3);
-    let pool = deployed::pool(version);
-    let job = Job {
-        input: &Images::new(&input),
-        output: &output,
-        options: &options,
-        models: None,
-        pool: &pool,
-        holder: &format!("program {number}"),
-        keep_runs: world.setting.keep_runs.to_string().parse().expect("few runs"),
-    };
-    chance::testing::set_next(number);
-    local::run(&job, &UnknownHolders, &Silent, world.interrupt.notified()).await
+impl Program {
+    /// What the program comes to; nothing where it is killed.
+    async fn act<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = As::new(self.actor.clone(), doing) => Some(done),
+            () = self.actor.was_killed.notified() => None,
+        }
+    }
+
+    async fn live(&self, options: Options, version: usize) {
+        let started = self.world.now();
+        let ended = self.act(self.run(&options, version)).await;
+        self.world.note(|| format!("{} ends: {:?}", self.name, ended.as_ref().map(|ended| ended.as_ref().err())));
+        if let Some(Ok(Some(Summary { plan, extracted, .. }))) = ended {
+            self.world.bill.borrow_mut().computed(extracted.computed);
+            if !self.actor.has_met_its_doom() {
+                let success = Success { name: &self.name, run_id: plan.run_id, started, is_redriven: false };
+                invariants::after_success(&self.world, success).await;
+            }
+        }
+    }
+
+    async fn run(&self, options: &Options, version: usize) -> Result<Option<Summary>, Error> {
+        let [input, output] = [Place::Input, Place::Output].map(SimulatedS3);
+        let pool = deployed::pool(version);
+        let job = Job {
+            input: &Images::new(&input),
+            output: &output,
+            options,
+            models: None,
+            pool: &pool,
+            holder: &self.name,
+            keep_runs: self.world.setting.keep_runs.to_string().parse().expect("few runs"),
+        };
+        chance::testing::set_next(self.number);
+        local::run(&job, &UnknownHolders, &Silent, self.world.interrupt.notified()).await
+    }
+
+    async fn mend(&self) -> Result<Option<Verified>, Error> {
+        let (output, all) = (SimulatedS3(Place::Output), Mending { repairs: true, prunes: true });
+        let holder = (self.name.as_str(), &UnknownHolders as _);
+        chance::testing::set_next(self.number);
+        verify::verify(&output, all, holder, &Unseen, self.world.interrupt.notified()).await
+    }
+}
+
+/// Nobody looks on.
+pub(crate) struct Unseen;
+
+impl Observer for Unseen {
+    fn begun(&self, _: u64) {}
+    fn bytes_looked_at(&self, _: u64) {}
 }

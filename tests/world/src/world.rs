@@ -56,8 +56,9 @@ pub(crate) struct World {
     pub(crate) prefixes: RefCell<Prefixes>,
     /// The output as it was before each thing that somebody did: a bucket keeps the versions of its objects.
     pub(crate) earlier_outputs: RefCell<Vec<Bucket>>,
-    /// The versions of the programs that somebody has run.
-    pub(crate) of_programs: RefCell<Vec<usize>>,
+    /// Programs on people's machines, ended or not, and the versions of those that run.
+    pub(crate) programs: Cell<u64>,
+    pub(crate) versions_of_programs: RefCell<Vec<usize>>,
     /// Somebody presses Ctrl-C.
     pub(crate) interrupt: Notify,
     pub(crate) alarms: RefCell<Vec<String>>,
@@ -95,7 +96,8 @@ impl World {
             fresh: RefCell::default(),
             prefixes: RefCell::default(),
             earlier_outputs: RefCell::default(),
-            of_programs: RefCell::default(),
+            programs: Cell::new(0),
+            versions_of_programs: RefCell::default(),
             interrupt: Notify::new(),
             alarms: RefCell::default(),
             violation: RefCell::default(),

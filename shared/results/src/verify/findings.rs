@@ -11,6 +11,8 @@ pub struct Verification {
     pub location: String,
     /// The run that holds the output. What it is making is not checked, and nothing is called unneeded under its hands.
     pub going_on: Option<RunId>,
+    /// Runs whose lists of what they use cannot be read, so that everything may be needed.
+    pub in_doubt: Vec<RunId>,
     /// Files whose bytes are those that were written.
     #[serde(skip)]
     pub whole: Tally,
@@ -158,6 +160,9 @@ pub enum Consequence {
     /// The results of a run are not complete.
     #[error("run {0} can only be made again, by a run over the same images with the same options")]
     Rerun(RunId),
+    /// A run has come to its end, and nobody can tell: it was ended in that very moment, or somebody deleted the mark.
+    #[error("nobody takes run {0} for a result; where all else of it is whole, `--repair` marks it again")]
+    Unmarked(RunId),
     /// The run did not succeed, and served later ones only.
     #[error("its run did not succeed, and what later ones would have taken over from it here is computed anew")]
     NotTakenOver,
@@ -179,7 +184,7 @@ pub enum Useless {
     #[error("it is a table of an older run whose tables were to be removed (`--keep-runs`)")]
     RemovedTable,
     /// A part, node or fit of runs that are gone.
-    #[error("no run that is remembered uses it")]
+    #[error("no run that is here and remembered uses it; only one over the same images would take it over")]
     UnusedResult,
     /// Files without the moments that are written last.
     #[error("the part that it is of was not finished, or was set aside")]
@@ -213,7 +218,7 @@ pub enum Unvouched {
     /// It is whole, and says something to another version only.
     #[error("it was written by another version of pomona")]
     ByOtherVersion,
-    /// It may change at any time.
+    /// It was to be there, and may have been removed by a run, or may come still.
     #[error("a run is going on")]
     ByRunGoingOn,
 }

@@ -8,6 +8,7 @@ use pomona_formats::lock_file::Lock;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_run::RunId;
 use pomona_run::layout::{FOLLOW_UP, LATEST, LOCK, PLANNED};
+use pomona_store::Error as StoreError;
 
 use super::checker::{Checker, File};
 use super::findings::{Consequence, Problem, Unvouched, Useless};
@@ -48,6 +49,8 @@ async fn check_lock(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error>
     let read = match checker.output.get(LOCK).await {
         Ok(stored) => Lock::decode(&stored.bytes),
         Err(error) if error.is_retryable() => return Err(error.into()),
+        // It was given back meanwhile.
+        Err(StoreError::NotFound { .. }) => return Ok(checker.pass(&file(survey, LOCK))),
         Err(_) => None,
     };
     let lock = file(survey, LOCK);

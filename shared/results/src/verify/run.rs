@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::TimeDelta;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error;
 use pomona_formats::counters::Counters;
@@ -10,13 +11,16 @@ use pomona_formats::error::Damage;
 use pomona_formats::fits::Fits;
 use pomona_formats::planned::{Plan, Shard};
 use pomona_formats::{json, problem};
-use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
+use pomona_run::{RunId, clock};
 
 use super::checker::{Checker, File, Files};
 use super::findings::{Consequence, Problem, Unvouched, Useless};
 use super::survey::{Run, State};
+
+/// How long Step Functions lets an execution be redriven (Step Functions guide, "Redriving executions").
+const REDRIVABLE: TimeDelta = TimeDelta::days(14);
 
 /// Checks the files of a run that has come so far.
 pub(super) async fn check(checker: &Checker<'_>, run_id: &RunId, run: Run, state: State) -> Result<(), Error> {
@@ -25,7 +29,8 @@ pub(super) async fn check(checker: &Checker<'_>, run_id: &RunId, run: Run, state
     // A run without any mark had its tables when it had come to its end, unless they were removed since.
     let has_tables = layout.tables().iter().any(|folder| files.has_any_below(folder));
     let has_no_tables = run.has_removed_tables || !run.has_success && !has_tables;
-    let looked_at = Looked { checker, layout, files, run, has_no_tables, rerun: Consequence::Rerun(run_id.clone()) };
+    let looked_at =
+        Looked { checker, layout, files, run, has_no_tables, run_id, rerun: Consequence::Rerun(run_id.clone()) };
     match state {
         State::Ended => looked_at.check_ended().await,
         State::Source => looked_at.check_source().await,
@@ -40,9 +45,15 @@ pub(super) async fn check(checker: &Checker<'_>, run_id: &RunId, run: Run, state
     }
 }
 
+/// Whether somebody may still let an execution that failed go on.
+fn may_be_redriven(checker: &Checker<'_>, plan: &Plan) -> bool {
+    checker.output.location().starts_with("s3://") && clock::now() - plan.started < REDRIVABLE
+}
+
 /// A run that is looked at.
 struct Looked<'a> {
     checker: &'a Checker<'a>,
+    run_id: &'a RunId,
     layout: RunLayout,
     /// Its files that were not looked at yet.
     files: Files,
@@ -106,19 +117,20 @@ impl Looked<'_> {
     /// An empty file says that the run succeeded; another says that it did, and lost its tables.
     fn check_mark(&self) {
         let (success, removed) = (self.layout.success(), self.layout.tables_removed());
+        let unmarked = Consequence::Unmarked(self.run_id.clone());
         if self.run.has_success {
             let mark = self.files.take(success);
             match mark.bytes {
                 Some(1..) => {
                     let problem = Problem::Damaged(Damage::Altered);
                     self.checker.pass(&mark);
-                    self.checker.damaged(&mark, problem, &self.rerun);
+                    self.checker.damaged(&mark, problem, &unmarked);
                 }
                 _ => self.checker.whole(&mark),
             }
         } else if !self.run.has_removed_tables {
             let mark = if self.has_no_tables { &removed } else { &success };
-            self.checker.missing(mark, &self.rerun);
+            self.checker.missing(mark, &unmarked);
         }
         self.checker.unchecked(self.files.take(removed), Unvouched::ByNobody);
     }
@@ -160,7 +172,9 @@ impl Looked<'_> {
     }
 
     fn listing(&self, shard: &Shard) -> String {
-        self.layout.listing(shard.shard, &shard.listing_sha256)
+        let key = self.layout.listing(shard.shard, &shard.listing_sha256);
+        let before = self.layout.listing_by_number(shard.shard);
+        if !self.files.has(&key) && self.files.has(&before) { before } else { key }
     }
 
     /// The files that a record vouches for, but for tables that were removed.
@@ -225,11 +239,13 @@ impl Looked<'_> {
             let fits = self.files.take(self.layout.fits());
             self.checker.check(&fits, &Consequence::Nothing, json::unseal::<Fits>).await?;
         }
+        let may_go_on = self.run.is_withdrawn || plan.is_some_and(|plan| may_be_redriven(self.checker, &plan));
         let Self { checker, layout, files, .. } = self;
         for file in files.into_rest() {
+            let is_of_projection = layout.is_table(&file.key) || file.key.starts_with(&layout.all_counters());
             if !layout.has(&file.key) {
                 checker.unknown(file);
-            } else if layout.is_table(&file.key) || file.key.starts_with(&layout.all_counters()) {
+            } else if is_of_projection && !may_go_on {
                 checker.unneeded(file, Useless::UnfinishedTable);
             } else if file.key.starts_with(&layout.problems()) {
                 checker.check(&file, &Consequence::Nothing, problem::check).await?;

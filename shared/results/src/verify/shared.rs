@@ -47,8 +47,9 @@ async fn check_parts(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error
             _ => checker.pass(&file),
         }
     }
-    let there: HashSet<Name> =
-        parts.iter().filter(|(_, part)| part.moments.is_some()).filter_map(|(part, _)| name(part)).collect();
+    // A part of which nothing is left was removed on purpose, and is made again like one that is new.
+    let halves: HashSet<Name> =
+        parts.iter().filter(|(_, part)| part.moments.is_none()).filter_map(|(part, _)| name(part)).collect();
     let each = stream::iter(parts).map(|(name, part)| check_part(checker, survey, name, part));
     let whole: HashSet<Name> =
         each.buffer_unordered(pace::REQUESTS).try_filter_map(|whole| async move { Ok(whole) }).try_collect().await?;
@@ -58,8 +59,8 @@ async fn check_parts(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error
             check_fragment(checker, survey, part, file, is_there)
         })
         .await?;
-    let key = layout::part_moments;
-    missing_of_newest(checker, survey, &there, key, |_, parts| Ok(parts)).await
+    let is_half = |names: &[Name]| names.iter().any(|part| halves.contains(part));
+    missing_of_newest(checker, survey, is_half, layout::part_moments, |_, parts| Ok(parts)).await
 }
 
 /// Checks a part, and gives its name where it is whole, or nobody asks.
@@ -121,7 +122,8 @@ async fn check_nodes(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error
         }
     }
     check_all(checker, used, header).await?;
-    missing_of_newest(checker, survey, &there, layout::node_moments, |plan, parts| {
+    let is_gone = |names: &[Name]| !names.iter().any(|node| there.contains(node));
+    missing_of_newest(checker, survey, is_gone, layout::node_moments, |plan, parts| {
         let mut levels = if plan.merge_levels > 0 { tree::levels(&plan.run_id, parts) } else { Vec::new() };
         // The last group is merged by reduce, which writes no node.
         levels.pop();
@@ -131,31 +133,33 @@ async fn check_nodes(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error
 }
 
 async fn check_fits(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
-    let (mut done, mut used) = (HashSet::new(), Vec::new());
-    let (mut models, mut passes) = (Vec::new(), Vec::new());
+    let (mut there, mut whole, mut passes) = (HashSet::new(), HashSet::new(), Vec::new());
     for file in Files::list(checker.output, "sweeps/").await?.into_rest() {
         match Place::of(&file.key) {
+            Some(Place::SweepModel { fit } | Place::SweepPass { fit }) if !survey.needs.fit(fit) => {
+                checker.unneeded(file, Useless::UnusedResult);
+            }
             Some(Place::SweepModel { fit }) => {
-                done.extend(name(fit));
-                models.push(file);
+                there.extend(name(fit));
+                if checker.check(&file, &Consequence::NextRun, is_sealed).await?.is_some() {
+                    whole.extend(name(fit));
+                }
             }
             Some(Place::SweepPass { .. }) => passes.push(file),
             _ => checker.pass(&file),
         }
     }
-    for file in models.into_iter().chain(passes) {
-        match Place::of(&file.key) {
-            Some(Place::SweepModel { fit } | Place::SweepPass { fit }) if !survey.needs.fit(fit) => {
-                checker.unneeded(file, Useless::UnusedResult);
-            }
-            Some(Place::SweepPass { fit }) if name(fit).is_some_and(|fit| done.contains(&fit)) => {
-                checker.unneeded(file, Useless::FinishedFit);
-            }
-            _ => used.push(file),
-        }
-    }
-    check_all(checker, used, |key, bytes| sealed::unseal(key, bytes).map(drop)).await?;
-    missing_fits_of_newest(checker, survey, &done).await
+    let (finished, used): (Vec<File>, Vec<File>) = passes.into_iter().partition(|file| match Place::of(&file.key) {
+        Some(Place::SweepPass { fit }) => name(fit).is_some_and(|fit| whole.contains(&fit)),
+        _ => false,
+    });
+    finished.into_iter().for_each(|file| checker.unneeded(file, Useless::FinishedFit));
+    check_all(checker, used, is_sealed).await?;
+    missing_fits_of_newest(checker, survey, &there).await
+}
+
+fn is_sealed(key: &str, bytes: &[u8]) -> Result<(), Error> {
+    sealed::unseal(key, bytes).map(drop)
 }
 
 /// Nobody can tell of an index whether its archive is still there.
@@ -187,7 +191,7 @@ async fn check_all<T: Send + 'static>(
 async fn missing_of_newest(
     checker: &Checker<'_>,
     survey: &Survey,
-    there: &HashSet<Name>,
+    is_missing: impl Fn(&[Name]) -> bool,
     key: fn(&str) -> String,
     wanted: impl FnOnce(&Plan, Vec<String>) -> Result<Vec<String>, Error>,
 ) -> Result<(), Error> {
@@ -195,8 +199,8 @@ async fn missing_of_newest(
     // Where the shards cannot be read, that is said elsewhere.
     let Ok(shards) = planned::read_shards(checker.output, plan).await else { return Ok(()) };
     for wanted in wanted(plan, shards.into_iter().map(|shard| shard.part).collect())? {
-        let names = both_names(&wanted, run_id);
-        if !names.iter().filter_map(|wanted| name(wanted)).any(|wanted| there.contains(&wanted)) {
+        let names: Vec<Name> = both_names(&wanted, run_id).iter().filter_map(|wanted| name(wanted)).collect();
+        if is_missing(&names) {
             checker.missing(&key(&wanted), &Consequence::NextRun);
         }
     }

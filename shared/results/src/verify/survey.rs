@@ -38,6 +38,8 @@ pub(super) struct Survey {
 pub(super) struct Run {
     pub(super) has_success: bool,
     pub(super) has_removed_tables: bool,
+    /// It was complete, and is no more.
+    pub(super) is_withdrawn: bool,
     has_reported: bool,
     has_plan: bool,
     /// Later runs look at it.
@@ -65,7 +67,7 @@ impl Survey {
             *bytes = output.find(key).await?.map_or(0, |object| object.size);
         }
         survey.lock = match survey.at_root.contains_key(LOCK) {
-            true => of_lock(output).await?.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours),
+            true => lock(output).await?.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours),
             false => None,
         };
         if ours.is_some() {
@@ -114,6 +116,7 @@ impl Survey {
                 let run = self.runs.entry(run_id).or_default();
                 run.has_success |= key == layout.success();
                 run.has_removed_tables |= key == layout.tables_removed();
+                run.is_withdrawn |= key == layout.withdrawn();
                 run.has_reported |= key == layout.report_digests();
                 run.has_plan |= key == layout.plan();
             }
@@ -154,8 +157,15 @@ impl Survey {
             true => if_readable(latest::read(output).await)?.flatten().map(|latest| latest.run_id),
             false => None,
         };
-        let last = || self.in_order(plans).into_iter().rfind(|run_id| self.runs[run_id].has_success);
-        Ok(named.or_else(last).map(|run_id| (run_id.clone(), plans.get(&run_id).cloned())))
+        Ok(named
+            .or_else(|| self.last_with_tables(&self.in_order(plans)))
+            .map(|run_id| (run_id.clone(), plans.get(&run_id).cloned())))
+    }
+
+    /// The last one of these runs that succeeded and has its tables.
+    fn last_with_tables(&self, ordered: &[RunId]) -> Option<RunId> {
+        let has_tables = |run: &Run| run.has_success && !run.has_removed_tables;
+        ordered.iter().rfind(|run_id| has_tables(&self.runs[run_id])).cloned()
     }
 
     /// The runs with a whole plan, the one that was planned first at the front.
@@ -172,12 +182,17 @@ impl Survey {
     }
 
     async fn find_needs(&self, output: &dyn Store, plans: &BTreeMap<RunId, Plan>) -> Result<Needs, Error> {
-        let mut needs = Needs { is_in_doubt: false, ..Needs::default() };
+        let mut needs = Needs { is_in_doubt: self.runs.is_empty(), ..Needs::default() };
         for (run_id, run) in self.runs.iter().filter(|(_, run)| run.is_remembered) {
-            match plans.get(run_id) {
-                Some(plan) => needs.add(output, plan).await?,
+            let has_ended = run.has_reported || run.has_success;
+            let is_clear = match plans.get(run_id) {
+                Some(plan) => needs.add(output, plan, has_ended).await?,
                 // Of a run that was ended while it was planned nobody takes anything.
-                None => needs.is_in_doubt |= run.has_plan || run.has_reported || run.has_success,
+                None => !(run.has_plan || has_ended),
+            };
+            if !is_clear {
+                needs.is_in_doubt = true;
+                needs.in_doubt_by.push(run_id.clone());
             }
         }
         Ok(needs)
@@ -190,7 +205,7 @@ impl Survey {
             State::GoingOn
         } else if is_marked || run.has_reported {
             State::Ended
-        } else if run.has_plan && run.is_remembered {
+        } else if run.has_plan && (run.is_remembered || run.is_withdrawn) {
             State::Source
         } else {
             State::Forgotten
@@ -222,12 +237,13 @@ pub struct Runs {
 pub async fn runs(output: &dyn Store) -> Result<Runs, Error> {
     let survey = Survey::of_keys(output).await?;
     let mut ordered = survey.in_order(&survey.read_plans(output).await?);
-    let newest = ordered.iter().rfind(|run_id| survey.runs[run_id].has_success).cloned();
+    let newest = survey.last_with_tables(&ordered);
     ordered.reverse();
     Ok(Runs { planned: PlannedRuns::new(ordered), newest })
 }
 
-async fn of_lock(output: &dyn Store) -> Result<Option<Lock>, Error> {
+/// The lock, if there is one that can be read.
+pub(super) async fn lock(output: &dyn Store) -> Result<Option<Lock>, Error> {
     let read = if_readable(output.get(LOCK).await.map_err(Error::from))?;
     Ok(read.and_then(|stored| Lock::decode(&stored.bytes)))
 }
@@ -248,31 +264,33 @@ pub(super) struct Needs {
     parts: HashSet<Name>,
     nodes: HashSet<Name>,
     fits: HashSet<Name>,
-    /// A list of what is used cannot be read.
+    /// A list of what is used cannot be read, or there is none.
     is_in_doubt: bool,
+    /// The runs whose list cannot be.
+    pub(super) in_doubt_by: Vec<RunId>,
 }
 
 pub(super) type Name = [u8; 32];
 
 impl Needs {
-    async fn add(&mut self, output: &dyn Store, plan: &Plan) -> Result<(), Error> {
-        let Some(shards) = if_readable(planned::read_shards(output, plan).await)? else {
-            self.is_in_doubt = true;
-            return Ok(());
-        };
+    /// Adds what a run uses; false where its lists do not tell.
+    async fn add(&mut self, output: &dyn Store, plan: &Plan, has_ended: bool) -> Result<bool, Error> {
+        let Some(shards) = if_readable(planned::read_shards(output, plan).await)? else { return Ok(false) };
         let parts: Vec<String> = shards.into_iter().map(|shard| shard.part).collect();
         self.parts.extend(parts.iter().flat_map(|part| both(part, &plan.run_id)));
         if plan.merge_levels > 0 {
             let groups = tree::levels(&plan.run_id, parts).into_iter().flatten();
             self.nodes.extend(groups.flat_map(|group| both(&group.node, &plan.run_id)));
         }
-        if has_fits(plan) && output.exists(&RunLayout::new(plan.run_id.as_str()).fits()).await? {
-            match if_readable(Fits::read(output, &plan.run_id).await)? {
-                Some(fits) => self.fits.extend(fits.names(plan)?.all().filter_map(name)),
-                None => self.is_in_doubt = true,
-            }
+        if !has_fits(plan) {
+            return Ok(true);
         }
-        Ok(())
+        if !output.exists(&RunLayout::new(plan.run_id.as_str()).fits()).await? {
+            return Ok(!has_ended);
+        }
+        let Some(fits) = if_readable(Fits::read(output, &plan.run_id).await)? else { return Ok(false) };
+        self.fits.extend(fits.names(plan)?.all().filter_map(name));
+        Ok(true)
     }
 
     pub(super) fn part(&self, part: &str) -> bool {

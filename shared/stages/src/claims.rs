@@ -1,0 +1,88 @@
+//! The lists of a run's plan, written only over what was there when the plan was begun.
+//!
+//! Lambda may hand an event over twice, and a call that was given up may go on an hour later, when its run has long been
+//! made by the plan of the call that took its place: the run's lists must stay what that one made of them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use pomona_run::layout::RunLayout;
+use pomona_store::{Entry, Error as StoreError, Store};
+
+use crate::error::Error;
+
+/// What was there of a run's plan.
+pub(crate) struct Claims<'a> {
+    output: &'a dyn Store,
+    etags: BTreeMap<String, String>,
+}
+
+impl<'a> Claims<'a> {
+    /// Looks what is there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) async fn of(output: &'a dyn Store, layout: &RunLayout) -> Result<Self, Error> {
+        let is_list = |entry: Entry<'_>| layout.is_list_of_plan(entry.key());
+        let lists = output.list(&format!("{}/", layout.root()), &is_list).await?;
+        let etags = lists.into_iter().filter_map(|list| Some((list.key, list.etag?))).collect();
+        Ok(Self { output, etags })
+    }
+
+    /// Writes one of the plan's lists.
+    ///
+    /// # Errors
+    /// One that is worth another try where somebody else has written another one since, and those of the store.
+    pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        let written = match self.etags.get(key) {
+            Some(etag) => self.output.replace(key, bytes.clone(), etag).await,
+            None => self.output.create(key, bytes.clone()).await,
+        };
+        match written {
+            Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => self.accept_only(key, bytes).await,
+            written => Ok(written?),
+        }
+    }
+
+    async fn accept_only(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
+        match self.output.get(key).await {
+            Ok(theirs) if theirs.bytes == bytes => Ok(()),
+            Ok(_) => Err(self.overtaken(key).into()),
+            // What ends with a plan was removed by this one.
+            Err(StoreError::NotFound { .. }) => Ok(self.output.create(key, bytes).await?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn overtaken(&self, key: &str) -> StoreError {
+        StoreError::Transient {
+            location: self.output.location().to_owned(),
+            key: key.to_owned(),
+            reason: "another attempt at the same plan has written it meanwhile".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_store::testing::MemoryStore;
+
+    #[tokio::test]
+    async fn a_plan_that_was_overtaken_writes_nothing_over_the_other() {
+        let (output, layout) = (MemoryStore::new("out", BTreeMap::new()), RunLayout::new("1"));
+        let late = Claims::of(&output, &layout).await.unwrap();
+        let first = Claims::of(&output, &layout).await.unwrap();
+        first.put(&layout.shards(), "two shards".into()).await.unwrap();
+        late.put(&layout.shards(), "two shards".into()).await.unwrap();
+        first.put(&layout.plan(), "a plan".into()).await.unwrap();
+        assert!(late.put(&layout.plan(), "another plan".into()).await.is_err());
+        assert_eq!(output.get(&layout.plan()).await.unwrap().bytes, "a plan");
+
+        let again = Claims::of(&output, &layout).await.unwrap();
+        again.put(&layout.plan(), "a new plan".into()).await.unwrap();
+        output.delete(&layout.shards()).await.unwrap();
+        again.put(&layout.shards(), "three shards".into()).await.unwrap();
+        assert_eq!(output.get(&layout.shards()).await.unwrap().bytes, "three shards");
+    }
+}
