@@ -381,8 +381,8 @@ mod tests {
             requests,
             [
                 // One part looked for, one image tried; its listing, classes, merge level, plan, missing and shards, the
-                // last plan, and the lock.
-                (Stage::Plan, 10, 8, 1),
+                // last plan, and the lock; lists the images, and what is there of the plan.
+                (Stage::Plan, 10, 8, 2),
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),
                 (Stage::Extract, 3, 0, 1),

@@ -1,5 +1,7 @@
 //! The whole way from a source to a model in the cache.
 
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -189,7 +191,9 @@ impl Work<'_> {
     /// One worker: file after file until none is left, one fails, or nobody listens any more.
     fn run(&self, sender: Sender<Message>) {
         while let Some(file) = self.next_file() {
-            let message = match self.read_patiently(file, &sender) {
+            // The client starts a thread for a name server's answer, and panics where the system refuses it one.
+            let read = catch_unwind(AssertUnwindSafe(|| self.read_patiently(file, &sender)));
+            let message = match read.unwrap_or_else(|_| Err(Error::NoThread(ErrorKind::WouldBlock.into()))) {
                 Ok(bytes) => Message::Fetched(file.name, bytes),
                 Err(failure) => {
                     self.stop.store(true, Ordering::Relaxed);
