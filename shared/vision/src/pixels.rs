@@ -77,6 +77,7 @@
 
 mod bmp;
 mod canvas;
+mod caught;
 mod convolution;
 mod cut;
 mod exif;
@@ -96,10 +97,8 @@ mod tiff;
 mod webp;
 mod weights;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use canvas::Canvas;
+use caught::caught;
 use expand::Expansion;
 
 pub use options::{Channels, ExifOrientation, PixelOptions, Resampling, UnknownPixels};
@@ -146,11 +145,9 @@ impl ImageReader {
         let decode = decoder(bytes)?;
         limits.check_size(bytes.len() as u64)?;
         let canvas = &mut self.canvas;
-        // The bindings report libjpeg's errors by unwinding, past the panic hook. A panic proper is a decoder's bug:
-        // the hook reports it, and the image is a reject all the same. Every decode starts by resetting the buffers,
-        // so none is left torn.
-        catch_unwind(AssertUnwindSafe(|| decode(bytes, limits, canvas)))
-            .unwrap_or_else(|payload| Err(reject_of_panic(payload)))?;
+        // The bindings report libjpeg's errors by unwinding. A panic proper is a decoder's bug, and the image is a reject
+        // all the same. Every decode starts by resetting the buffers, so none is left torn.
+        caught(|| decode(bytes, limits, canvas))?;
         Ok(self.canvas.finish())
     }
 
@@ -191,14 +188,4 @@ fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
         _ if bytes.starts_with(bmp::MAGIC) => Ok(bmp::decode),
         _ => Err(Reject::unsupported(sniff::kind(bytes))),
     }
-}
-
-fn reject_of_panic(payload: Box<dyn Any + Send>) -> Reject {
-    let payload = match payload.downcast::<Reject>() {
-        Ok(reject) => return *reject,
-        Err(payload) => payload,
-    };
-    let message =
-        payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-    Reject::corrupt(message.unwrap_or("the decoder failed"))
 }
