@@ -23,7 +23,7 @@ WITHOUT_PROXIES := env $(foreach name,ALL_PROXY HTTPS_PROXY HTTP_PROXY NO_PROXY 
 assembler:
 	command -v nasm >/dev/null || { apt-get update -qq && apt-get install -y -qq nasm; } || echo 'nasm is missing: JPEGs are decoded without SIMD'
 
-.PHONY: build run test suites lint binaries unit reference static emulator package network world benchmark browser spark arm64 wheels clean
+.PHONY: build run test suites lint binaries unit reference static emulator package network world fuzz benchmark browser spark arm64 wheels clean
 
 build: assembler
 	cargo build --release --locked --package pomona
@@ -103,6 +103,12 @@ FIRST ?= 0
 world: assembler
 	cargo build --release --locked --workspace --bin world
 	$(TARGET)/release/world $(FIRST) $(SEEDS)
+
+# A search for bytes that are not read as they must be, SECONDS_EACH for each target (tests/fuzz/README.md); what it has
+# learned is kept for the next one.
+SECONDS_EACH ?= 60
+fuzz: assembler $(PYTHON_READY)
+	tests/fuzz/run.py "$$(tests/fuzz/build.sh)" $(TARGET)/fuzz $(SECONDS_EACH)
 
 benchmark: binaries
 	python3 -m venv .venv-benchmark

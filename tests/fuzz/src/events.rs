@@ -1,0 +1,144 @@
+//! Events that the Lambdas are called with.
+
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use pomona_cost::workload::Workload;
+use pomona_formats::recipe::Recipe;
+use pomona_lambda::list_batch::ListBatch;
+use pomona_lambda::plan::Planner;
+use pomona_lambda::project_map::ProjectMap;
+use pomona_lambda::reduce::Reduce;
+use pomona_lambda::report::Report;
+use pomona_lambda::sweep::Sweep;
+use pomona_lambda::trigger::{Buckets, Dataset, Queue, Recent, Runs, Trigger};
+use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
+use pomona_stages::lock::UnknownHolders;
+use serde_json::{Value, json};
+
+use crate::choice;
+use crate::finished_run::{FINISHED, pool, recipe};
+use crate::stores::block_on;
+
+pub(crate) const INPUT: &str = "s3://in";
+pub(crate) const OUTPUT: &str = "s3://out";
+
+/// As many messages as Lambda hands over at once.
+const MOST_MESSAGES: usize = 10;
+
+/// Messages of the queue, one a line, each anything at all: they are answered.
+pub(crate) fn uploads(bytes: &[u8]) {
+    let (choice, bytes) = choice(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let messages: Vec<Value> = text.lines().take(MOST_MESSAGES).map(|body| json!({"body": body})).collect();
+    let trigger = Trigger {
+        stores: stores(),
+        runs: Box::new(Cloud { choice }),
+        queue: Box::new(Cloud { choice }),
+        buckets: Box::new(Cloud { choice }),
+        dataset: Dataset { input: at(INPUT), output: at(OUTPUT), options: "{}".to_owned() },
+        interval: Duration::from_secs(900),
+    };
+    block_on(trigger.handle(json!({"Records": messages}))).expect("a message may say anything");
+}
+
+/// An event of any function, about the finished run or not: it is answered or refused.
+pub(crate) fn events(bytes: &[u8]) {
+    let (choice, bytes) = choice(bytes);
+    let Ok(mut event) = serde_json::from_slice::<Value>(bytes) else { return };
+    stay_at_home(&mut event);
+    match choice % 7 {
+        0 => handle(&planner(), event),
+        1 => handle(&ListBatch { stores: stores(), pool: pool() }, event),
+        2 => handle(&Reduce { stores: stores() }, event),
+        3 => handle(&Sweep { stores: stores(), threads: 1 }, event),
+        4 => handle(&ProjectMap { stores: stores() }, event),
+        _ => handle(&report(), event),
+    }
+}
+
+fn handle(function: &impl Function, event: Value) {
+    let _ = block_on(function.handle(event));
+}
+
+/// Puts the buckets that there are in place of others, which would be asked for over the network.
+fn stay_at_home(event: &mut Value) {
+    let Value::Object(fields) = event else { return };
+    for (name, value) in fields {
+        match name.as_str() {
+            "input" if value.is_string() => *value = INPUT.into(),
+            "output" | "results" if value.is_string() => *value = OUTPUT.into(),
+            "labels" | "list" => *value = Value::Null,
+            _ => stay_at_home(value),
+        }
+    }
+}
+
+fn at(location: &str) -> BucketLocation {
+    location.parse().expect("it is a location")
+}
+
+fn stores() -> Stores {
+    let [input, output] = FINISHED.stores();
+    [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
+}
+
+fn planner() -> Planner {
+    static RECIPE: LazyLock<Recipe> = LazyLock::new(recipe);
+    Planner {
+        stores: stores(),
+        recipe: RECIPE.clone(),
+        input: Some(at(INPUT)),
+        output: Some(at(OUTPUT)),
+        max_concurrency: NonZeroU32::MIN,
+        refresh_age: None,
+        holders: Box::new(UnknownHolders),
+    }
+}
+
+fn report() -> Report {
+    let stack = StackSettings { region: "eu-west-1".to_owned(), settings: Workload::default() };
+    Report { stores: stores(), stack, keep_runs: "3".parse().expect("it is a number") }
+}
+
+/// AWS around the trigger: whether a run is going is a matter of choice.
+#[derive(Clone, Copy)]
+struct Cloud {
+    choice: u8,
+}
+
+#[async_trait]
+impl Runs for Cloud {
+    async fn recent(&self) -> Result<Recent, Error> {
+        Ok(Recent { is_any_going: self.choice & 1 == 1, newest_start: None })
+    }
+
+    async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error> {
+        Ok(None)
+    }
+
+    async fn error_of(&self, _: &str) -> Result<Option<String>, Error> {
+        Ok((self.choice & 2 == 2).then(|| "Pomona.Busy".to_owned()))
+    }
+
+    async fn start(&self, _: &str, _: &Value) -> Result<bool, Error> {
+        Ok(self.choice & 4 == 0)
+    }
+}
+
+#[async_trait]
+impl Queue for Cloud {
+    async fn send(&self, _: &str, _: Duration) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Buckets for Cloud {
+    async fn switch_on(&self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+}

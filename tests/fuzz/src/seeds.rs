@@ -1,0 +1,181 @@
+//! What a search begins with, made by the product's own writers.
+//!
+//! Pictures are not among them but for one: `make fuzz` has Pillow draw them in all variants.
+
+mod of_fits;
+mod of_networks;
+mod packed;
+
+use bytes::Bytes;
+use pomona_dataset::Content;
+use pomona_formats::fragment;
+use pomona_formats::part::Usable;
+use pomona_run::Options;
+use pomona_store::testing::MemoryStore;
+use serde_json::{Value, json};
+
+use crate::events::{INPUT, OUTPUT};
+use crate::finished_run::{FINISHED, picture};
+use crate::label_files::manifest;
+use crate::networks::first_weights;
+use crate::stores::{block_on, store_of};
+
+/// Features of an image of the finished run.
+const WIDTH: u8 = 3;
+
+/// The seeds of the target of that name.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "png" => vec![picture(1)],
+        "onnx" => of_networks::networks().iter().flat_map(|network| chosen(network, 0..4)).collect(),
+        "npy" => vec![first_weights()],
+        "tar" => packed::tars(),
+        "zip" => packed::zips(),
+        "table" => packed::tables(),
+        "labels" => [labels_as_text(), files("/errors/")].concat(),
+        "list" => [labels_as_text(), files("/errors/")].concat().iter().flat_map(|file| chosen(file, 0..2)).collect(),
+        "inventory" => inventories(),
+        "listing" => files("/listing/"),
+        "moments" => moments(),
+        "plan" => plans(),
+        "part" => parts(),
+        "model" => files("/pca_model.parquet"),
+        "classifier" => files("/classifier.parquet"),
+        "state" => of_fits::states(),
+        "uploads" => messages(),
+        "events" => events(),
+        "options" => options(),
+        "flags" => flags(),
+        _ => Vec::new(),
+    }
+}
+
+/// `bytes` with each of the `choices` behind them.
+fn chosen(bytes: &[u8], choices: std::ops::Range<u8>) -> Vec<Vec<u8>> {
+    choices.map(|choice| [bytes, &[choice]].concat()).collect()
+}
+
+/// The finished run's files whose keys contain `part`.
+fn files(part: &str) -> Vec<Vec<u8>> {
+    FINISHED.files(|key| key.contains(part) && key.ends_with(".parquet")).map(|file| file.to_vec()).collect()
+}
+
+fn labels_as_text() -> Vec<Vec<u8>> {
+    ["path,label\na/1.jpg,7\n./2.jpg,\"8\"\n", "\u{feff}n,Class,FILE\r\n0,7,./a/1.jpg\r\n", "a/1.jpg\n./b.png\r\n"]
+        .map(|text| text.as_bytes().to_vec())
+        .to_vec()
+}
+
+fn inventories() -> Vec<Vec<u8>> {
+    let rows = "\"images\",\"cat/1+%2Bc.jpg\",\"v2\",\"true\",\"false\",\"7\"\n";
+    let mut seeds = vec![[manifest("CSV").as_bytes(), &[0]].concat(), [rows.as_bytes(), &[1]].concat()];
+    seeds.push([packed::gzip(rows.as_bytes()).as_slice(), &[1]].concat());
+    seeds.extend(files("/listing/").iter().map(|file| [file.as_slice(), &[2]].concat()));
+    seeds
+}
+
+/// The moments of the run: the magic, two digests and the header's length are what the target adds.
+fn moments() -> Vec<Vec<u8>> {
+    let of_file = |file: &Bytes| {
+        let (length, rest) = file[8 + 64 + 64..].split_first_chunk::<4>().expect("it has a header");
+        let length = u16::try_from(u32::from_le_bytes(*length)).expect("headers are short");
+        [&length.to_le_bytes()[..], rest, &[0]].concat()
+    };
+    FINISHED.files(|key| key.ends_with(".moments")).map(of_file).collect()
+}
+
+/// The run's sealed JSON without its seals.
+fn plans() -> Vec<Vec<u8>> {
+    let kinds = ["/plan.json", "/fits.json", "/counters/", "/model_info.json", "/digests/"];
+    let of_kind = |(choice, kind): (u8, &str)| {
+        let unsealed = |file: &Bytes| {
+            let mut value: Value = serde_json::from_slice(file).expect("it is JSON");
+            value.as_object_mut().map(|fields| fields.remove("sha256"));
+            [value.to_string().as_bytes(), &[choice]].concat()
+        };
+        FINISHED.files(|key| key.contains(kind)).map(unsealed).collect::<Vec<_>>()
+    };
+    (0..).zip(kinds).flat_map(of_kind).collect()
+}
+
+fn parts() -> Vec<Vec<u8>> {
+    let of_kind = |ending: &str, choice: u8| {
+        let of_file = move |file: &Bytes| [file, &[choice][..]].concat();
+        FINISHED.files(|key| key.starts_with("parts/") && key.ends_with(ending)).map(of_file).collect::<Vec<_>>()
+    };
+    let fragment = [fragment(), vec![WIDTH << 2 | 1]].concat();
+    [of_kind(".features.parquet", WIDTH << 2 | 2), of_kind(".rejects.parquet", 0), vec![fragment]].concat()
+}
+
+fn fragment() -> Vec<u8> {
+    let image = |number: u8| {
+        let content = Content { id: format!("pear/{number}"), version: Some("v".to_owned()), size: 7 };
+        (content, Usable { features: [0.5; WIDTH as usize].into(), losses: Default::default() })
+    };
+    let store: MemoryStore = store_of([]);
+    block_on(fragment::write(&store, "part", &[image(1), image(2)])).expect("they are images");
+    store.objects().into_values().next().expect("it was written").to_vec()
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    let upload = json!({
+        "version": "0", "detail-type": "Object Created", "source": "aws.s3",
+        "detail": {"bucket": {"name": "in"}, "object": {"key": "pear/1.png", "size": 7}, "reason": "PutObject"},
+    });
+    let ended = json!({"detail": {"executionArn": "arn:aws:states:a", "status": "FAILED", "error": "Pomona.Busy"}});
+    let silent = json!({"detail": {"executionArn": "arn:aws:states:a", "status": "FAILED"}});
+    let batch = format!("{upload}\n{ended}\n{silent}\n");
+    [upload, ended, silent]
+        .iter()
+        .map(Value::to_string)
+        .chain([batch])
+        .flat_map(|text| chosen(text.as_bytes(), 0..8))
+        .collect()
+}
+
+fn events() -> Vec<Vec<u8>> {
+    let run_id = FINISHED.run_id();
+    let before = json!({"missing": 0, "changed": 0, "damaged": 0, "idle": 0});
+    let execution = json!({"id": "arn:x", "name": "x", "started": "2026-01-31T12:00:00Z"});
+    let check = |stage: &str| json!({"task": "check", "output": OUTPUT, "run_id": run_id, "stage": stage, "level": 1, "before": before});
+    let mut events = vec![
+        (0, json!({"task": "plan", "execution": execution, "replans": 0, "request": {"input": INPUT, "options": {}}})),
+        (0, json!({"task": "plan", "execution": execution, "replans": 1, "request": {"model": run_id}})),
+        (2, json!({"task": "reduce", "output": OUTPUT, "run_id": run_id})),
+        (
+            5,
+            json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 3,
+            "timings": [{"stage": "plan", "started": "2026-01-31T12:00:00Z", "items": 1},
+                        {"stage": "report", "started": "2026-01-31T12:00:09Z", "items": 1}]}),
+        ),
+    ];
+    events.extend(["extract", "combine", "sweep", "project"].map(|stage| (0, check(stage))));
+    for shard in shards() {
+        events.push((1, json!({"input": INPUT, "output": OUTPUT, "shard": shard})));
+        events.push((4, json!({"output": OUTPUT, "shard": shard})));
+    }
+    events.iter().map(|(choice, event)| [event.to_string().as_bytes(), &[*choice]].concat()).collect()
+}
+
+fn shards() -> Vec<Value> {
+    let shards = FINISHED.files(|key| key.ends_with("/shards.json")).next().expect("a plan has shards");
+    serde_json::from_slice(shards).expect("it is a list")
+}
+
+fn options() -> Vec<Vec<u8>> {
+    let usual = serde_json::to_vec(&Options::default()).expect("options are JSON");
+    let chosen = json!({
+        "components": 0.95, "classify": {"train_share": 0.7, "seed": 3}, "filter": "a*/**", "exclude": ["{x,y}/[ab]"],
+        "label_from": 2, "limit": 7, "csv": "all", "keep_features": "auto", "classes": ["pear"], "allow_empty": true,
+    });
+    vec![usual, chosen.to_string().into_bytes()]
+}
+
+fn flags() -> Vec<Vec<u8>> {
+    let run =
+        "in\ns3://b/out\n--components=0.95\n--filter\na*/*\n--label-from\ntop\n--classify\n--threads=2\n--seed=3\n";
+    let model = "--model\nm.onnx\n--preset\ntorchvision\n--layer=Conv_1\n--preprocess\nmean=0.5,0.5,0.5;std=1,1,1\n";
+    [(run, 0), (model, 1), ("s3://b/out\n--run\n20260131T120000Z-0123abcd\n", 2)]
+        .map(|(text, choice)| [text.as_bytes(), &[choice]].concat())
+        .to_vec()
+}

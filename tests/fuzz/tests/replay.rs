@@ -1,0 +1,68 @@
+//! What searches begin with, and what they found, is read as it must be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pomona_fuzz::{TARGETS, Target, panics, seeds, target};
+
+/// How often each seed is changed.
+const CHANGES: usize = 20;
+
+/// A small deterministic generator (xorshift, Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn assert_no_own_panic() {
+    assert_eq!(panics::own(), Vec::<String>::new(), "panics that something has caught");
+}
+
+#[test]
+fn seeds_and_seeds_with_a_byte_changed_are_read_as_they_must_be() {
+    panics::watch(|| {});
+    let mut random = Random(7);
+    for Target { name, check } in TARGETS {
+        for seed in seeds::of(name) {
+            check(&seed);
+            for _ in 0..CHANGES {
+                let mut changed = seed.clone();
+                changed[random.below(seed.len())] = random.below(256) as u8;
+                check(&changed);
+            }
+        }
+    }
+    assert_no_own_panic();
+}
+
+#[test]
+fn what_was_found_is_mended() {
+    panics::watch(|| {});
+    for kept in fs::read_dir(folder("kept")).unwrap() {
+        let kept = kept.unwrap().path();
+        let name = kept.file_name().unwrap().to_str().unwrap();
+        let Target { check, .. } = target(name).unwrap_or_else(|| panic!("there is no target {name}"));
+        for file in fs::read_dir(&kept).unwrap() {
+            check(&fs::read(file.unwrap().path()).unwrap());
+        }
+    }
+    assert_no_own_panic();
+}
+
+#[test]
+fn every_target_is_searched() {
+    let script = fs::read_to_string(folder("run.py")).unwrap();
+    for Target { name, .. } in TARGETS {
+        assert!(script.contains(&format!("\"{name}\"")), "run.py does not name {name}");
+    }
+}
