@@ -140,11 +140,19 @@ fn temporary_name() -> Builder<'static, 'static> {
     builder
 }
 
+/// Makes the folders that a file is to lie in, but not the store's own: where that is gone, all that was written is, and
+/// what is made anew would say of half of it that it is whole.
 fn make_parent(folder: &Folder, path: &Path) -> io::Result<PathBuf> {
-    // Where it is gone, all that was written is, and what is made anew would say of half of it that it is whole.
-    fs::metadata(&folder.root)?;
     let parent = path.parent().unwrap_or(path);
-    fs::create_dir_all(parent)?;
+    if !parent.is_dir() {
+        let below: Vec<&Path> = parent.ancestors().take_while(|above| *above != folder.root).collect();
+        for above in below.into_iter().rev() {
+            match fs::create_dir(above) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made?,
+            }
+        }
+    }
     Ok(parent.to_owned())
 }
 
