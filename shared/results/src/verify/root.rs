@@ -50,7 +50,10 @@ async fn check_lock(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error>
         Ok(stored) => Lock::decode(&stored.bytes),
         Err(error) if error.is_retryable() => return Err(error.into()),
         // It was given back meanwhile.
-        Err(StoreError::NotFound { .. }) => return Ok(checker.pass(&file(survey, LOCK))),
+        Err(StoreError::NotFound { .. }) => {
+            checker.pass(&file(survey, LOCK));
+            return Ok(());
+        }
         Err(_) => None,
     };
     let lock = file(survey, LOCK);
