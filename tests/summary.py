@@ -59,6 +59,6 @@ for reason in sorted({reason for _, reason in skipped}):
 if not skipped:
     print("none skipped")
 print(f"{passed} passed, {failed} failed, {len(skipped)} skipped")
-print("Not asked for here, because they take longer or need more: make network, world, browser, spark, arm64")
+print("Not asked for here, because they take longer or need more: make network, world, fuzz, browser, spark, arm64")
 if failed or not suites or not all(suite.passed for suite in suites):
     sys.exit("a suite failed or ran no test")

@@ -103,6 +103,16 @@ BREAKS = {
         "&sha256[..sha256.len().min(LISTING_DIGITS)]",
         "&\"0000000000000000\"[..sha256.len().min(LISTING_DIGITS)]",
     ),
+    "each report has its own time": (
+        "shared/stages/src/report.rs",
+        "timestamp: timings.last().map_or(plan.started, |last| last.finished),",
+        "timestamp: pomona_run::clock::now(),",
+    ),
+    "a plan writes over that of another attempt": (
+        "shared/stages/src/claims.rs",
+        "None => self.output.create(key, bytes.clone()).await,",
+        "None => self.output.put(key, bytes.clone()).await,",
+    ),
     "what a new plan makes void is not removed": (
         "shared/stages/src/plan.rs",
         "    if request.replans > 0 {\n",

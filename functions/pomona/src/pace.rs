@@ -21,14 +21,9 @@ impl Pace {
         Self { started: Instant::now(), done: there, there, total }
     }
 
-    /// One more item was worked on.
-    pub(crate) fn work(&mut self) {
-        self.done += 1;
-    }
-
-    /// So many more bytes were worked on.
-    pub(crate) fn work_through(&mut self, bytes: u64) {
-        self.done += bytes;
+    /// So many more items, or bytes, were worked on.
+    pub(crate) fn work(&mut self, more: u64) {
+        self.done += more;
     }
 
     /// One more item was there already.
@@ -83,7 +78,7 @@ mod tests {
         let items = Counting::Items("images".to_owned());
         (0..1_000).for_each(|_| pace.find());
         assert_eq!(pace.describe_after(&items, Duration::from_secs(10)), "0.0 a second");
-        (0..50).for_each(|_| pace.work());
+        (0..50).for_each(|_| pace.work(1));
         assert_eq!(pace.describe_after(&items, Duration::from_secs(10)), "5.0 a second, 10 seconds left");
         assert_eq!(pace.describe_after(&Counting::Bytes, Duration::from_secs(10)), "5 B a second, 10 seconds left");
         assert_eq!(Pace::new(7, 9).describe_after(&items, Duration::from_secs(1)), "0.0 a second");

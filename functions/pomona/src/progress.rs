@@ -170,11 +170,11 @@ impl Bar {
     }
 
     pub(crate) fn advance(&self) {
-        self.change(Pace::work);
+        self.advance_by(1);
     }
 
-    pub(crate) fn advance_by(&self, bytes: u64) {
-        self.change(|pace| pace.work_through(bytes));
+    pub(crate) fn advance_by(&self, more: u64) {
+        self.change(|pace| pace.work(more));
     }
 
     /// Shows that `done` of `total` items are done.

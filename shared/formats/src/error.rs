@@ -181,6 +181,18 @@ fn describe_finished(runs: &[RunId]) -> String {
     format!("name one of the {} finished with `--run`: {}{more}", runs.len(), named.join(", "))
 }
 
+/// What was read, or nothing where it is damaged or cannot be read, now or ever.
+///
+/// # Errors
+/// The others: those that are worth another try, and those of other kinds.
+pub fn if_readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Store(error)) if error.is_retryable() => Err(error.into()),
+        Err(Error::Damaged { .. } | Error::Store(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Says in one line that a file is damaged, and what that comes to. One that is missing has expired: that is no damage.
 pub fn tell_of_damage(error: &Error, consequence: &str) {
     if let Error::Damaged { file, damage } = error

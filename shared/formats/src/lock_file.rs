@@ -1,8 +1,12 @@
 //! lock.json: who is running, since when, until when. Nothing vouches for it, because it says only what its time allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use pomona_run::layout::LOCK;
 use pomona_run::{RunId, clock};
+use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
 
 /// Longer than any lock lasts: an execution's, which is the longest, is a day.
 const IMPOSSIBLE_LEASE: TimeDelta = TimeDelta::days(2);
@@ -21,6 +25,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Reads who holds the output; nobody, where the file says nothing that could be read.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn read(output: &dyn Store) -> Result<Option<Self>, Error> {
+        match output.get(LOCK).await {
+            Ok(stored) => Ok(Self::decode(&stored.bytes)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The lock that `bytes` are, if they are one.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()

@@ -15,9 +15,9 @@
 //! | models | `digests/reduce.json` |
 //! | tables, `errors/` | `counters/` |
 //! | `report/`, `model_info/`, figures of a classifier | `digests/report.json` |
-//! | `report/cost.json`, `map/`, `left.json`, `_TABLES_REMOVED`, `follow-up.json`, `lock.json` | nobody |
+//! | `report/cost.json`, `map/`, `left.json`, `_TABLES_REMOVED`, `_WITHDRAWN`, `follow-up.json`, `lock.json` | nobody |
 //!
-//! Memory is bounded by the files that are under way, and by the names of what one folder holds.
+//! Memory is bounded by the files that are under way, by the names of what one folder holds, and by what is found.
 
 mod checker;
 mod findings;
@@ -70,7 +70,7 @@ pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Obs
         run::check(&checker, run_id, *run, survey.state(run_id)).await?;
     }
     let mut found = checker.finish();
-    let began = survey::lock(output).await?.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours);
+    let began = survey::lock_of_others(output, ours).await?;
     if let Some(run_id) = found.going_on.clone().or(began.map(|lock| lock.run_id)) {
         forgive(&mut found, output, run_id).await?;
     }

@@ -26,15 +26,6 @@ const RENEWAL: Duration = Duration::from_secs(20);
 /// How long one looks on whether a lock is still renewed whose time is over by one's own clock.
 const WATCH: Duration = Duration::from_secs(45);
 
-/// Reads who holds the output; nobody, where the file says nothing that could be read.
-pub(crate) async fn read(store: &dyn Store) -> Result<Option<Lock>, Error> {
-    match store.get(LOCK).await {
-        Ok(stored) => Ok(Lock::decode(&stored.bytes)),
-        Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// Knows of a lock's holder whether it is gone.
 #[async_trait::async_trait]
 pub trait Holders: Send + Sync {
@@ -102,7 +93,7 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
         None => tell_of_damage(&FileError::damaged(LOCK, Damage::Unknown), "nobody holds the output by it"),
     }
     match store.replace(LOCK, json::encode(LOCK, &mine)?, &stored.etag()).await {
-        Err(StoreError::Changed { .. }) => match read(store).await? {
+        Err(StoreError::Changed { .. }) => match Lock::read(store).await? {
             Some(theirs) => accept_only(store, &mine, Some(theirs)),
             None => take_free(store, &mine).await,
         },
@@ -112,7 +103,7 @@ async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> 
 
 async fn take_free(store: &dyn Store, mine: &Lock) -> Result<(), Error> {
     match store.create(LOCK, json::encode(LOCK, mine)?).await {
-        Err(StoreError::AlreadyExists { .. }) => accept_only(store, mine, read(store).await?),
+        Err(StoreError::AlreadyExists { .. }) => accept_only(store, mine, Lock::read(store).await?),
         other => Ok(other?),
     }
 }
@@ -194,7 +185,7 @@ pub(crate) async fn keep(store: &dyn Store, run_id: &RunId) -> Error {
 /// # Errors
 /// Those of the store.
 pub async fn release(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-    match read(store).await? {
+    match Lock::read(store).await? {
         Some(lock) if lock.run_id == *run_id => Ok(store.delete(LOCK).await?),
         _ => Ok(()),
     }

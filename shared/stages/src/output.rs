@@ -50,7 +50,7 @@ impl Output {
         let folder_lock = folder.try_lock()?;
         let store: Arc<dyn Store> = Arc::new(folder);
         if folder_lock.is_none() {
-            let theirs = lock::read(store.as_ref()).await?;
+            let theirs = lock::Lock::read(store.as_ref()).await?;
             return Err(lock::busy(store.as_ref(), theirs.as_ref()));
         }
         Ok(Self { store, folder_lock })

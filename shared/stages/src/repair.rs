@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, TryStreamExt};
 use pomona_formats::Error;
 use pomona_formats::counters::Counters;
 use pomona_formats::digests;
+use pomona_formats::error::if_readable;
 use pomona_formats::moments_file::MomentsFile;
 use pomona_formats::planned;
 use pomona_results::latest;
@@ -247,9 +248,9 @@ impl Repair<'_> {
 /// Copies the features of a part from the newest run, if its table is what the part's moments vouch for.
 async fn restore_part(output: &dyn Store, part: &str) -> Result<bool, Error> {
     let key = layout::part_moments(part);
-    let Some(moments) = if_whole(digests::get(output, &key).await)? else { return Ok(false) };
-    let Some(file) = if_whole(MomentsFile::decode(&key, &moments))? else { return Ok(false) };
-    let (Some(sums), Some(Some(newest))) = (file.header.files, if_whole(latest::read(output).await)?) else {
+    let Some(moments) = if_readable(digests::get(output, &key).await)? else { return Ok(false) };
+    let Some(file) = if_readable(MomentsFile::decode(&key, &moments))? else { return Ok(false) };
+    let (Some(sums), Some(Some(newest))) = (file.header.files, if_readable(latest::read(output).await)?) else {
         return Ok(false);
     };
     let Some(shards) = shards_of(output, &newest.run_id).await? else { return Ok(false) };
@@ -267,7 +268,7 @@ async fn restore_table(output: &dyn Store, run_id: &RunId, table: &str) -> Resul
         return Ok(false);
     };
     let counters = digests::read_sealed::<Counters>(output, &layout.counters(shard.shard)).await;
-    let Some(counters) = if_whole(counters)? else { return Ok(false) };
+    let Some(counters) = if_readable(counters)? else { return Ok(false) };
     let Some(sha256) = counters.files.get(table) else { return Ok(false) };
     for part in [shard.part.clone(), names::name_of_this_run(&shard.part, run_id.as_str())] {
         if copy_if_whole(output, &layout::part_features(&part), table, sha256).await? {
@@ -278,25 +279,16 @@ async fn restore_table(output: &dyn Store, run_id: &RunId, table: &str) -> Resul
 }
 
 async fn shards_of(output: &dyn Store, run_id: &RunId) -> Result<Option<Vec<planned::Shard>>, Error> {
-    let Some(plan) = if_whole(planned::read_plan(output, run_id).await)? else { return Ok(None) };
-    if_whole(planned::read_shards(output, &plan).await)
+    let Some(plan) = if_readable(planned::read_plan(output, run_id).await)? else { return Ok(None) };
+    if_readable(planned::read_shards(output, &plan).await)
 }
 
 async fn copy_if_whole(output: &dyn Store, from: &str, to: &str, sha256: &str) -> Result<bool, Error> {
-    let is_whole = if_whole(digests::read(output, from, sha256).await)?.is_some();
+    let is_whole = if_readable(digests::read(output, from, sha256).await)?.is_some();
     if is_whole {
         output.copy(from, to).await?;
     }
     Ok(is_whole)
-}
-
-/// What was read, or nothing where it is damaged or can never be read.
-fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
-    match read {
-        Err(Error::Store(error)) if error.is_retryable() => Err(error.into()),
-        Err(Error::Damaged { .. } | Error::Store(_)) => Ok(None),
-        read => read.map(Some),
-    }
 }
 
 /// Deletes what nobody needs. The caller holds the output's lock.
@@ -310,10 +302,9 @@ pub(crate) async fn prune(output: &dyn Store, unneeded: &[Unneeded]) -> Result<T
     for files in [moments, others] {
         let delete = |unneeded: &Unneeded| {
             let file = unneeded.file.clone();
-            async move { output.delete(&file).await }
+            async move { Ok(output.delete(&file).await?) }
         };
-        let deleting: Vec<_> = files.into_iter().map(delete).collect();
-        stream::iter(deleting).buffer_unordered(pace::REQUESTS).try_collect::<()>().await?;
+        stream::iter(files.into_iter().map(Ok::<_, Error>)).try_for_each_concurrent(pace::REQUESTS, delete).await?;
     }
     Ok(unneeded.iter().map(|unneeded| unneeded.bytes).collect())
 }

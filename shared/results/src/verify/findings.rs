@@ -218,7 +218,7 @@ pub enum Unvouched {
     /// It is whole, and says something to another version only.
     #[error("it was written by another version of pomona")]
     ByOtherVersion,
-    /// It was to be there, and may have been removed by a run, or may come still.
+    /// It may change, come or go at any time.
     #[error("a run is going on")]
     ByRunGoingOn,
 }

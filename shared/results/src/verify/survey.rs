@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error;
+use pomona_formats::error::if_readable;
 use pomona_formats::fits::Fits;
 use pomona_formats::lock_file::Lock;
 use pomona_formats::planned::{self, Plan};
@@ -66,10 +67,7 @@ impl Survey {
         for (key, bytes) in &mut survey.at_root {
             *bytes = output.find(key).await?.map_or(0, |object| object.size);
         }
-        survey.lock = match survey.at_root.contains_key(LOCK) {
-            true => lock(output).await?.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours),
-            false => None,
-        };
+        survey.lock = lock_of_others(output, ours).await?;
         if ours.is_some() {
             survey.at_root.remove(LOCK);
         }
@@ -242,19 +240,10 @@ pub async fn runs(output: &dyn Store) -> Result<Runs, Error> {
     Ok(Runs { planned: PlannedRuns::new(ordered), newest })
 }
 
-/// The lock, if there is one that can be read.
-pub(super) async fn lock(output: &dyn Store) -> Result<Option<Lock>, Error> {
-    let read = if_readable(output.get(LOCK).await.map_err(Error::from))?;
-    Ok(read.and_then(|stored| Lock::decode(&stored.bytes)))
-}
-
-/// What was read, or nothing where that is for ever so: the file itself is looked at later.
-fn if_readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
-    match read {
-        Err(Error::Store(error)) if error.is_retryable() => Err(error.into()),
-        Err(Error::Damaged { .. } | Error::Store(_)) => Ok(None),
-        read => read.map(Some),
-    }
+/// The lock of a run that is going on, if another one than that of `ours`.
+pub(super) async fn lock_of_others(output: &dyn Store, ours: Option<&RunId>) -> Result<Option<Lock>, Error> {
+    let lock = if_readable(Lock::read(output).await)?.flatten();
+    Ok(lock.filter(|lock| lock.is_held() && Some(&lock.run_id) != ours))
 }
 
 /// What runs that are remembered use. Names are held as the bytes that they are digits of: a run may have a million

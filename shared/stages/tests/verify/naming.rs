@@ -1,21 +1,11 @@
 //! `verify` names every file that is not what was written, and says of which nothing says what they must be.
 
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "support/damages.rs"]
-mod damages;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "support/everything.rs"]
-mod everything;
-#[path = "support/result.rs"]
-mod result;
-#[allow(dead_code, reason = "not every test needs all of it")]
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use damages::{FLIPS, Objects, damages, kind, kinds, with};
-use everything::{Bytewise, LOOK, PRUNE, REPAIR, World, images, look, mend, named, options, run_with, store};
+use crate::damages::{self, FLIPS, Objects, damages, kind, kinds, with};
+use crate::everything::{Bytewise, LOOK, PRUNE, REPAIR, World, images, look, mend, named, options, run_with, store};
+use crate::support;
 use pomona_formats::{Error as FileError, json};
 use pomona_results::verify::{Unchecked, Unvouched};
 use pomona_run::layout::{self, RunLayout};

@@ -1,21 +1,12 @@
 //! What `verify` finds it mends as far as nothing need be computed, and it removes what nobody needs.
 
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "support/damages.rs"]
-mod damages;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "support/everything.rs"]
-mod everything;
-#[path = "support/result.rs"]
-mod result;
-#[allow(dead_code, reason = "not every test needs all of it")]
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::damages::{Objects, damages, kinds, pairs, with};
+use crate::everything::{PRUNE, REPAIR, World, look, mend, named, options, run_with, store};
+use crate::result::result_in;
+use crate::support;
 use bytes::Bytes;
-use damages::{Objects, damages, kinds, pairs, with};
-use everything::{PRUNE, REPAIR, World, look, mend, named, options, run_with, store};
 use pomona_results::latest;
 use pomona_results::verify::Verification;
 use pomona_run::layout::{self, RunLayout};
@@ -24,7 +15,6 @@ use pomona_stages::compute::ComputePool;
 use pomona_stages::verify::Mending;
 use pomona_store::testing::{MemoryStore, S3Server};
 use pomona_store::{LocalStore, Store};
-use result::result_in;
 
 #[tokio::test]
 async fn what_was_repaired_is_whole_after_a_run_and_that_is_as_a_fresh_one() {
