@@ -57,8 +57,15 @@ pub struct Plan {
     /// The run that latest.json named when the plan was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<RunId>,
+    /// How often the run had been planned in vain when the plan was made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replans: u32,
     /// The other files of the plan, but for the listings.
     pub digests: Digests,
+}
+
+fn is_zero(replans: &u32) -> bool {
+    *replans == 0
 }
 
 /// A run whose models another one takes.

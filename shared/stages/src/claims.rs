@@ -29,6 +29,11 @@ impl<'a> Claims<'a> {
         Ok(Self { output, etags })
     }
 
+    /// Whether there was a list of that name.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.etags.contains_key(key)
+    }
+
     /// Writes one of the plan's lists.
     ///
     /// # Errors

@@ -65,6 +65,12 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     place(input.location())?.refuse_inside(&place(output.location())?)?;
     let layout = RunLayout::new(request.run_id.as_str());
     let claims = Claims::of(output, &layout).await?;
+    if claims.has(&layout.plan())
+        && let Some(plan) = made_before(output, request).await?
+    {
+        PlannedRuns::add(output, request.run_id).await?;
+        return Ok(plan);
+    }
     let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output, request.options.allow_empty).await?;
@@ -134,6 +140,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         merge_levels: merge_levels.len() as u32,
         models_of: request.models.map(|models| models.named_at(output)),
         follows: newest.clone(),
+        replans: request.replans,
         digests,
     };
     for (key, bytes) in files {
@@ -143,6 +150,15 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     claims.put(&layout.shards(), shards_json).await?;
     PlannedRuns::add(output, request.run_id).await?;
     Ok(plan)
+}
+
+/// The plan that another attempt at this very one has made, if it is whole: the run may be at work by it, or have ended,
+/// when a call that was handed the event again comes to it.
+async fn made_before(output: &dyn Store, request: &PlanRequest<'_>) -> Result<Option<Plan>, Error> {
+    let Some(plan) = of_earlier_run(planned::read_plan(output, request.run_id).await)? else { return Ok(None) };
+    let is_meant = plan.replans == request.replans && plan.recipe == *request.recipe;
+    let shards = if is_meant { of_earlier_run(planned::read_shards(output, &plan).await)? } else { None };
+    Ok(shards.map(|_| plan))
 }
 
 /// The dataset, of which there is something.

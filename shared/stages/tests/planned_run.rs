@@ -116,6 +116,25 @@ async fn what_a_map_left_out_is_told_by_why() {
     assert_eq!(left::look(&output, &again.run_id, Items::Parts).await.unwrap(), whole);
 }
 
+/// Lambda may come to the second of two calls for one event when the run is at work by the plan of the first, or done.
+#[tokio::test]
+async fn a_plan_that_was_made_stays_until_a_new_one_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), LocalStore::create(folder.path().join("out")).unwrap());
+    write_images(&input, 8);
+    let first = plan(&input, &output).await;
+    write_images(&input, 12);
+    let lists = async || output.list(&format!("runs/{}/", first.run_id), &|_| true).await.unwrap();
+    let before = lists().await;
+    assert_eq!(plan_as(&first.run_id, 0, &input, &output).await.digests, first.digests);
+    assert_eq!(lists().await, before);
+    assert_eq!(plan_as(&first.run_id, 1, &input, &output).await.images, 12);
+    // One of which a list is lost is no plan.
+    output.delete(&RunLayout::new(first.run_id.as_str()).shards()).await.unwrap();
+    write_images(&input, 13);
+    assert_eq!(plan_as(&first.run_id, 1, &input, &output).await.images, 13);
+}
+
 #[tokio::test]
 async fn the_parts_that_a_run_takes_over_are_refreshed_with_their_moments_last_and_all_nodes() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,7 @@ fn run() -> Run {
         merge_levels: 1,
         models_of: None,
         follows: None,
+        replans: 0,
         digests: Digests::default(),
     };
     let info = ModelInfo {
