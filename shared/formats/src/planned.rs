@@ -60,12 +60,15 @@ pub struct Plan {
     /// How often the run had been planned in vain when the plan was made.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replans: u32,
+    /// How many plans of the run there had been, so that no plan has the bytes of one that it took the place of.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u32,
     /// The other files of the plan, but for the listings.
     pub digests: Digests,
 }
 
-fn is_zero(replans: &u32) -> bool {
-    *replans == 0
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A run whose models another one takes.

@@ -14,7 +14,7 @@ use pomona_stages::archives::KeptIndexes;
 use pomona_stages::image_tables::ImageTables;
 use pomona_stages::lock::{self, Holders};
 use pomona_stages::models::Models;
-use pomona_stages::{expiry, plan, recipe};
+use pomona_stages::{Error as StageError, expiry, plan, recipe};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -227,7 +227,9 @@ impl Planner {
         match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), (execution, replans), &request).await {
             Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
             Err(error) => {
-                give_lock_back(to.as_ref(), &run_id).await;
+                if !is_planned_by_another(to.as_ref(), &run_id, replans, &error).await {
+                    give_lock_back(to.as_ref(), &run_id).await;
+                }
                 Err(error)
             }
         }
@@ -314,6 +316,13 @@ fn location(
         subject: "the execution's input",
         problem: format!("`{name}` is missing, and the stack has no {name} of its own; write s3://bucket/prefix"),
     })
+}
+
+/// Whether another call that was handed the same event has planned, or is about to: then the lock is that call's, too.
+async fn is_planned_by_another(output: &dyn Store, run_id: &RunId, replans: u32, error: &Error) -> bool {
+    let plan = RunLayout::new(run_id.as_str()).plan();
+    matches!(error, Error::Stage(StageError::Overtaken { .. }))
+        || replans == 0 && output.exists(&plan).await.unwrap_or_default()
 }
 
 /// The error that ended the plan is the one to mend; a lock that stays is void when the execution has ended.

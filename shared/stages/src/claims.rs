@@ -14,6 +14,7 @@ use crate::error::Error;
 /// What was there of a run's plan.
 pub(crate) struct Claims<'a> {
     output: &'a dyn Store,
+    layout: &'a RunLayout,
     etags: BTreeMap<String, String>,
 }
 
@@ -22,11 +23,11 @@ impl<'a> Claims<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub(crate) async fn of(output: &'a dyn Store, layout: &RunLayout) -> Result<Self, Error> {
+    pub(crate) async fn of(output: &'a dyn Store, layout: &'a RunLayout) -> Result<Self, Error> {
         let is_list = |entry: Entry<'_>| layout.is_list_of_plan(entry.key());
         let lists = output.list(&format!("{}/", layout.root()), &is_list).await?;
         let etags = lists.into_iter().filter_map(|list| Some((list.key, list.etag?))).collect();
-        Ok(Self { output, etags })
+        Ok(Self { output, layout, etags })
     }
 
     /// Whether there was a list of that name.
@@ -34,10 +35,32 @@ impl<'a> Claims<'a> {
         self.etags.contains_key(key)
     }
 
+    /// Whether a list is still the one that was there.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`] where it is not, and those of the store.
+    pub(crate) async fn check(&self, key: &str) -> Result<(), Error> {
+        let now = self.output.find(key).await?.and_then(|list| list.etag);
+        if now.as_ref() == self.etags.get(key) { Ok(()) } else { Err(Error::Overtaken { file: key.to_owned() }) }
+    }
+
+    /// Whether all lists are.
+    ///
+    /// # Errors
+    /// As [`Claims::check`].
+    pub(crate) async fn check_all(&self) -> Result<(), Error> {
+        let now = Self::of(self.output, self.layout).await?;
+        let differs = |key: &&String| now.etags.get(*key) != self.etags.get(*key);
+        match now.etags.keys().chain(self.etags.keys()).find(differs) {
+            Some(file) => Err(Error::Overtaken { file: file.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Writes one of the plan's lists.
     ///
     /// # Errors
-    /// One that is worth another try where somebody else has written another one since, and those of the store.
+    /// [`Error::Overtaken`] where somebody else has written another one since, and those of the store.
     pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         let written = match self.etags.get(key) {
             Some(etag) => self.output.replace(key, bytes.clone(), etag).await,
@@ -52,18 +75,10 @@ impl<'a> Claims<'a> {
     async fn accept_only(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         match self.output.get(key).await {
             Ok(theirs) if theirs.bytes == bytes => Ok(()),
-            Ok(_) => Err(self.overtaken(key).into()),
+            Ok(_) => Err(Error::Overtaken { file: key.to_owned() }),
             // What ends with a plan was removed by this one.
             Err(StoreError::NotFound { .. }) => Ok(self.output.create(key, bytes).await?),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    fn overtaken(&self, key: &str) -> StoreError {
-        StoreError::Transient {
-            location: self.output.location().to_owned(),
-            key: key.to_owned(),
-            reason: "another attempt at the same plan has written it meanwhile".to_owned(),
         }
     }
 }
@@ -80,11 +95,13 @@ mod tests {
         let first = Claims::of(&output, &layout).await.unwrap();
         first.put(&layout.shards(), "two shards".into()).await.unwrap();
         late.put(&layout.shards(), "two shards".into()).await.unwrap();
+        assert!(late.check_all().await.is_err());
         first.put(&layout.plan(), "a plan".into()).await.unwrap();
         assert!(late.put(&layout.plan(), "another plan".into()).await.is_err());
         assert_eq!(output.get(&layout.plan()).await.unwrap().bytes, "a plan");
 
         let again = Claims::of(&output, &layout).await.unwrap();
+        again.check_all().await.unwrap();
         again.put(&layout.plan(), "a new plan".into()).await.unwrap();
         output.delete(&layout.shards()).await.unwrap();
         again.put(&layout.shards(), "three shards".into()).await.unwrap();

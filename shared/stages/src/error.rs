@@ -103,6 +103,12 @@ pub enum Error {
         /// The run, who runs it, since when and until when.
         holder: String,
     },
+    /// Another attempt at the same plan was quicker.
+    #[error("another attempt at the plan has written `{file}` meanwhile; try again")]
+    Overtaken {
+        /// The list.
+        file: String,
+    },
     /// The dataset of the newest run is gone.
     #[error(
         "no images at `{location}`, where run {run_id} found {images}: nothing was changed; if they lie on a disk or \
@@ -176,6 +182,7 @@ impl Error {
             Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,
+            Self::Overtaken { .. } => ErrorName::Retryable,
             Self::Invalid { .. } => ErrorName::Inconsistent,
             Self::Model(error) => name_of_model_error(error),
         }

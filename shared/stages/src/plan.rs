@@ -65,8 +65,14 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     place(input.location())?.refuse_inside(&place(output.location())?)?;
     let layout = RunLayout::new(request.run_id.as_str());
     let claims = Claims::of(output, &layout).await?;
-    if claims.has(&layout.plan())
-        && let Some(plan) = made_before(output, request).await?
+    let earlier = match claims.has(&layout.plan()) {
+        true => of_earlier_run(planned::read_plan(output, request.run_id).await)?,
+        false => None,
+    };
+    let attempt = earlier.as_ref().map_or(0, |earlier| earlier.attempt + 1);
+    if let Some(plan) = earlier
+        && is_asked_for(&plan, request)
+        && is_whole(output, &plan).await?
     {
         PlannedRuns::add(output, request.run_id).await?;
         return Ok(plan);
@@ -88,7 +94,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     let shard_bits = names::shard_bits(images, bytes, recipe.feature_width as u64, request.options.shard_size);
     let odd_labels = OddLabels::of(&items, &classes, request.options.label_from, known);
     if request.replans > 0 {
-        remove_leftovers(output, &layout).await?;
+        remove_leftovers(output, &layout, &claims).await?;
     }
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
@@ -141,24 +147,35 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         models_of: request.models.map(|models| models.named_at(output)),
         follows: newest.clone(),
         replans: request.replans,
+        attempt,
         digests,
     };
+    // First what vouches for the others: where two attempts meet, one is overtaken before it has written any. S3 has no
+    // condition on several objects, so what is left to chance is the time between this look and the write.
+    claims.check_all().await?;
+    claims.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
     for (key, bytes) in files {
         claims.put(&key, bytes).await?;
     }
-    claims.put(&layout.plan(), json::seal(&layout.plan(), &plan)?).await?;
     claims.put(&layout.shards(), shards_json).await?;
     PlannedRuns::add(output, request.run_id).await?;
     Ok(plan)
 }
 
-/// The plan that another attempt at this very one has made, if it is whole: the run may be at work by it, or have ended,
-/// when a call that was handed the event again comes to it.
-async fn made_before(output: &dyn Store, request: &PlanRequest<'_>) -> Result<Option<Plan>, Error> {
-    let Some(plan) = of_earlier_run(planned::read_plan(output, request.run_id).await)? else { return Ok(None) };
-    let is_meant = plan.replans == request.replans && plan.recipe == *request.recipe;
-    let shards = if is_meant { of_earlier_run(planned::read_shards(output, &plan).await)? } else { None };
-    Ok(shards.map(|_| plan))
+/// Whether another attempt at this very plan has made one: the run may be at work by it, or have ended, when a call that
+/// was handed the event again comes to it.
+fn is_asked_for(plan: &Plan, request: &PlanRequest<'_>) -> bool {
+    plan.replans == request.replans && plan.recipe == *request.recipe
+}
+
+/// Whether all of a plan's lists are what it says: of two attempts at once each may have written some.
+async fn is_whole(output: &dyn Store, plan: &Plan) -> Result<bool, Error> {
+    for (list, _) in plan.digests.iter() {
+        if of_earlier_run(plan.digests.read(output, list).await)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The dataset, of which there is something.
@@ -216,10 +233,12 @@ fn tell_of_clock(newest: &RunId, run_id: &RunId) {
 /// Deletes what an earlier plan of this very run left, which ended in a new plan: tables, which may be of shards that
 /// there are no more, and the problems that led to it. Not where there was none: Lambda may hand one event over twice,
 /// and the second plan would take from the run what it has made by the first.
-async fn remove_leftovers(output: &dyn Store, layout: &RunLayout) -> Result<(), Error> {
+async fn remove_leftovers(output: &dyn Store, layout: &RunLayout, claims: &Claims<'_>) -> Result<(), Error> {
     let root = format!("{}/", layout.root());
     let is_leftover = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::ends_with_its_plan);
     for leftover in output.list(&root, &is_leftover).await? {
+        // Each time, because a call that was given up may go on between any two.
+        claims.check(&layout.plan()).await?;
         output.delete(&leftover.key).await?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan};
 use pomona_results::latest;
-use pomona_results::verify::{self, Consequence, Missing};
+use pomona_results::verify::{self, Consequence, Damaged, Missing};
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
@@ -46,13 +46,17 @@ pub(crate) struct Success<'a> {
 /// A run that succeeded is the newest, and its result that of a fresh run over the images that it listed.
 pub(crate) async fn after_success(world: &Rc<World>, success: Success<'_>) {
     let Success { name, run_id, started, is_redriven } = &success;
-    if world.output_changed.get() > *started {
-        // Somebody deleted some of it under the run.
+    if world.output_changed.get().max(world.disturbed_until.get()) > *started {
+        // Somebody deleted some of it under this run, or under one that was at work beside it then.
         return;
     }
     let output = snapshot(world);
     let newest = latest::read(&output).await.ok().flatten().map(|latest| latest.run_id);
-    let is_newest = newest.as_ref() == Some(run_id) || *is_redriven || follows(&output, newest.as_ref(), run_id).await;
+    if *is_redriven && newest.as_ref() != Some(run_id) {
+        // Others took its place, and it may have given its tables up at once (`KeepRuns`).
+        return;
+    }
+    let is_newest = newest.as_ref() == Some(run_id) || follows(&output, newest.as_ref(), run_id).await;
     world.demand(is_newest, "the newest success is what latest.json says", || {
         format!("{name} succeeded as {run_id}, and latest.json says {newest:?}")
     });
@@ -104,7 +108,10 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     let objects = output.objects();
     world.demand(!objects.contains_key(layout::LOCK), "the lock is given back", || "lock.json stays".to_owned());
     let verified = verify::verify(&output, None, &Unseen).await.expect("there is an output");
-    world.demand(verified.damaged.is_empty(), "every file is whole", || format!("damaged {:?}", verified.damaged));
+    // Of a run that was ended while it was planned anew, one list may be of either plan.
+    let is_told = |damaged: &&Damaged| damaged.follows != Consequence::NotTakenOver;
+    let damaged = verified.damaged.iter().find(is_told);
+    world.demand(damaged.is_none(), "every file is whole", || format!("{damaged:?}"));
     // Of a part one file may expire before another; a report may have been killed before it marked its run.
     let is_missed = |missing: &&Missing| !matches!(missing.follows, Consequence::Unmarked(_));
     let missing = verified.missing.iter().find(is_missed).filter(|_| !world.bill.borrow().has_forgotten());

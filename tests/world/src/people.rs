@@ -53,6 +53,7 @@ impl World {
                 }
             }
             Deed::Deploy(version) => {
+                self.comes_back();
                 self.version.set(*version);
                 self.count_needed();
             }
@@ -79,14 +80,21 @@ impl World {
         for image in first..first + count {
             let (key, bytes) = (images::key(image), images::content(image, version));
             let was_there = self.contents.borrow_mut().insert(etag_of(&bytes), bytes.clone()).is_some();
-            if was_there && self.executions.borrow().len() > RUNS_LOOKED_THROUGH {
-                self.bill.borrow_mut().forget();
+            if was_there {
+                self.comes_back();
             }
             self.with_bucket(Place::Input, |bucket| bucket.put(&key, bytes, self.now()));
             self.input_changed.set(self.now());
             self.tell_of_object(&key, false);
             self.count_needed();
             sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// What was computed may be too many runs ago.
+    pub(crate) fn comes_back(&self) {
+        if self.executions.borrow().len() > RUNS_LOOKED_THROUGH {
+            self.bill.borrow_mut().forget();
         }
     }
 

@@ -43,6 +43,7 @@ impl World {
     }
 
     pub(crate) fn run_program(self: &Rc<Self>, options: &Value, version: usize) {
+        self.comes_back();
         self.versions_of_programs.borrow_mut().push(version);
         self.count_needed();
         let options = serde_json::from_value(options.clone()).expect("options");
@@ -72,6 +73,7 @@ impl Program {
     async fn live(&self, options: Options, version: usize) {
         let started = self.world.now();
         let ended = self.act(self.run(&options, version)).await;
+        self.world.run_ended(started);
         self.world.note(|| format!("{} ends: {:?}", self.name, ended.as_ref().map(|ended| ended.as_ref().err())));
         if let Some(Ok(Some(Summary { plan, extracted, .. }))) = ended {
             self.world.bill.borrow_mut().computed(extracted.computed);

@@ -55,6 +55,8 @@ impl World {
         }
         self.note(|| format!("{} is redriven in {state}", execution.name));
         execution.redrives.set(execution.redrives.get() + 1);
+        // What it planned to compute another run may have computed since.
+        self.bill.borrow_mut().wasted(self.contents.borrow().len() as u64);
         execution.status.set(Status::Running);
         execution.ended.set(None);
         tokio::task::spawn_local(execution.clone().run(self.clone()));

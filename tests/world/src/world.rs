@@ -51,6 +51,8 @@ pub(crate) struct World {
     /// When the input, and when somebody changed the output, for the last time.
     pub(crate) input_changed: Cell<DateTime<Utc>>,
     pub(crate) output_changed: Cell<DateTime<Utc>>,
+    /// When the last run ended under which somebody had changed the output: it may have lost its lock to that.
+    pub(crate) disturbed_until: Cell<DateTime<Utc>>,
     pub(crate) bill: RefCell<crate::bill::Bill>,
     pub(crate) fresh: RefCell<Fresh>,
     pub(crate) prefixes: RefCell<Prefixes>,
@@ -92,6 +94,7 @@ impl World {
             deleted: RefCell::default(),
             input_changed: Cell::new(epoch),
             output_changed: Cell::new(epoch),
+            disturbed_until: Cell::new(epoch),
             bill: RefCell::default(),
             fresh: RefCell::default(),
             prefixes: RefCell::default(),
@@ -202,6 +205,13 @@ impl World {
         self.with_bucket(Place::Output, |bucket| bucket.0.contains_key(&mark))
     }
 
+    /// A run that began then has ended.
+    pub(crate) fn run_ended(&self, started: DateTime<Utc>) {
+        if self.output_changed.get() > started {
+            self.disturbed_until.set(self.now());
+        }
+    }
+
     /// EventBridge tells how an execution ended.
     pub(crate) async fn execution_ended(
         self: &Rc<Self>,
@@ -209,6 +219,7 @@ impl World {
         ended: Result<Value, crate::lambda::Failure>,
     ) {
         self.note(|| format!("{} ends: {:?} {:?}", execution.name, execution.status.get(), ended));
+        self.run_ended(execution.started);
         if let Err(failure) = &ended {
             self.hear(&failure.cause);
         }

@@ -8,7 +8,19 @@ const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 7] = [108, 139, 157, 456, 892, 2684, 795_881_892_622];
+const REGRESSIONS: [u64; 11] = [
+    108,
+    139,
+    157,
+    456,
+    892,
+    2684,
+    795_881_892_622,
+    795_881_893_605,
+    795_881_897_303,
+    795_881_900_219,
+    795_881_900_900,
+];
 
 /// Lives through the histories of these seeds on all cores.
 fn live_through(seeds: &[u64]) {

@@ -57,6 +57,7 @@ fn run() -> Run {
         models_of: None,
         follows: None,
         replans: 0,
+        attempt: 0,
         digests: Digests::default(),
     };
     let info = ModelInfo {
