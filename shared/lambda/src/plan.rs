@@ -9,7 +9,7 @@ use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_run::diagnosis::Diagnosis;
 use pomona_run::layout::RunLayout;
-use pomona_run::{Location, Options, RunId};
+use pomona_run::{ErrorName, Location, Options, RunId};
 use pomona_stages::archives::KeptIndexes;
 use pomona_stages::image_tables::ImageTables;
 use pomona_stages::lock::{self, Holders};
@@ -318,11 +318,13 @@ fn location(
     })
 }
 
-/// Whether another call that was handed the same event has planned, or is about to: then the lock is that call's, too.
+/// Whether another call that was handed the same event may have planned, or be about to: then the lock is that call's,
+/// too. What no try mends ends that one as well.
 async fn is_planned_by_another(output: &dyn Store, run_id: &RunId, replans: u32, error: &Error) -> bool {
     let plan = RunLayout::new(run_id.as_str()).plan();
+    let may_be_tried_again = replans == 0 && error.name() == ErrorName::Retryable;
     matches!(error, Error::Stage(StageError::Overtaken { .. }))
-        || replans == 0 && output.exists(&plan).await.unwrap_or_default()
+        || may_be_tried_again && output.exists(&plan).await.unwrap_or_default()
 }
 
 /// The error that ended the plan is the one to mend; a lock that stays is void when the execution has ended.
