@@ -108,7 +108,8 @@ world: assembler
 # learned is kept for the next one.
 SECONDS_EACH ?= 60
 fuzz: assembler $(PYTHON_READY)
-	tests/fuzz/run.py "$$(tests/fuzz/build.sh)" $(TARGET)/fuzz $(SECONDS_EACH)
+	cargo build --release --locked --workspace --bin compare
+	tests/fuzz/run.py "$$(tests/fuzz/build.sh)" $(TARGET)/release/compare $(TARGET)/fuzz $(SECONDS_EACH)
 
 benchmark: binaries
 	python3 -m venv .venv-benchmark

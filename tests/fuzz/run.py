@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Searches with libFuzzer, a time for each target, and tells what came of it.
 
-    tests/fuzz/run.py PROGRAM FOLDER SECONDS [TARGET]...
+    tests/fuzz/run.py PROGRAM COMPARE FOLDER SECONDS [TARGET]...
 
-PROGRAM is the one that `make fuzz` builds; FOLDER keeps what it works with from one search to the next: `corpus`, which
+PROGRAM and COMPARE are those that `make fuzz` builds; FOLDER keeps what it works with from one search to the next: `corpus`, which
 grows, `findings`, `logs`. Exits with 1 where anything was found. JOBS searches run at once, 1 where that is not set.
 """
 
@@ -41,14 +41,10 @@ FAILURES = {TOO_SLOW: "too slow", TOO_LARGE: "too much memory", PANIC: "panic"}
 MOST_FINDINGS = 20
 
 
-def call(program, wanted, folder, **options):
-    environment = os.environ | {"POMONA_FUZZ": wanted, "POMONA_FUZZ_FOLDER": str(folder)}
-    return subprocess.run([program], env=environment, **options)
-
-
 def write_seeds(program, folder):
     """Those of the product's writers, and pictures by Pillow."""
-    call(program, "seeds", folder, check=True)
+    environment = os.environ | {"POMONA_FUZZ": "seeds", "POMONA_FUZZ_FOLDER": str(folder)}
+    subprocess.run([program], env=environment, check=True)
     drawn = folder / ".drawn"
     drawn.mkdir()
     subprocess.run([PYTHON, ORACLE, "variants", drawn, SEED], check=True)
@@ -118,17 +114,17 @@ def search(program, folder, target, seconds):
     return target, f"{row}{len(findings):>9}", findings, caught
 
 
-def compare(program, folder):
+def differing(compare, folder):
     """Each decoder's corpus with Pillow; the decoders whose pixels differ."""
     differ = []
     for decoder in DECODERS:
         print(f"{decoder}:", flush=True)
-        if call(program, "differential", folder / "corpus" / decoder).returncode:
+        if subprocess.run([compare, folder / "corpus" / decoder]).returncode:
             differ.append(decoder)
     return differ
 
 
-def main(program, folder, seconds, *targets):
+def main(program, compare, folder, seconds, *targets):
     folder = Path(folder)
     if not (folder / "seeds").is_dir():
         (folder / "seeds").mkdir(parents=True)
@@ -144,7 +140,7 @@ def main(program, folder, seconds, *targets):
             print(f"{target}: others' code panicked, and it was caught: {place}")
         for finding in findings:
             print(f"{target}: {finding}")
-    differ = compare(program, folder)
+    differ = differing(compare, folder)
     sys.exit(1 if differ or any(findings for _, _, findings, _ in results) else 0)
 
 

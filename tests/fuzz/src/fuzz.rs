@@ -1,8 +1,7 @@
 //! Searches for bytes that are not read as they must be: libFuzzer, with the target that `POMONA_FUZZ` names.
 //!
-//! One program for all targets, because each would link the whole product. It also does what goes before and behind a
-//! search, as instrumented code links with libFuzzer only: `POMONA_FUZZ=seeds` writes a folder of seeds for each
-//! target, `POMONA_FUZZ=differential` compares what images a folder holds with Pillow; `POMONA_FUZZ_FOLDER` is where.
+//! One program for all targets, because each would link the whole product. `POMONA_FUZZ=seeds` writes a folder of seeds
+//! for each target; `POMONA_FUZZ_FOLDER` is where.
 
 #![no_main]
 
@@ -11,7 +10,7 @@ use std::process::exit;
 use std::sync::OnceLock;
 use std::{env, fs, io};
 
-use pomona_fuzz::{TARGETS, Target, differential, panics, seeds, target};
+use pomona_fuzz::{TARGETS, Target, panics, seeds, target};
 
 static CHOSEN: OnceLock<&Target> = OnceLock::new();
 
@@ -26,7 +25,6 @@ fn prepare() {
     let folder = env::var_os("POMONA_FUZZ_FOLDER").map(PathBuf::from);
     match (wanted.as_str(), folder) {
         ("seeds", Some(folder)) => end(write_seeds(&folder)),
-        ("differential", Some(folder)) => end(differential::print(&folder)),
         (name, _) => match target(name) {
             Some(target) => {
                 panics::watch(|| std::process::abort());
