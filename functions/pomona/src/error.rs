@@ -55,6 +55,30 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// What a certificate says is not true any more.
+    #[error("erased images are named at `{location}`, or files there cannot be read ({files} in all): erase again")]
+    NotErased {
+        /// The output.
+        location: String,
+        /// Files.
+        files: usize,
+    },
+    /// An erasure at a bucket.
+    #[error(
+        "`{location}`: images are erased from folders only; of a bucket older versions of objects would stay behind"
+    )]
+    ErasesFolders {
+        /// The output.
+        location: String,
+    },
+    /// A list of images cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// An image that was named cannot be read.
     #[error("cannot read the image `{}`: {source}", path.display())]
     Image {
@@ -115,7 +139,8 @@ impl Error {
             }
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
-            Self::NotWhole { .. } => ErrorName::Damaged,
+            Self::NotWhole { .. } | Self::NotErased { .. } => ErrorName::Damaged,
+            Self::ErasesFolders { .. } | Self::Keys { .. } => ErrorName::BadInput,
             Self::Json(_) => ErrorName::Internal,
         }
     }

@@ -9,6 +9,7 @@ mod console;
 mod cost;
 mod demo;
 mod doctor;
+mod erase;
 mod error;
 mod inspect;
 mod model;
@@ -65,6 +66,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Search(search::SearchArgs),
     Verify(verify::VerifyArgs),
+    Erase(erase::EraseArgs),
+    VerifyErasure(erase::VerifyErasureArgs),
     Cost(cost::CostArgs),
     Start(start::StartArgs),
     Status(status::StatusArgs),
@@ -138,6 +141,8 @@ async fn end(cli: Cli) -> Result<Ending, Error> {
         Command::Inspect(args) => inspect::run(args).await,
         Command::Search(args) => search::run(args, cli.output.quiet).await,
         Command::Verify(args) => verify::run(args, cli.output.quiet).await,
+        Command::Erase(args) => erase::run(args, cli.output.quiet).await,
+        Command::VerifyErasure(args) => erase::verify(args).await,
         Command::Cost(args) => cost::run(args).await,
         Command::Start(args) => start::run(args, cli.output.quiet).await,
         Command::Status(args) => status::run(args).await,

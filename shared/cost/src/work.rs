@@ -136,11 +136,11 @@ fn plan(workload: &Workload, new: New) -> Work {
     // A few images that are read first, spread over the shards: the list of these, their listings, an image where the
     // first one may be read.
     let probes = if new.shards == 0 { 0 } else { 1 + 2 * new.shards.min(PROBES) };
-    // The lock, the newest run, those planned last (once more when this one is added), and what refreshing reads of the
-    // plan itself.
-    let gets = looked_up + levels + 5 + probes + search_gets(workload, new);
-    // Beside the input's, one of what an earlier attempt has left of the plan.
-    let requests = Requests { gets, puts: written + 1, lists: lists + 1 };
+    // The lock, what was erased, the newest run, those planned last (once more when this one is added), and what
+    // refreshing reads of the plan itself.
+    let gets = looked_up + levels + 6 + probes + search_gets(workload, new);
+    // Beside the input's, one of what an earlier attempt has left of the plan, and one of whether another has come.
+    let requests = Requests { gets, puts: written + 1, lists: lists + 2 };
     Work::of(Stage::Plan, 1, seconds, requests.plus(taken_models(workload)))
 }
 
@@ -381,8 +381,8 @@ mod tests {
             requests,
             [
                 // One part looked for, one image tried; its listing, classes, merge level, plan, missing and shards, the
-                // last plan, and the lock; lists the images, and what is there of the plan.
-                (Stage::Plan, 10, 8, 2),
+                // last plan, what was erased, and the lock; lists the images, and what is there of the plan, twice.
+                (Stage::Plan, 11, 8, 3),
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),
                 (Stage::Extract, 3, 0, 1),

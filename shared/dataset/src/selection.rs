@@ -50,6 +50,9 @@ pub struct LeftOut {
     /// Rows of that table that name no image.
     #[serde(skip_serializing_if = "is_none")]
     pub labels_of_nothing: u64,
+    /// Images that were erased from the results and must not come back.
+    #[serde(skip_serializing_if = "is_none")]
+    pub erased: u64,
     /// Folders that hold neither an image nor a folder, and links that lead nowhere and are no images by their names.
     pub folders: u64,
 }
@@ -90,6 +93,11 @@ impl LeftOut {
             self.unlabelled,
             "image has no row in --labels, and no label",
             "images have no row in --labels, and no label",
+        );
+        say(
+            self.erased,
+            "image was left out because it was erased (`pomona erase --allow-again` lets it come back)",
+            "images were left out because they were erased (`pomona erase --allow-again` lets them come back)",
         );
         say(self.labels_of_nothing, "row of --labels names no image", "rows of --labels name no image");
         notices.extend(self.in_archives.iter().map(|(what, count)| format!("skipped in archives: {what} ({count})")));

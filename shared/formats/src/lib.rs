@@ -20,6 +20,7 @@ pub mod classification;
 pub mod classifier_file;
 pub mod counters;
 pub mod digests;
+pub mod erasure;
 pub mod error;
 pub mod fits;
 pub mod fragment;
@@ -41,6 +42,8 @@ pub mod provenance;
 pub mod recipe;
 pub mod rejects;
 pub mod sealed;
+pub mod strings;
+pub mod suppressed;
 pub mod tables;
 
 pub use aside::run_aside;

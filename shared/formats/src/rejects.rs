@@ -76,6 +76,15 @@ pub fn to_parquet(file: &str, rejects: &[Rejected]) -> Result<Bytes, Error> {
     tables::to_parquet(file, COLUMNS.map(tables::text_field).to_vec(), columns, [])
 }
 
+/// The rows of `file`, CSV, in order.
+pub fn from_csv(file: &str, bytes: &[u8]) -> Result<Vec<Rejected>, Error> {
+    let rows: Vec<(String, String, String, String)> = tables::from_csv(file, bytes, usize::MAX)?;
+    let rejected = |(path, label, name, detail): (String, String, String, String)| {
+        Ok(Rejected { path, label, reject: Reject { reason: reason(file, &name)?, detail } })
+    };
+    rows.into_iter().map(rejected).collect()
+}
+
 /// The rows of `file`, Parquet, in order.
 pub fn from_parquet(file: &str, bytes: Bytes) -> Result<Vec<Rejected>, Error> {
     let table = ParquetTable::read(file, bytes)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringArray,
+    RecordBatchReader, StringArray,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -15,6 +15,7 @@ use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use ndarray::{Array2, ArrayView2};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
@@ -85,6 +86,16 @@ pub fn from_csv<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8], most: u
     rows.collect::<Result<_, _>>().map_err(|error| Error::inconsistent(key, error.to_string()))
 }
 
+/// Shows `see` every cell of the table `bytes`, its header included.
+pub(crate) fn cells_of_csv(key: &str, bytes: &[u8], see: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    for row in reader.byte_records() {
+        let row = row.map_err(|error| Error::table(key, error))?;
+        row.iter().for_each(|cell| see(&String::from_utf8_lossy(cell)));
+    }
+    Ok(())
+}
+
 /// One table as a Parquet file.
 pub fn to_parquet(
     file: &str,
@@ -141,6 +152,19 @@ impl ParquetTable {
         let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
         let batch = concat_batches(&schema, &batches).map_err(|error| failed(&error))?;
         Ok(Self { file: file.to_owned(), batch })
+    }
+
+    /// The columns of text alone.
+    pub(crate) fn read_texts(file: &str, bytes: Bytes) -> Result<RecordBatch, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
+        let fields = builder.schema().fields().iter().enumerate();
+        let texts = fields.filter(|(_, field)| *field.data_type() == DataType::Utf8).map(|(number, _)| number);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), texts);
+        let reader = builder.with_projection(mask).build().map_err(|error| failed(&error))?;
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+        concat_batches(&schema, &batches).map_err(|error| failed(&error))
     }
 
     /// How many rows there are.

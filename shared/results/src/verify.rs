@@ -7,7 +7,7 @@
 //! | where | vouched for by |
 //! |---|---|
 //! | `latest.json` | itself (the run and its folder), and the mark of the run |
-//! | `planned.json`, `archives/`, `sweeps/`, moments, `plan.json`, `fits.json`, `digests/`, `counters/` | their seals |
+//! | `planned.json`, `suppressed.json`, `erasures/`, `archives/`, `sweeps/`, moments, `plan.json`, `fits.json`, `digests/`, `counters/` | their seals |
 //! | features and rejects of a part | its moments |
 //! | fragments, `problems/` | their names |
 //! | `shards.json`, `missing.json`, `merge/`, `classes/`, `errors/folders.csv` | `plan.json` |

@@ -1,6 +1,7 @@
 //! The keys of every file below the output location.
 
 use crate::names;
+use crate::run_id::RunId;
 use crate::stage::Stage;
 
 /// The newest successful run.
@@ -12,8 +13,29 @@ pub const FOLLOW_UP: &str = "follow-up.json";
 /// Who is running, since when, until when.
 pub const LOCK: &str = "lock.json";
 
+/// The images that were erased and must not come back.
+pub const SUPPRESSED: &str = "suppressed.json";
+/// The folder of what was asked to be erased, and of the proofs.
+pub const ERASURES: &str = "erasures/";
+
 /// Digits of its digest in a listing's name.
 const LISTING_DIGITS: usize = 16;
+
+/// What was asked to be erased.
+pub fn erasure_request(id: &RunId) -> String {
+    format!("{ERASURES}{id}/request.json")
+}
+
+/// The proof that it was.
+pub fn erasure_certificate(id: &RunId) -> String {
+    format!("{ERASURES}{id}/certificate.json")
+}
+
+/// The erasure that a file belongs to.
+pub fn erasure_of(key: &str) -> Option<RunId> {
+    let id = key.strip_prefix(ERASURES)?.split_once('/')?.0.parse().ok()?;
+    [erasure_request(&id), erasure_certificate(&id)].contains(&key.to_owned()).then_some(id)
+}
 
 /// The features of a part.
 pub fn part_features(part: &str) -> String {

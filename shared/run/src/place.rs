@@ -1,6 +1,6 @@
 //! What a file below the output is, by its key: the way back from [`layout`].
 
-use crate::layout::{self, FOLLOW_UP, LATEST, LOCK, PLANNED};
+use crate::layout::{self, FOLLOW_UP, LATEST, LOCK, PLANNED, SUPPRESSED};
 use crate::names::{self, DIGEST_LENGTH};
 use crate::run_id::RunId;
 
@@ -15,6 +15,10 @@ pub enum Place<'a> {
     FollowUp,
     /// Who is running.
     Lock,
+    /// The images that were erased.
+    Suppressed,
+    /// What was asked to be erased, or the proof that it was.
+    OfErasure,
     /// The moments of this part.
     PartMoments(&'a str),
     /// The features of this part.
@@ -58,12 +62,14 @@ impl<'a> Place<'a> {
                 PLANNED => Some(Self::Planned),
                 FOLLOW_UP => Some(Self::FollowUp),
                 LOCK => Some(Self::Lock),
+                SUPPRESSED => Some(Self::Suppressed),
                 _ => None,
             };
         };
         let place = match folder {
             "parts" => of_part(rest)?,
             "nodes" => Self::Node(rest.strip_suffix(".moments")?),
+            "erasures" => return layout::erasure_of(key).map(|_| Self::OfErasure),
             "archives" => return rest.strip_suffix(".json").filter(|name| is_name(name)).map(|_| Self::Index),
             "sweeps" => of_sweep(rest.split_once('/')?.0, key)?,
             "runs" => {
@@ -84,7 +90,8 @@ impl<'a> Place<'a> {
             Self::Fragment { part: name } | Self::SweepModel { fit: name } | Self::SweepPass { fit: name } => {
                 Some(name)
             }
-            Self::Latest | Self::Planned | Self::FollowUp | Self::Lock | Self::Index | Self::OfRun { .. } => None,
+            Self::Latest | Self::Planned | Self::FollowUp | Self::Lock | Self::Suppressed => None,
+            Self::OfErasure | Self::Index | Self::OfRun { .. } => None,
         }
     }
 }
@@ -136,6 +143,9 @@ mod tests {
             (PLANNED.to_owned(), Place::Planned),
             (FOLLOW_UP.to_owned(), Place::FollowUp),
             (LOCK.to_owned(), Place::Lock),
+            (SUPPRESSED.to_owned(), Place::Suppressed),
+            (layout::erasure_request(&RUN.parse().unwrap()), Place::OfErasure),
+            (layout::erasure_certificate(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::part_moments(name), Place::PartMoments(name)),
             (layout::part_features(name), Place::PartFeatures(name)),
             (layout::part_rejects(name), Place::PartRejects(name)),
@@ -160,6 +170,8 @@ mod tests {
         let keys = [
             "notes.txt".to_owned(),
             "lock.json/x".to_owned(),
+            "erasures/request.json".to_owned(),
+            format!("erasures/{RUN}/notes.txt"),
             "parts/x.moments".to_owned(),
             format!("parts/{name}"),
             format!("parts/{name}.moments.bak"),

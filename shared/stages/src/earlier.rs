@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pomona_dataset::Content;
+use pomona_dataset::{Content, Rejected};
 use pomona_formats::digests;
 use pomona_formats::error::{Damage, Error, tell_of_damage};
 use pomona_formats::fragment;
@@ -21,13 +21,29 @@ pub(crate) struct Earlier {
     pub(crate) has_fragments: bool,
 }
 
+/// Which outcomes are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Those that the images' bytes alone decide: who reads an image again may be luckier, or allow more.
+    Lasting,
+    /// All: no image is read again.
+    All,
+}
+
 /// Gathers outcomes of the rows of `shard`: from what its own part had come to, then from the parts of earlier runs,
 /// the last planned first, of which only those are read that hold something new.
-pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width: usize) -> Result<Earlier, Error> {
+pub(crate) async fn read(
+    output: &dyn Store,
+    shard: &Shard,
+    rows: &[Row],
+    (width, take): (usize, Take),
+) -> Result<Earlier, Error> {
+    let is_wanted = |row: &&Row| take == Take::All || row.item.version.is_some();
     let mut search = Search {
         output,
         width,
-        wanted: rows.iter().filter(|row| row.item.version.is_some()).map(|row| row.item.content()).collect(),
+        takes: take,
+        wanted: rows.iter().filter(is_wanted).map(|row| row.item.content()).collect(),
         found: HashMap::new(),
     };
     let has_fragments = search.read_fragments(&shard.part).await?;
@@ -44,6 +60,7 @@ pub(crate) async fn read(output: &dyn Store, shard: &Shard, rows: &[Row], width:
 struct Search<'a> {
     output: &'a dyn Store,
     width: usize,
+    takes: Take,
     wanted: HashSet<Content>,
     found: HashMap<Content, Outcome>,
 }
@@ -87,7 +104,8 @@ impl Search<'_> {
                 self.take(content, Ok(usable));
             }
         }
-        for rejected in rejects.into_iter().filter(|rejected| is_lasting(rejected.reject.reason)) {
+        let is_taken = |rejected: &Rejected| self.takes == Take::All || is_lasting(rejected.reject.reason);
+        for rejected in rejects.into_iter().filter(is_taken).collect::<Vec<_>>() {
             if let Some(content) = contents.get(rejected.path.as_str()) {
                 self.take(content, Err(rejected.reject));
             }

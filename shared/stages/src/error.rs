@@ -103,6 +103,58 @@ pub enum Error {
         /// The run, who runs it, since when and until when.
         holder: String,
     },
+    /// There is nothing that an erasure could do.
+    #[error("nothing is erased at `{location}`: {what}")]
+    NothingToErase {
+        /// The output.
+        location: String,
+        /// Why.
+        what: String,
+    },
+    /// Features of images that stay are nowhere but in the tables of the run that is to be made anew.
+    #[error(
+        "the features of {images} images that stay are in no part any more, so the newest run cannot be made without the \
+         erased ones: make them again with `pomona run {input} {output}`, which leaves the erased ones out already, and \
+         erase again"
+    )]
+    FeaturesGone {
+        /// Images.
+        images: u64,
+        /// Where they are.
+        input: String,
+        /// The output.
+        output: String,
+    },
+    /// The newest run took models of another one.
+    #[error(
+        "run {run_id} took the models of run {models_of}, which may have learned from the images: apply other models \
+         (the images are left out already), and erase again"
+    )]
+    ModelsOfAnother {
+        /// The newest run.
+        run_id: RunId,
+        /// The run whose models it took.
+        models_of: RunId,
+    },
+    /// It cannot be told which sums a run that stays uses.
+    #[error("a list of run {run_id} cannot be read: `pomona verify --repair` first, then erase again")]
+    ListsUnreadable {
+        /// The run.
+        run_id: RunId,
+    },
+    /// Something still names an erased image.
+    #[error(
+        "`{first}` at `{location}` still names an erased image, or cannot be read ({files} files in all); there is no \
+         certificate: erase again"
+    )]
+    TracesLeft {
+        /// The output.
+        location: String,
+        /// Such files.
+        files: usize,
+        /// One of them.
+        first: String,
+    },
     /// Another attempt at the same plan was quicker.
     #[error("another attempt at the plan has written `{file}` meanwhile; try again")]
     Overtaken {
@@ -183,6 +235,10 @@ impl Error {
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
             Self::Busy { .. } => ErrorName::Busy,
             Self::Overtaken { .. } => ErrorName::Retryable,
+            Self::NothingToErase { .. } | Self::FeaturesGone { .. } | Self::ModelsOfAnother { .. } => {
+                ErrorName::BadInput
+            }
+            Self::ListsUnreadable { .. } | Self::TracesLeft { .. } => ErrorName::Damaged,
             Self::Invalid { .. } => ErrorName::Inconsistent,
             Self::Model(error) => name_of_model_error(error),
         }

@@ -12,7 +12,6 @@ use pomona_formats::part::{self, Outcome, Usable};
 use pomona_formats::planned::Shard;
 use pomona_formats::recipe::Recipe;
 use pomona_run::layout::RunLayout;
-use pomona_run::names;
 use pomona_run::pace::{BYTES_READ_AHEAD, IMAGES_READ_AHEAD};
 use pomona_store::Store;
 use pomona_vision::extractor::Features;
@@ -22,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use crate::compute::ComputePool;
-use crate::earlier::{self, Earlier};
+use crate::earlier::{self, Earlier, Take};
 use crate::error::Error;
 use crate::fragments::Fragments;
 use crate::part::Part;
@@ -127,7 +126,7 @@ impl<'a> Extraction<'a> {
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let rows = listing::decode(&listing_key, listing)?;
         let Earlier { outcomes: earlier, has_fragments } =
-            earlier::read(self.output, shard, &rows, recipe.feature_width).await?;
+            earlier::read(self.output, shard, &rows, (recipe.feature_width, Take::Lasting)).await?;
         self.fragments.begin(&shard.part, has_fragments);
         let new = rows.iter().filter(|row| !earlier.contains_key(&row.item.content()));
         let (computed, bytes) = new.fold((0, 0), |(images, bytes), row| (images + 1, bytes + row.item.size));
@@ -137,9 +136,7 @@ impl<'a> Extraction<'a> {
         let name = shard.part.clone();
         let part = self.pool.run(move || Part::new(&name, &rows, outcomes, &recipe)).await??;
         let rejects = part.rejects();
-        let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
-        let name = if part.this_run_only { &own_name } else { &shard.part };
-        part.write(self.output, name).await?;
+        part.write_for(self.output, shard).await?;
         self.fragments.remove(&shard.part).await;
         Ok(Extracted { images, computed, reused: images - computed, rejects, bytes })
     }

@@ -50,6 +50,7 @@ pub mod combine;
 pub mod compute;
 mod damages;
 mod earlier;
+pub mod erase;
 pub mod error;
 pub mod expiry;
 pub mod extract;

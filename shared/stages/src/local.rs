@@ -187,15 +187,25 @@ async fn planned_stages(
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
     let plan = plan(job, (run_id, replans), clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
-    combine(job.output, &plan, clock).await?;
-    let reduced = reduce(job, &plan, clock).await?;
+    let info = fit_and_report(job.output, job.pool.threads(), &plan, clock).await?;
+    Ok((plan, extracted, info))
+}
+
+/// All stages that need no image: those behind extraction.
+pub(crate) async fn fit_and_report(
+    output: &dyn Store,
+    threads: usize,
+    plan: &Plan,
+    clock: &Clock<'_>,
+) -> Result<ModelInfo, Error> {
+    combine(output, plan, clock).await?;
+    let reduced = reduce(output, threads, plan, clock).await?;
     if let Some(notice) = &reduced.notice {
         clock.observer.notice(notice);
     }
-    project(job, &plan, clock).await?;
-    let report = |timings: Vec<Timing>| async move { report::report(job.output, run_id, &timings).await };
-    let info = clock.time(Stage::Report, 1, report).await?;
-    Ok((plan, extracted, info))
+    project(output, threads, plan, clock).await?;
+    let report = |timings: Vec<Timing>| async move { report::report(output, &plan.run_id, &timings).await };
+    clock.time(Stage::Report, 1, report).await
 }
 
 async fn plan(job: &Job<'_>, (run_id, replans): (&RunId, u32), clock: &Clock<'_>) -> Result<Plan, Error> {
@@ -256,22 +266,27 @@ async fn combine(output: &dyn Store, plan: &Plan, clock: &Clock<'_>) -> Result<(
 }
 
 /// Fits; before each step its pass, where there are any.
-async fn reduce(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<Reduced, Error> {
-    let at_once = sweep::groups_at_once(plan.recipe.feature_width, job.pool.threads());
+async fn reduce(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<'_>) -> Result<Reduced, Error> {
+    let at_once = sweep::groups_at_once(plan.recipe.feature_width, threads);
     loop {
-        match clock.time(Stage::Reduce, 1, |_| fit::advance(job.output, &plan.run_id)).await? {
+        match clock.time(Stage::Reduce, 1, |_| fit::advance(output, &plan.run_id)).await? {
             Advance::Done(reduced) => return Ok(reduced),
             Advance::Sweep(pass) => {
                 clock.observer.pass_started(&pass);
-                clock.time(Stage::Sweep, pass.parts, |_| sweep_pass(job, &pass, at_once, clock)).await?;
+                clock.time(Stage::Sweep, pass.parts, |_| sweep_pass(output, threads, (&pass, at_once), clock)).await?;
             }
         }
     }
 }
 
-async fn sweep_pass(job: &Job<'_>, pass: &Pass, at_once: usize, clock: &Clock<'_>) -> Result<(), FileError> {
+async fn sweep_pass(
+    output: &dyn Store,
+    threads: usize,
+    (pass, at_once): (&Pass, usize),
+    clock: &Clock<'_>,
+) -> Result<(), FileError> {
     let on_part = || clock.observer.item_done(Stage::Sweep);
-    let sweep = |group| sweep::sweep(job.output, group, job.pool.threads(), &on_part);
+    let sweep = |group| sweep::sweep(output, group, threads, &on_part);
     let mut each = stream::iter(&pass.missing).map(sweep).buffer_unordered(at_once);
     let mut damages = Damages::default();
     while let Some(swept) = each.next().await {
@@ -280,10 +295,10 @@ async fn sweep_pass(job: &Job<'_>, pass: &Pass, at_once: usize, clock: &Clock<'_
     damages.finish()
 }
 
-async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
-    let shards = planned::read_shards(job.output, plan).await?;
-    let projection = Projection::open(job.output, &plan.run_id).await?;
-    let at_once = project::shards_at_once(plan.recipe.feature_width, job.pool.threads());
+async fn project(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
+    let shards = planned::read_shards(output, plan).await?;
+    let projection = Projection::open(output, &plan.run_id).await?;
+    let at_once = project::shards_at_once(plan.recipe.feature_width, threads);
     clock
         .time(Stage::Project, shards.len() as u64, |_| async {
             let project = |shard: Shard| {
@@ -301,19 +316,24 @@ async fn project(job: &Job<'_>, plan: &Plan, clock: &Clock<'_>) -> Result<(), Fi
 }
 
 /// Times the stages and tells the observer.
-struct Clock<'a> {
-    started: DateTime<Utc>,
-    observer: &'a dyn Observer,
+pub(crate) struct Clock<'a> {
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) observer: &'a dyn Observer,
     timings: std::sync::Mutex<Vec<Timing>>,
 }
 
 impl<'a> Clock<'a> {
-    fn new(observer: &'a dyn Observer) -> Self {
+    pub(crate) fn new(observer: &'a dyn Observer) -> Self {
         Self { started: clock::now(), observer, timings: std::sync::Mutex::default() }
     }
 
     /// Runs a stage; it is given the timings of those before it.
-    async fn time<T, E, F>(&self, stage: Stage, items: u64, run: impl FnOnce(Vec<Timing>) -> F) -> Result<T, E>
+    pub(crate) async fn time<T, E, F>(
+        &self,
+        stage: Stage,
+        items: u64,
+        run: impl FnOnce(Vec<Timing>) -> F,
+    ) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {

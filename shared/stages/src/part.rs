@@ -9,6 +9,7 @@ use pomona_formats::listing::Row;
 use pomona_formats::moments_file::{Header, MomentsFile, PartFiles};
 use pomona_formats::numbers::Numbers;
 use pomona_formats::part::{self, Outcome};
+use pomona_formats::planned::Shard;
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
 use pomona_run::{layout, names};
@@ -22,7 +23,7 @@ pub(crate) struct Part {
     rejects: Bytes,
     moments: MomentsFile,
     /// Whether it holds anything that does not depend on the images' bytes alone.
-    pub(crate) this_run_only: bool,
+    this_run_only: bool,
 }
 
 impl Part {
@@ -74,8 +75,15 @@ impl Part {
         self.moments.header.rejects()
     }
 
+    /// Writes the part of `shard`, under the name that only its run uses where others must not take it over.
+    pub(crate) async fn write_for(self, output: &dyn Store, shard: &Shard) -> Result<(), Error> {
+        let own_name = names::name_of_this_run(&shard.part, shard.run_id.as_str());
+        let name = if self.this_run_only { &own_name } else { &shard.part };
+        self.write(output, name).await
+    }
+
     /// Writes the part under `name`; its moments last, because a part exists once they do.
-    pub async fn write(self, output: &dyn Store, name: &str) -> Result<(), Error> {
+    pub(crate) async fn write(self, output: &dyn Store, name: &str) -> Result<(), Error> {
         let key = layout::part_moments(name);
         let moments = self.moments.encode(&key)?;
         let (features_key, rejects_key) = (layout::part_features(name), layout::part_rejects(name));

@@ -14,6 +14,7 @@ use pomona_formats::planned::{self, Plan, Shard, is_fitted_by_passes};
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::recipe::Recipe;
 use pomona_formats::rejects;
+use pomona_formats::suppressed::Suppressed;
 use pomona_pca::{Components, Lanczos, Logistic};
 use pomona_results::latest;
 use pomona_results::latest::Latest;
@@ -77,7 +78,8 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         PlannedRuns::add(output, request.run_id).await?;
         return Ok(plan);
     }
-    let Listed { items, left_out, odd_folders, .. } = match list(input, request.options, request.on_file).await {
+    let listed = list(input, output, request.options, request.on_file).await;
+    let Listed { items, left_out, odd_folders, .. } = match listed {
         Err(error @ Error::NoImages { .. }) => {
             forget_emptied_dataset(input, output, request.options.allow_empty).await?;
             return Err(error);
@@ -178,9 +180,20 @@ async fn is_whole(output: &dyn Store, plan: &Plan) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The dataset, of which there is something.
-async fn list(input: &dyn Source, options: &Options, on_file: &(dyn Fn() + Send + Sync)) -> Result<Listed, Error> {
-    let listed = input.list(options, on_file).await?;
+/// The dataset without what was erased; there is something of it.
+async fn list(
+    input: &dyn Source,
+    output: &dyn Store,
+    options: &Options,
+    on_file: &(dyn Fn() + Send + Sync),
+) -> Result<Listed, Error> {
+    let suppressed = Suppressed::read(output).await?;
+    let mut listed = input.list(options, on_file).await?;
+    if let Some(suppressed) = suppressed {
+        let before = listed.items.len();
+        listed.items.retain(|item| !suppressed.has(&item.id));
+        listed.left_out.erased = (before - listed.items.len()) as u64;
+    }
     if listed.items.is_empty() { Err(no_images(input, options, &listed)) } else { Ok(listed) }
 }
 
@@ -204,7 +217,7 @@ async fn forget_emptied_dataset(input: &dyn Source, output: &dyn Store, is_allow
     if !place(&newest.input).is_ok_and(|there| there.is_same(&here)) {
         return Ok(());
     }
-    match list(input, &newest.options, &|| {}).await {
+    match list(input, output, &newest.options, &|| {}).await {
         Err(Error::NoImages { .. }) if is_allowed => {
             tracing::warn!("latest.json is removed: of the {} images of run {run_id} none is left", newest.images);
             Ok(latest::remove(output).await?)

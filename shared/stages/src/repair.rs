@@ -71,6 +71,7 @@ pub(crate) async fn repair(output: &dyn Store, found: &Verification) -> Result<R
             (Some(Problem::Unreadable(_)), _) => {
                 repair.leave(loss.file, "it cannot be read; mend the disk or the rights, and look again");
             }
+            (_, Consequence::Unprovable) => repair.leave(loss.file, "only a copy of it says what it said"),
             _ if loss.file == PLANNED => is_planned_lost = true,
             _ if loss.file == LATEST => {}
             (_, Consequence::NotTakenOver) => {

@@ -166,6 +166,9 @@ pub enum Consequence {
     /// The run did not succeed, and served later ones only.
     #[error("its run did not succeed, and what later ones would have taken over from it here is computed anew")]
     NotTakenOver,
+    /// It says which images were erased, or proves it, and nothing else does.
+    #[error("which images were erased is not known, and no run is made before it is: put the file back from a copy")]
+    Unprovable,
     /// It served a run that has ended.
     #[error("nothing: its run has ended, and nobody reads it again")]
     Nothing,

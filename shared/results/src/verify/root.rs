@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use pomona_formats::Error;
 use pomona_formats::error::Damage;
+use pomona_formats::json;
 use pomona_formats::lock_file::Lock;
 use pomona_formats::planned_runs::PlannedRuns;
+use pomona_formats::suppressed::Suppressed;
 use pomona_run::RunId;
 use pomona_run::layout::{FOLLOW_UP, LATEST, LOCK, PLANNED};
+use pomona_run::place::Place;
 use pomona_store::Error as StoreError;
+use serde_json::Value;
 
 use super::checker::{Checker, File};
 use super::findings::{Consequence, Problem, Unvouched, Useless};
@@ -24,7 +28,27 @@ pub(super) async fn check(checker: &Checker<'_>, survey: &Survey) -> Result<(), 
     if survey.at_root.contains_key(FOLLOW_UP) {
         checker.unchecked(file(survey, FOLLOW_UP), Unvouched::ByNobody);
     }
+    check_erasures(checker, survey).await?;
     check_lock(checker, survey).await
+}
+
+/// What was erased, what was asked to be, and what proves it.
+async fn check_erasures(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
+    for key in survey.at_root.keys() {
+        let key = key.as_str();
+        match Place::of(key) {
+            Some(Place::Suppressed) => {
+                let decode = |_: &str, bytes: &[u8]| Suppressed::decode(bytes);
+                checker.check(&file(survey, key), &Consequence::Unprovable, decode).await?;
+            }
+            Some(Place::OfErasure) => {
+                let decode = |key: &str, bytes: &[u8]| json::unseal::<Value>(key, bytes);
+                checker.check(&file(survey, key), &Consequence::Unprovable, decode).await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// It is not sealed, because scripts read it; but it says the same thing twice, and names a run that must be there.

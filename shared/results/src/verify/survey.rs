@@ -106,7 +106,9 @@ impl Survey {
         self.has_any |= place.as_ref().is_some_and(|place| *place != Place::Lock);
         match place {
             None => self.unknown.push(key.to_owned()),
-            Some(Place::Latest | Place::Planned | Place::FollowUp | Place::Lock) => {
+            Some(
+                Place::Latest | Place::Planned | Place::FollowUp | Place::Lock | Place::Suppressed | Place::OfErasure,
+            ) => {
                 self.at_root.insert(key.to_owned(), 0);
             }
             Some(Place::OfRun { run_id, .. }) => {

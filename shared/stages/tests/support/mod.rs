@@ -175,6 +175,7 @@ pub fn flipped(bytes: &Bytes) -> Bytes {
 }
 
 /// As [`run_into`], into a folder.
+#[allow(dead_code, reason = "not every test needs it")]
 pub async fn run(input: &Path, output: &Path, options: &Options, pool: &ComputePool) -> Result<Summary, Error> {
     run_into(input, &LocalStore::create(output).unwrap(), options, pool).await
 }

@@ -1,0 +1,193 @@
+//! `pomona erase` and `pomona verify-erasure`: images out of everything below an output, and the proof.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use clap::{ArgGroup, Args};
+use indicatif::HumanBytes;
+use pomona_formats::erasure::{Certificate, Examined};
+use pomona_run::Location;
+use pomona_run::counted::counted;
+use pomona_run::globs::globs;
+use pomona_run::layout;
+use pomona_run::visible::visible;
+use pomona_stages::erase::{self, Checked, Erased, Eraser, Which, Wish};
+use pomona_stages::open;
+use pomona_stages::output::Output;
+
+use crate::progress::Progress;
+use crate::runtime::available_threads;
+use crate::{Ending, Error, console, signals};
+
+/// Erase images from everything below an output: results are made anew without them, whatever holds or was made of them
+/// is deleted, later runs leave them out, and a certificate says so. Without --keys, --filter or --label it goes on with
+/// an erasure that was interrupted
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["keys", "filter", "label"])))]
+pub(crate) struct EraseArgs {
+    /// The folder with the results
+    output: Location,
+    /// A file with the images' paths below the input, as in the column `path` of the results, one a line
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The images whose paths match this glob, for instance 'anna/*'
+    #[arg(long, value_name = "GLOB")]
+    filter: Option<String>,
+    /// The images of this label
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Why; it stands in the certificate
+    #[arg(long, value_name = "TEXT", requires = "which")]
+    because: Option<String>,
+    /// Let the images of --keys come back in later runs
+    #[arg(long, requires = "keys", conflicts_with_all = ["filter", "label", "because"])]
+    allow_again: bool,
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// Hold every certificate of an erasure against all that is at an output now
+#[derive(Debug, Args)]
+pub(crate) struct VerifyErasureArgs {
+    /// The folder with the results
+    output: Location,
+    /// Print JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `pomona erase`.
+pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
+    refuse_bucket(&args.output)?;
+    let keys = args.keys.as_deref().map(read_keys).transpose()?;
+    let output = Output::existing(&args.output).await?;
+    let holder = format!("process {} (pomona erase)", std::process::id());
+    let eraser =
+        Eraser { output: output.store(), holder: &holder, holders: output.holders(), threads: available_threads() };
+    if args.allow_again {
+        let keys: Vec<String> = keys.into_iter().flatten().collect();
+        let allowed = eraser.allow_again(&keys).await?;
+        console::show(&format!(
+            "allowed     {} of {} may come back in later runs\n",
+            allowed,
+            images(keys.len() as u64)
+        ))?;
+        return Ok(Ending::Done);
+    }
+    let which = match (keys, args.filter, args.label) {
+        (Some(keys), _, _) => Some(Which::Keys(keys)),
+        (_, Some(glob), _) => Some(Which::Matching(globs("--filter", [glob])?)),
+        (_, _, Some(label)) => Some(Which::Label(label)),
+        (None, None, None) => None,
+    };
+    let wish = which.map(|which| Wish { which, because: args.because });
+    let progress = Progress::new(quiet);
+    let received = OnceLock::new();
+    let erased = eraser.erase(wish.as_ref(), &progress, signals::wait(&received)).await?;
+    drop(progress);
+    let Some(Erased { certificates, unlisted }) = erased else {
+        return Ok(received.into_inner().map_or(Ending::Done, Ending::Stopped));
+    };
+    if args.json {
+        console::print_json(&serde_json::to_string_pretty(&certificates)?)?;
+    } else {
+        console::show(&screen(&certificates, unlisted))?;
+    }
+    Ok(Ending::Done)
+}
+
+/// Runs `pomona verify-erasure`.
+pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
+    refuse_bucket(&args.output)?;
+    let output = open::open(&args.output).await?;
+    let checked = erase::check(output.as_ref()).await?;
+    if args.json {
+        console::print_json(&serde_json::to_string_pretty(&checked)?)?;
+    } else {
+        console::show(&checked_screen(&checked))?;
+    }
+    let wrong = checked.iter().flat_map(|checked| checked.traces.holding.iter().chain(&checked.traces.unreadable));
+    match wrong.collect::<BTreeSet<_>>().len() {
+        0 => Ok(Ending::Done),
+        files => Err(Error::NotErased { location: args.output.to_string(), files }),
+    }
+}
+
+/// Older versions of objects would stay behind unseen.
+fn refuse_bucket(output: &Location) -> Result<(), Error> {
+    match output {
+        Location::Folder(_) => Ok(()),
+        Location::Bucket(_) => Err(Error::ErasesFolders { location: output.to_string() }),
+    }
+}
+
+fn read_keys(path: &std::path::Path) -> Result<BTreeSet<String>, Error> {
+    let read = std::fs::read_to_string(path);
+    let text = read.map_err(|source| Error::Keys { path: path.to_owned(), source })?;
+    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+fn screen(certificates: &[Certificate], unlisted: u64) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_screen(&mut out, certificates, unlisted);
+    out
+}
+
+fn write_screen(out: &mut String, certificates: &[Certificate], unlisted: u64) -> std::fmt::Result {
+    let Some(Certificate { run, deleted, examined, beyond, .. }) = certificates.first() else { return Ok(()) };
+    let asked: BTreeSet<&String> = certificates.iter().flat_map(|certificate| &certificate.request.digests).collect();
+    writeln!(out, "erased      {}", images(asked.len() as u64))?;
+    if let Some(unlisted) = counted(unlisted, "of these keys", "of these keys") {
+        writeln!(out, "            {unlisted} no run here had listed; later runs leave them out")?;
+    }
+    match run {
+        Some(run) => writeln!(out, "new run     {}, the result of a fresh run over the rest", run.run_id)?,
+        None => writeln!(out, "new run     none was needed")?,
+    }
+    let bytes = deleted.iter().map(|file| file.bytes).sum();
+    writeln!(out, "deleted     {} ({})", files(deleted.len() as u64), HumanBytes(bytes))?;
+    writeln!(out, "examined    {}: none names them", examined_files(examined))?;
+    for certificate in certificates {
+        writeln!(out, "certificate {}", layout::erasure_certificate(&certificate.request.id))?;
+    }
+    writeln!(out, "\nout of reach")?;
+    beyond.iter().try_for_each(|what| writeln!(out, "  {what}"))
+}
+
+fn checked_screen(checked: &[Checked]) -> String {
+    let mut out = String::new();
+    if checked.is_empty() {
+        out.push_str("no erasure has a certificate here\n");
+    }
+    for Checked { certificate, allowed_again, traces } in checked {
+        let request = &certificate.request;
+        let _ = writeln!(out, "{}  {}, asked {}", request.id, images(request.digests.len() as u64), request.asked);
+        if let Some(allowed) = counted(*allowed_again, "image was allowed again", "images were allowed again") {
+            let _ = writeln!(out, "  {allowed}, and not looked for");
+        }
+        let _ = writeln!(out, "  examined {}", examined_files(&traces.examined));
+        for file in &traces.holding {
+            let _ = writeln!(out, "  names an erased image: {}", visible(file));
+        }
+        for file in &traces.unreadable {
+            let _ = writeln!(out, "  cannot be read: {}", visible(file));
+        }
+    }
+    out
+}
+
+fn examined_files(examined: &Examined) -> String {
+    format!("{} ({})", files(examined.files), HumanBytes(examined.bytes))
+}
+
+fn files(count: u64) -> String {
+    counted(count, "file", "files").unwrap_or_else(|| "no file".to_owned())
+}
+
+fn images(count: u64) -> String {
+    counted(count, "image", "images").unwrap_or_else(|| "no image".to_owned())
+}

@@ -1,0 +1,136 @@
+//! suppressed.json: the images that were erased and must not come back, as digests of their keys. The salt is drawn once
+//! an output, so that what was erased here and elsewhere cannot be told to be the same.
+
+use std::collections::BTreeSet;
+
+use pomona_run::layout::SUPPRESSED;
+use pomona_run::names::NameHasher;
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::json;
+
+/// Bytes of the salt.
+const SALT: usize = 32;
+
+/// The content of suppressed.json.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppressed {
+    salt: String,
+    digests: BTreeSet<String>,
+}
+
+impl Suppressed {
+    /// No image, under a salt that nobody knows.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the system has no randomness.
+    pub fn none() -> Result<Self, Error> {
+        let mut salt = [0_u8; SALT];
+        getrandom::fill(&mut salt).map_err(|error| Error::Internal(format!("no salt can be drawn: {error}")))?;
+        let salt = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { salt, digests: BTreeSet::new() })
+    }
+
+    /// Those of these `digests` under a `salt`.
+    pub fn of(salt: String, digests: BTreeSet<String>) -> Self {
+        Self { salt, digests }
+    }
+
+    /// What was erased at `output`, if anything was.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]: a run that went on would bring back what was erased. And those of the store.
+    pub async fn read(output: &dyn Store) -> Result<Option<Self>, Error> {
+        match output.get(SUPPRESSED).await {
+            Ok(stored) => Self::decode(&stored.bytes).map(Some),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What `bytes` say.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        json::unseal(SUPPRESSED, bytes)
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
+        Ok(output.put(SUPPRESSED, json::seal(SUPPRESSED, self)?).await?)
+    }
+
+    /// Under which salt the digests are.
+    pub fn salt(&self) -> &str {
+        &self.salt
+    }
+
+    /// What stands for the image of this key.
+    pub fn digest(&self, key: &str) -> String {
+        let mut hasher = NameHasher::new("erased");
+        hasher.field(self.salt.as_bytes());
+        hasher.field(key.as_bytes());
+        hasher.finish()
+    }
+
+    /// Whether the image of this key was erased.
+    pub fn has(&self, key: &str) -> bool {
+        !self.digests.is_empty() && self.digests.contains(&self.digest(key))
+    }
+
+    /// Whether the image of this digest was erased.
+    pub fn has_digest(&self, digest: &str) -> bool {
+        self.digests.contains(digest)
+    }
+
+    /// Adds images by their digests.
+    pub fn add<'a>(&mut self, digests: impl IntoIterator<Item = &'a String>) {
+        self.digests.extend(digests.into_iter().cloned());
+    }
+
+    /// Lets the image of this key come back; whether it was erased.
+    pub fn allow(&mut self, key: &str) -> bool {
+        self.digests.remove(&self.digest(key))
+    }
+
+    /// How many images were erased.
+    pub fn len(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_store::testing::MemoryStore;
+
+    #[tokio::test]
+    async fn an_erased_key_is_known_again_and_none_can_be_read_from_the_file() {
+        let output = MemoryStore::new("out", Default::default());
+        assert_eq!(Suppressed::read(&output).await.unwrap(), None);
+        let mut suppressed = Suppressed::none().unwrap();
+        let digest = suppressed.digest("anna/1.jpg");
+        suppressed.add([&digest]);
+        suppressed.write(&output).await.unwrap();
+        let bytes = output.get(SUPPRESSED).await.unwrap().bytes;
+        assert!(!bytes.windows(4).any(|bytes| bytes == b"anna"));
+        let mut read = Suppressed::read(&output).await.unwrap().unwrap();
+        assert!(read.has("anna/1.jpg") && !read.has("anna/2.jpg") && read.len() == 1);
+        assert_ne!(Suppressed::none().unwrap().digest("anna/1.jpg"), digest, "another output has another salt");
+        assert!(read.allow("anna/1.jpg") && !read.allow("anna/1.jpg") && read.is_empty());
+
+        output.put(SUPPRESSED, bytes.slice(..bytes.len() - 9)).await.unwrap();
+        assert!(matches!(Suppressed::read(&output).await, Err(Error::Damaged { .. })));
+    }
+}

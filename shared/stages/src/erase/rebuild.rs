@@ -1,0 +1,148 @@
+//! The newest run once more, without what was erased: of the features that are there, bit by bit, and no image is read.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pomona_dataset::{Error as DatasetError, Item, LeftOut, Listed, Reader, Rejected, Source};
+use pomona_formats::erasure::NewRun;
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::suppressed::Suppressed;
+use pomona_formats::{digests, fragment, listing, part, rejects, run_aside};
+use pomona_run::layout::RunLayout;
+use pomona_run::stage::Stage;
+use pomona_run::{Options, RunId, names};
+use pomona_store::Store;
+use pomona_terms::Reject;
+
+use crate::earlier::{self, Earlier, Take};
+use crate::error::Error;
+use crate::local::{self, Clock, Observer};
+use crate::part::Part;
+use crate::plan::{self, PlanRequest};
+
+/// Makes the run `run_id` of what `newest` listed and was not erased; nothing where all of it was.
+pub(super) async fn run(
+    output: &dyn Store,
+    newest: &Plan,
+    (run_id, threads): (&RunId, usize),
+    suppressed: &Suppressed,
+    observer: &dyn Observer,
+) -> Result<Option<NewRun>, Error> {
+    if let Some(models) = &newest.models_of {
+        return Err(Error::ModelsOfAnother { run_id: newest.run_id.clone(), models_of: models.run_id.clone() });
+    }
+    let listed_before = ListedBefore::read(output, newest).await?;
+    if listed_before.items.iter().all(|item| suppressed.has(&item.id)) {
+        return Ok(None);
+    }
+    let clock = Clock::new(observer);
+    let request = PlanRequest {
+        run_id,
+        started: clock.started,
+        options: &newest.options,
+        recipe: &newest.recipe,
+        models: None,
+        replans: 0,
+        on_file: &|| {},
+    };
+    let plan = clock.time(Stage::Plan, 1, |_| plan::plan(&listed_before, output, &request)).await?;
+    let missing = planned::read_missing(output, &plan).await?;
+    let images = missing.iter().map(|shard| shard.images).sum();
+    clock
+        .time(Stage::Extract, images, |_| async {
+            for shard in &missing {
+                make_part(output, shard, &plan).await?;
+                (0..shard.images).for_each(|_| observer.item_there(Stage::Extract));
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    local::fit_and_report(output, threads, &plan, &clock).await?;
+    let plan_bytes = digests::get(output, &RunLayout::new(run_id.as_str()).plan()).await?;
+    Ok(Some(NewRun { run_id: run_id.clone(), plan_sha256: names::digest(&plan_bytes) }))
+}
+
+/// Makes the part of a shard whose images' outcomes are all there.
+async fn make_part(output: &dyn Store, shard: &Shard, plan: &Plan) -> Result<(), Error> {
+    if part::exists(output, &shard.part).await? {
+        return Ok(());
+    }
+    let listing_key = RunLayout::new(shard.run_id.as_str()).listing(shard.shard, &shard.listing_sha256);
+    let rows = listing::decode(&listing_key, digests::read(output, &listing_key, &shard.listing_sha256).await?)?;
+    let Earlier { mut outcomes, has_fragments } =
+        earlier::read(output, shard, &rows, (plan.recipe.feature_width, Take::All)).await?;
+    let outcomes: Vec<_> = rows.iter().filter_map(|row| outcomes.remove(&row.item.content())).collect();
+    if outcomes.len() < rows.len() {
+        return Err(Error::FeaturesGone {
+            images: (rows.len() - outcomes.len()) as u64,
+            input: plan.input.clone(),
+            output: output.location().to_owned(),
+        });
+    }
+    let (name, recipe) = (shard.part.clone(), plan.recipe.clone());
+    let part = run_aside(move || Part::new(&name, &rows, outcomes, &recipe)).await??;
+    part.write_for(output, shard).await?;
+    if has_fragments {
+        fragment::delete_all(output, &shard.part).await?;
+    }
+    Ok(())
+}
+
+/// A dataset as a run listed it, whatever has become of it.
+#[derive(Debug)]
+struct ListedBefore {
+    location: String,
+    items: Vec<Item>,
+    left_out: LeftOut,
+    odd_folders: Vec<Rejected>,
+}
+
+impl ListedBefore {
+    async fn read(output: &dyn Store, plan: &Plan) -> Result<Self, Error> {
+        let layout = RunLayout::new(plan.run_id.as_str());
+        let mut items = Vec::new();
+        for shard in planned::read_shards(output, plan).await? {
+            let key = layout.listing(shard.shard, &shard.listing_sha256);
+            let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
+            items.extend(rows.into_iter().map(|row| row.item));
+        }
+        items.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        let folders = layout.odd_folders();
+        let odd_folders = match plan.digests.get(&folders) {
+            Some(_) => rejects::from_csv(&folders, &plan.digests.read(output, &folders).await?)?,
+            None => Vec::new(),
+        };
+        let left_out = LeftOut { erased: 0, ..plan.left_out.clone() };
+        Ok(Self { location: plan.input.clone(), items, left_out, odd_folders })
+    }
+}
+
+#[async_trait]
+impl Source for ListedBefore {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    async fn list(&self, _: &Options, _: &(dyn Fn() + Send + Sync)) -> Result<Listed, DatasetError> {
+        Ok(Listed {
+            items: self.items.clone(),
+            files: self.items.len() as u64,
+            left_out: self.left_out.clone(),
+            odd_folders: self.odd_folders.clone(),
+        })
+    }
+
+    fn reader<'a>(&'a self, _: &[&Item]) -> Box<dyn Reader + 'a> {
+        Box::new(NobodyReads)
+    }
+}
+
+/// Images that a plan need not try.
+#[derive(Debug)]
+struct NobodyReads;
+
+#[async_trait]
+impl Reader for NobodyReads {
+    async fn read(&self, items: &[&Item]) -> Result<Vec<Result<Bytes, Reject>>, DatasetError> {
+        Ok(items.iter().map(|_| Ok(Bytes::new())).collect())
+    }
+}

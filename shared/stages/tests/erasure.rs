@@ -1,0 +1,367 @@
+//! Erased images leave nothing behind, whenever the erasure was killed, and what stays is the result of a fresh run.
+
+#[path = "support/result.rs"]
+mod result;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pomona_formats::error::Error as FileError;
+use pomona_formats::suppressed::Suppressed;
+use pomona_formats::{part, strings, tables::ParquetTable};
+use pomona_results::latest;
+use pomona_run::{Options, RunId, globs::globs, layout};
+use pomona_stages::Error;
+use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
+use pomona_stages::lock::{self, NoOtherHolders};
+use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
+use pomona_store::{LocalStore, Store};
+use proptest::prelude::*;
+use support::Silent;
+
+const WRITES: [Operation; 5] =
+    [Operation::Put, Operation::Create, Operation::Replace, Operation::Copy, Operation::Delete];
+
+fn key(image: u8) -> String {
+    format!("class {}/{image}.png", image % 3)
+}
+
+fn keys(images: impl IntoIterator<Item = u8>) -> Which {
+    Which::Keys(images.into_iter().map(key).collect())
+}
+
+fn options() -> Options {
+    Options { shard_size: 4, max_reject_share: 1.0, ..Options::default() }
+}
+
+fn upload(input: &Path, images: impl IntoIterator<Item = u8>, version: u8) {
+    for image in images {
+        let unusable = image % 13 == 5;
+        let content =
+            if unusable { vec![version; 4] } else { support::picture(u64::from(image) << 8 | u64::from(version)) };
+        support::write(input, &key(image), &content);
+    }
+}
+
+async fn run(input: &Path, output: &dyn Store) -> Result<(), Error> {
+    support::run_into(input, output, &options(), &support::pool(1)).await.map(drop)
+}
+
+async fn erase(output: &dyn Store, which: Option<Which>) -> Result<Erased, Error> {
+    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    let wish = which.map(|which| Wish { which, because: Some("Art. 17".to_owned()) });
+    Ok(eraser.erase(wish.as_ref(), &Silent, std::future::pending()).await?.expect("nobody stopped it"))
+}
+
+async fn contents(output: &dyn Store) -> Vec<(String, Bytes)> {
+    let mut contents = Vec::new();
+    for (key, _) in output.sizes("").await.unwrap() {
+        let bytes = output.get(&key).await.unwrap().bytes;
+        contents.push((key, bytes));
+    }
+    contents
+}
+
+/// The features of an image, from the newest run.
+async fn row_of(output: &dyn Store, wanted: &str) -> Vec<f32> {
+    for (key, bytes) in contents(output).await {
+        if key.contains("/features/parquet/") {
+            let table = ParquetTable::read(&key, bytes).unwrap();
+            let values = table.vectors("features", 3).unwrap();
+            if let Some(row) = table.text("path").unwrap().iter().position(|path| path == Some(wanted)) {
+                return values.row(row).to_vec();
+            }
+        }
+    }
+    panic!("{wanted} has no features");
+}
+
+/// Neither a key nor a row of features is anywhere.
+async fn demand_gone(output: &dyn Store, erased: &BTreeSet<String>, rows: &[Vec<f32>]) {
+    for (file, bytes) in contents(output).await {
+        for key in erased {
+            assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{key} is in {file}");
+        }
+        strings::each(&file, bytes.clone(), &mut |text| assert!(!erased.contains(text), "{text} is in {file}"))
+            .unwrap();
+        for row in rows {
+            let row_bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            assert!(!bytes.windows(row_bytes.len()).any(|window| window == row_bytes), "{row:?} is in {file}");
+        }
+        if file.ends_with(".parquet") && file.contains("features") {
+            let table = ParquetTable::read(&file, bytes).unwrap();
+            let values = table.vectors("features", 3).unwrap();
+            let is_row = |values: ndarray::ArrayView1<'_, f32>| rows.iter().any(|row| values.to_vec() == *row);
+            assert!(!values.rows().into_iter().any(is_row), "features of an erased image are in {file}");
+        }
+    }
+}
+
+/// The newest result is that of a fresh run over what is left of the input.
+async fn demand_fresh(input: &Path, output: &dyn Store, erased: &BTreeSet<String>) {
+    let rest = tempfile::tempdir().unwrap();
+    for class in std::fs::read_dir(input).unwrap().map(|entry| entry.unwrap().path()) {
+        for file in std::fs::read_dir(class).unwrap().map(|entry| entry.unwrap().path()) {
+            let key = file.strip_prefix(input).unwrap().to_str().unwrap().to_owned();
+            if !erased.contains(&key) {
+                support::write(rest.path(), &key, &std::fs::read(&file).unwrap());
+            }
+        }
+    }
+    let fresh = MemoryStore::new("fresh", BTreeMap::new());
+    match run(rest.path(), &fresh).await {
+        Ok(()) => assert_eq!(result::result_in(output).await, result::result_in(&fresh).await),
+        Err(error) => assert!(run(input, output).await.is_err(), "a fresh run ends with {error}"),
+    }
+}
+
+/// Two runs over 24 images, of which the second found two replaced.
+async fn two_runs(folder: &Path) -> LocalStore {
+    let output = LocalStore::create(folder.join("out")).unwrap();
+    upload(&folder.join("in"), 0..24, 0);
+    run(&folder.join("in"), &output).await.unwrap();
+    upload(&folder.join("in"), 4..6, 1);
+    run(&folder.join("in"), &output).await.unwrap();
+    output
+}
+
+#[tokio::test]
+async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), two_runs(folder.path()).await);
+    let erased: BTreeSet<String> = [3, 4, 5, 17].map(key).into();
+    let rows = [row_of(&output, &key(3)).await, row_of(&output, &key(17)).await];
+    let runs = || async { output.sizes("runs/").await.unwrap() };
+    assert!(!runs().await.is_empty());
+
+    let Erased { certificates, unlisted } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    assert_eq!((certificates.len(), unlisted), (1, 0));
+    demand_gone(&output, &erased, &rows).await;
+    demand_fresh(&input, &output, &erased).await;
+    let certificate = &certificates[0];
+    assert_eq!(certificate.request.because.as_deref(), Some("Art. 17"));
+    let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+    assert_eq!(certificate.run.as_ref().map(|run| &run.run_id), Some(&newest));
+    assert!(certificate.deleted.iter().any(|file| file.file.ends_with(".features.parquet")));
+    assert!(certificate.deleted.iter().all(|file| file.sha256.len() == 64));
+    // But for the file that is being written, and the lock.
+    assert_eq!(certificate.examined.files, contents(&output).await.len() as u64);
+
+    run(&input, &output).await.unwrap();
+    demand_gone(&output, &erased, &rows).await;
+    demand_fresh(&input, &output, &erased).await;
+    let checked = erase::check(&output).await.unwrap();
+    assert_eq!((checked.len(), checked[0].traces.holding.len(), checked[0].allowed_again), (1, 0, 0));
+
+    let nothing = erase(&output, None).await;
+    assert!(matches!(nothing, Err(Error::NothingToErase { .. })), "{nothing:?}");
+    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    assert_eq!(eraser.allow_again(&[key(3), key(23)]).await.unwrap(), 1);
+    run(&input, &output).await.unwrap();
+    assert_eq!(row_of(&output, &key(3)).await, rows[0]);
+    let checked = erase::check(&output).await.unwrap();
+    assert_eq!((checked[0].traces.holding.len(), checked[0].allowed_again), (0, 1));
+}
+
+/// Somebody copies a part back from a backup.
+#[tokio::test]
+async fn a_certificate_that_is_not_true_any_more_is_found_out_and_so_is_one_that_was_altered() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let before = contents(&output).await;
+    let Erased { certificates, .. } = erase(&output, Some(keys([7]))).await.unwrap();
+    let is_of_part = |file: &str| file.starts_with("parts/") && file.ends_with("features.parquet");
+    for (file, bytes) in before.into_iter().filter(|(file, _)| is_of_part(file)) {
+        output.put(&file, bytes).await.unwrap();
+    }
+    let checked = erase::check(&output).await.unwrap();
+    assert!(checked[0].traces.holding.iter().all(|file| is_of_part(file)));
+    assert!(!checked[0].traces.holding.is_empty());
+
+    let key = layout::erasure_certificate(&certificates[0].request.id);
+    let altered = support::flipped(&output.get(&key).await.unwrap().bytes);
+    output.put(&key, altered).await.unwrap();
+    assert!(matches!(erase::check(&output).await, Err(Error::File(FileError::Damaged { .. }))));
+}
+
+#[tokio::test]
+async fn images_are_chosen_by_their_paths_and_by_their_labels() {
+    for (which, gone) in [
+        (Which::Matching(globs("--filter", ["class 1/*"]).unwrap()), 8),
+        (Which::Label("class 2".to_owned()), 8),
+        (keys([1, 2, 99]), 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = two_runs(folder.path()).await;
+        let Erased { certificates, unlisted } = erase(&output, Some(which)).await.unwrap();
+        assert_eq!(certificates[0].request.digests.len() as u64, gone + unlisted);
+        let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+        assert_eq!(pomona_formats::planned::read_plan(&output, &newest).await.unwrap().images, 24 - gone);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let nothing = erase(&output, Some(Which::Label("class 3".to_owned()))).await;
+    assert!(matches!(nothing, Err(Error::NothingToErase { .. })), "{nothing:?}");
+}
+
+#[tokio::test]
+async fn where_all_images_are_erased_no_result_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let all: BTreeSet<String> = (0..24).map(key).collect();
+    let Erased { certificates, .. } = erase(&output, Some(Which::Keys(all.clone()))).await.unwrap();
+    assert_eq!(certificates[0].run, None);
+    demand_gone(&output, &all, &[]).await;
+    assert_eq!(latest::read(&output).await.unwrap(), None);
+    let left = contents(&output).await.into_iter().map(|(file, _)| file);
+    let left: Vec<String> = left.filter(|file| !file.starts_with(layout::ERASURES)).collect();
+    assert_eq!(left, [layout::PLANNED, layout::SUPPRESSED]);
+    // All that is there was erased: that is no reason to take the dataset for lost.
+    let again = run(&folder.path().join("in"), &output).await;
+    assert!(matches!(again, Err(Error::NoImages { .. })), "{again:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_erased_under_a_run_nor_of_features_that_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let run_id = RunId::now();
+    let holder: &dyn lock::Holders = &lock::UnknownHolders;
+    lock::acquire(&output, &run_id, "a run", std::time::Duration::from_secs(90), holder).await.unwrap();
+    let eraser = Eraser { output: &output, holder: "a test", holders: holder, threads: 1 };
+    let wish = Wish { which: keys([1]), because: None };
+    let busy = eraser.erase(Some(&wish), &Silent, std::future::pending()).await;
+    assert!(matches!(busy, Err(Error::Busy { .. })), "{busy:?}");
+    lock::release(&output, &run_id).await.unwrap();
+
+    for (file, _) in output.sizes("parts/").await.unwrap() {
+        output.delete(&file).await.unwrap();
+    }
+    let gone = erase(&output, Some(keys([1]))).await;
+    assert!(matches!(gone, Err(Error::FeaturesGone { .. })), "{gone:?}");
+    // As the error advises.
+    run(&folder.path().join("in"), &output).await.unwrap();
+    erase(&output, None).await.unwrap();
+    demand_gone(&output, &[key(1)].into(), &[]).await;
+    assert!(part::exists(&output, "x").await.is_ok_and(|exists| !exists));
+}
+
+/// Kills an erasure before each of its writes, and asks for it again.
+#[tokio::test]
+async fn an_erasure_that_is_killed_at_any_write_goes_on() {
+    let erased: BTreeSet<String> = [2, 9].map(key).into();
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for operation in WRITES {
+        for write in 1.. {
+            let output = Arc::new(MemoryStore::new("out", before.clone()));
+            let failing = FailingStore::new(output.clone());
+            failing.on(operation, |_| true, write.., Fault::CrashBefore);
+            let killed = erase(&failing, Some(Which::Keys(erased.clone()))).await.is_err();
+            if !killed {
+                break;
+            }
+            let output = output.as_ref();
+            match erase(output, None).await {
+                // Nothing was written down, or all was done and the lock was not given back.
+                Err(Error::NothingToErase { .. }) => {
+                    let is_done = !erase::check(output).await.unwrap().is_empty();
+                    if !is_done {
+                        erase(output, Some(Which::Keys(erased.clone()))).await.unwrap();
+                    }
+                }
+                again => drop(again.unwrap()),
+            }
+            demand_gone(output, &erased, &[]).await;
+            demand_fresh(&folder.path().join("in"), output, &erased).await;
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Upload { first: u8, count: u8, version: u8 },
+    Run,
+    CrashedRun { after: u8 },
+    Erase { first: u8, count: u8 },
+    CrashedErasure { first: u8, after: u8 },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0u8..40, 1u8..20, 0u8..3).prop_map(|(first, count, version)| Event::Upload { first, count, version }),
+        3 => Just(Event::Run),
+        2 => (1u8..60).prop_map(|after| Event::CrashedRun { after }),
+        2 => (0u8..40, 1u8..4).prop_map(|(first, count)| Event::Erase { first, count }),
+        2 => (0u8..40, 1u8..60).prop_map(|(first, after)| Event::CrashedErasure { first, after }),
+    ]
+}
+
+fn crashing(output: &Arc<MemoryStore>, after: u8) -> FailingStore {
+    let failing = FailingStore::new(output.clone());
+    for write in WRITES {
+        failing.on(write, |_| true, u64::from(after).., Fault::CrashBefore);
+    }
+    failing
+}
+
+/// Lives through a history and ends what of it was cut short.
+async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
+    let store: &dyn Store = output.as_ref();
+    for event in history {
+        match *event {
+            Event::Upload { first, count, version } => upload(input, first..first + count, version),
+            // A dataset that is too small at this point of the history is refused; it may grow later.
+            Event::Run => drop(run(input, store).await),
+            Event::CrashedRun { after } => drop(run(input, &crashing(output, after)).await),
+            Event::Erase { first, count } => {
+                drop(erase(store, Some(keys(first..first + count))).await);
+            }
+            Event::CrashedErasure { first, after } => {
+                drop(erase(&crashing(output, after), Some(keys([first]))).await);
+            }
+        }
+    }
+    match erase(store, None).await {
+        Err(Error::NothingToErase { .. }) => {}
+        Err(Error::FeaturesGone { .. }) => {
+            // As the error advises.
+            upload(input, 100..103, 0);
+            run(input, store).await.unwrap();
+            erase(store, None).await.unwrap();
+        }
+        ended => drop(ended.unwrap()),
+    }
+}
+
+/// Of all images those that must not come back.
+async fn suppressed(output: &dyn Store) -> BTreeSet<String> {
+    let Some(suppressed) = Suppressed::read(output).await.unwrap() else { return BTreeSet::new() };
+    (0..=u8::MAX).map(key).filter(|key| suppressed.has(key)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn any_history_ends_without_what_was_erased_and_in_the_result_of_a_fresh_run(
+        history in prop::collection::vec(event(), 1..12)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let input = folder.path().join("in");
+            std::fs::create_dir(&input).unwrap();
+            let output = Arc::new(MemoryStore::new("out", BTreeMap::new()));
+            live(&history, &input, &output).await;
+            let erased = suppressed(output.as_ref()).await;
+            demand_gone(output.as_ref(), &erased, &[]).await;
+            if run(&input, output.as_ref()).await.is_ok() {
+                demand_gone(output.as_ref(), &erased, &[]).await;
+                demand_fresh(&input, output.as_ref(), &erased).await;
+            }
+        });
+    }
+}
