@@ -88,13 +88,13 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     let received = OnceLock::new();
     let erased = eraser.erase(wish.as_ref(), &progress, signals::wait(&received)).await?;
     drop(progress);
-    let Some(Erased { certificates, unlisted }) = erased else {
+    let Some(erased) = erased else {
         return Ok(received.into_inner().map_or(Ending::Done, Ending::Stopped));
     };
     if args.json {
-        console::print_json(&serde_json::to_string_pretty(&certificates)?)?;
+        console::print_json(&serde_json::to_string_pretty(&erased.certificates)?)?;
     } else {
-        console::show(&screen(&certificates, unlisted))?;
+        console::show(&screen(&erased))?;
     }
     Ok(Ending::Done)
 }
@@ -130,23 +130,24 @@ fn read_keys(path: &std::path::Path) -> Result<BTreeSet<String>, Error> {
     Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-fn screen(certificates: &[Certificate], unlisted: u64) -> String {
+fn screen(erased: &Erased) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = write_screen(&mut out, certificates, unlisted);
+    let _ = write_screen(&mut out, erased);
     out
 }
 
-fn write_screen(out: &mut String, certificates: &[Certificate], unlisted: u64) -> std::fmt::Result {
+fn write_screen(out: &mut String, Erased { certificates, unlisted, obstacle }: &Erased) -> std::fmt::Result {
     let Some(Certificate { run, deleted, examined, beyond, .. }) = certificates.first() else { return Ok(()) };
     let asked: BTreeSet<&String> = certificates.iter().flat_map(|certificate| &certificate.request.digests).collect();
     writeln!(out, "erased      {}", images(asked.len() as u64))?;
-    if let Some(unlisted) = counted(unlisted, "of these keys", "of these keys") {
+    if let Some(unlisted) = counted(*unlisted, "of these keys", "of these keys") {
         writeln!(out, "            {unlisted} no run here had listed; later runs leave them out")?;
     }
-    match run {
-        Some(run) => writeln!(out, "new run     {}, the result of a fresh run over the rest", run.run_id)?,
-        None => writeln!(out, "new run     none was needed")?,
+    match (run, obstacle) {
+        (Some(run), _) => writeln!(out, "new run     {}, the result of a fresh run over the rest", run.run_id)?,
+        (None, Some(obstacle)) => writeln!(out, "new run     none, and there is no newest run any more: {obstacle}")?,
+        (None, None) => writeln!(out, "new run     none: the newest run had none of them, or nothing else")?,
     }
     let bytes = deleted.iter().map(|file| file.bytes).sum();
     writeln!(out, "deleted     {} ({})", files(deleted.len() as u64), HumanBytes(bytes))?;
@@ -169,7 +170,9 @@ fn checked_screen(checked: &[Checked]) -> String {
         if let Some(allowed) = counted(*allowed_again, "image was allowed again", "images were allowed again") {
             let _ = writeln!(out, "  {allowed}, and not looked for");
         }
-        let _ = writeln!(out, "  examined {}", examined_files(&traces.examined));
+        let is_clean = traces.holding.is_empty() && traces.unreadable.is_empty();
+        let verdict = if is_clean { ": none names them" } else { "" };
+        let _ = writeln!(out, "  examined {}{verdict}", examined_files(&traces.examined));
         for file in &traces.holding {
             let _ = writeln!(out, "  names an erased image: {}", visible(file));
         }

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod erase;
 mod error;
+mod forget;
 mod inspect;
 mod model;
 mod pace;
@@ -68,6 +69,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Erase(erase::EraseArgs),
     VerifyErasure(erase::VerifyErasureArgs),
+    Forget(forget::ForgetArgs),
     Cost(cost::CostArgs),
     Start(start::StartArgs),
     Status(status::StatusArgs),
@@ -143,6 +145,7 @@ async fn end(cli: Cli) -> Result<Ending, Error> {
         Command::Verify(args) => verify::run(args, cli.output.quiet).await,
         Command::Erase(args) => erase::run(args, cli.output.quiet).await,
         Command::VerifyErasure(args) => erase::verify(args).await,
+        Command::Forget(args) => forget::run(args).await,
         Command::Cost(args) => cost::run(args).await,
         Command::Start(args) => start::run(args, cli.output.quiet).await,
         Command::Status(args) => status::run(args).await,

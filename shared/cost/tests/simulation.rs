@@ -29,7 +29,7 @@ fn a_run_of_one_shard_takes_the_sum_of_its_calls() {
     // Plan, Reduce, Report; the Maps Extract and Project, each with a check, a choice and the pass before it; Start and
     // three choices.
     assert_eq!(run.usage.transitions, 3 + 2 * 4 + 4);
-    assert_eq!((run.usage.express_requests, run.usage.requests.lists), (2, 12));
+    assert_eq!((run.usage.express_requests, run.usage.requests.lists), (2, 13));
 }
 
 #[test]

@@ -32,8 +32,8 @@ use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
 use pomona_store::Store;
 
-pub use checker::Observer;
 use checker::{Checker, File};
+pub use checker::{Observer, Unobserved};
 pub use findings::{
     Consequence, Counts, Damaged, Missing, Problem, Tally, Unchecked, Unneeded, Unvouched, Useless, Verification,
 };

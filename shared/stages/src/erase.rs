@@ -12,7 +12,6 @@ mod wish;
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::pin::pin;
 
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{Certificate, DeletedFile, Erasures, NewRun, Request};
@@ -21,7 +20,7 @@ use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_run::layout::SUPPRESSED;
-use pomona_run::{RunId, clock};
+use pomona_run::{ErrorName, RunId, clock};
 use pomona_store::Store;
 use serde::Serialize;
 
@@ -59,6 +58,8 @@ pub struct Erased {
     pub certificates: Vec<Certificate>,
     /// How many of the named keys no run had listed. They stay out of later runs all the same.
     pub unlisted: u64,
+    /// Why there is no run any more over the images that stay, where nothing can be fitted to them.
+    pub obstacle: Option<String>,
 }
 
 impl Eraser<'_> {
@@ -74,7 +75,8 @@ impl Eraser<'_> {
         observer: &dyn Observer,
         stopped: impl Future<Output = ()>,
     ) -> Result<Option<Erased>, Error> {
-        self.hold(|run_id| async move { self.erase_held(&run_id, wish, observer).await }, stopped).await
+        let work = |run_id| async move { self.erase_held(&run_id, wish, observer).await };
+        lock::hold(self.output, (self.holder, self.holders), work, stopped).await
     }
 
     /// Lets images come back that were erased: how many of these keys had been.
@@ -88,26 +90,8 @@ impl Eraser<'_> {
             suppressed.write(self.output).await?;
             Ok(allowed)
         };
-        Ok(self.hold(allow, std::future::pending()).await?.unwrap_or_default())
-    }
-
-    /// Works under the output's lock, and gives it back.
-    async fn hold<T, F: Future<Output = Result<T, Error>>>(
-        &self,
-        work: impl FnOnce(RunId) -> F,
-        stopped: impl Future<Output = ()>,
-    ) -> Result<Option<T>, Error> {
-        let run_id = RunId::now();
-        lock::acquire(self.output, &run_id, self.holder, lock::LEASE, self.holders).await?;
-        let mut stopped = pin!(stopped);
-        let outcome = tokio::select! {
-            biased;
-            done = work(run_id.clone()) => done.map(Some),
-            error = lock::keep(self.output, &run_id) => Err(error),
-            () = &mut stopped => Ok(None),
-        };
-        let released = lock::release(self.output, &run_id).await;
-        outcome.and_then(|done| released.map(|()| done))
+        let held = (self.holder, self.holders);
+        Ok(lock::hold(self.output, held, allow, std::future::pending()).await?.unwrap_or_default())
     }
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
@@ -135,7 +119,7 @@ impl Eraser<'_> {
         }
         pending.iter().for_each(|request| suppressed.add(&request.digests));
         suppressed.write(self.output).await?;
-        let (run, deleted) = self.remove(run_id, &suppressed, observer).await?;
+        let Removed { run, obstacle, deleted } = self.remove(run_id, &suppressed, observer).await?;
         let examined = traces::find(self.output, &suppressed).await?.into_examined(self.output)?;
         let finished = clock::now();
         let certificates = pending.into_iter().map(|request| Certificate {
@@ -151,30 +135,26 @@ impl Eraser<'_> {
         for certificate in &certificates {
             certificate.write(self.output).await?;
         }
-        Ok(Erased { certificates, unlisted })
+        Ok(Erased { certificates, unlisted, obstacle })
     }
 
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
-    async fn remove(
-        &self,
-        run_id: &RunId,
-        suppressed: &Suppressed,
-        observer: &dyn Observer,
-    ) -> Result<(Option<NewRun>, Vec<DeletedFile>), Error> {
+    async fn remove(&self, run_id: &RunId, suppressed: &Suppressed, observer: &dyn Observer) -> Result<Removed, Error> {
+        self.output.remove_unfinished().await?;
         observer.notice("reading everything");
         let traces = traces::find(self.output, suppressed).await?;
         let newest = latest::read(self.output).await?.map(|latest| latest.run_id);
-        let run = match newest.filter(|newest| traces.are_in(newest)) {
-            None => None,
-            Some(newest) => {
-                let newest = planned::read_plan(self.output, &newest).await?;
-                let run = rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await?;
-                if run.is_none() {
-                    latest::remove(self.output).await?;
-                }
-                run
+        let (mut run, mut obstacle) = (None, None);
+        if let Some(newest) = newest.filter(|newest| traces.are_in(newest)) {
+            let newest = planned::read_plan(self.output, &newest).await?;
+            match rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await {
+                Err(error) if is_about_what_stays(&error) => obstacle = Some(error.to_string()),
+                made => run = made?,
             }
-        };
+            if run.is_none() {
+                latest::remove(self.output).await?;
+            }
+        }
         let gone: Vec<RunId> = traces.runs();
         let planned = PlannedRuns::read(self.output).await?;
         let kept = planned.run_ids().iter().filter(|run_id| !gone.contains(run_id)).cloned().collect();
@@ -183,7 +163,23 @@ impl Eraser<'_> {
         let mut deleted = traces::delete(self.output, &traces).await?;
         deleted.extend(traces::delete_sums(self.output, run_id).await?);
         deleted.sort_unstable();
-        Ok((run, deleted))
+        Ok(Removed { run, obstacle, deleted })
+    }
+}
+
+/// What an erasure has done.
+struct Removed {
+    run: Option<NewRun>,
+    obstacle: Option<String>,
+    deleted: Vec<DeletedFile>,
+}
+
+/// Whether an error says that nothing can be fitted to the images that stay: that is no reason to keep the others.
+fn is_about_what_stays(error: &Error) -> bool {
+    match error {
+        Error::OneImage { .. } | Error::NothingUsable { .. } | Error::TooManyRejects { .. } => true,
+        Error::File(FileError::Pca(_) | FileError::Request(_)) => error.name() == ErrorName::BadInput,
+        _ => false,
     }
 }
 

@@ -55,6 +55,7 @@ pub mod error;
 pub mod expiry;
 pub mod extract;
 pub mod fit;
+pub mod forget;
 pub mod fragments;
 mod history;
 pub mod image_tables;

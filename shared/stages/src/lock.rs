@@ -75,6 +75,29 @@ pub async fn acquire(
     }
 }
 
+/// Does `work`, which is told the lock's name, under the output's lock, and gives it back however that ends; nothing where
+/// `stopped` comes first.
+///
+/// # Errors
+/// [`Error::Busy`] while somebody else holds it, and those of `work`.
+pub(crate) async fn hold<T, F: Future<Output = Result<T, Error>>>(
+    store: &dyn Store,
+    (holder, holders): (&str, &dyn Holders),
+    work: impl FnOnce(RunId) -> F,
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<T>, Error> {
+    let run_id = RunId::now();
+    acquire(store, &run_id, holder, LEASE, holders).await?;
+    let outcome = tokio::select! {
+        biased;
+        done = work(run_id.clone()) => done.map(Some),
+        error = keep(store, &run_id) => Err(error),
+        () = stopped => Ok(None),
+    };
+    let released = release(store, &run_id).await;
+    outcome.and_then(|done| released.map(|()| done))
+}
+
 async fn take_over(store: &dyn Store, mut mine: Lock, holders: &dyn Holders) -> Result<(), Error> {
     let stored = match store.get(LOCK).await {
         // Given back in this very moment.

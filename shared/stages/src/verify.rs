@@ -1,7 +1,5 @@
 //! Looking at every file below an output, and mending what can be mended, under the output's lock.
 
-use std::pin::pin;
-
 use pomona_results::verify::{self, Observer, Tally, Verification};
 use pomona_run::RunId;
 use pomona_store::Store;
@@ -57,22 +55,14 @@ pub async fn verify(
     observer: &dyn Observer,
     stopped: impl Future<Output = ()>,
 ) -> Result<Option<Verified>, Error> {
-    let mut stopped = pin!(stopped);
-    if !mending.is_any() {
-        return tokio::select! {
-            found = look_and_mend(output, None, mending, observer) => found.map(Some),
-            () = &mut stopped => Ok(None),
-        };
+    if mending.is_any() {
+        let work = |ours| async move { look_and_mend(output, Some(&ours), mending, observer).await };
+        return lock::hold(output, (holder, holders), work, stopped).await;
     }
-    let run_id = RunId::now();
-    lock::acquire(output, &run_id, holder, lock::LEASE, holders).await?;
-    let outcome = tokio::select! {
-        verified = look_and_mend(output, Some(&run_id), mending, observer) => verified.map(Some),
-        error = lock::keep(output, &run_id) => Err(error),
-        () = &mut stopped => Ok(None),
-    };
-    let released = lock::release(output, &run_id).await;
-    outcome.and_then(|verified| released.map(|()| verified))
+    tokio::select! {
+        found = look_and_mend(output, None, mending, observer) => found.map(Some),
+        () = stopped => Ok(None),
+    }
 }
 
 /// What is to be changed is looked for under the same lock: nobody begins to need it meanwhile.

@@ -134,12 +134,13 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     let (input, output) = (folder.path().join("in"), two_runs(folder.path()).await);
     let erased: BTreeSet<String> = [3, 4, 5, 17].map(key).into();
     let rows = [row_of(&output, &key(3)).await, row_of(&output, &key(17)).await];
-    let runs = || async { output.sizes("runs/").await.unwrap() };
-    assert!(!runs().await.is_empty());
+    let unfinished = folder.path().join("out/parts/.pomona-tmp-killed");
+    std::fs::write(&unfinished, key(3)).unwrap();
 
-    let Erased { certificates, unlisted } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    let Erased { certificates, unlisted, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
     assert_eq!((certificates.len(), unlisted), (1, 0));
     demand_gone(&output, &erased, &rows).await;
+    assert!(!unfinished.exists(), "a write that was killed has left it behind");
     demand_fresh(&input, &output, &erased).await;
     let certificate = &certificates[0];
     assert_eq!(certificate.request.because.as_deref(), Some("Art. 17"));
@@ -196,7 +197,7 @@ async fn images_are_chosen_by_their_paths_and_by_their_labels() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = two_runs(folder.path()).await;
-        let Erased { certificates, unlisted } = erase(&output, Some(which)).await.unwrap();
+        let Erased { certificates, unlisted, .. } = erase(&output, Some(which)).await.unwrap();
         assert_eq!(certificates[0].request.digests.len() as u64, gone + unlisted);
         let newest = latest::read(&output).await.unwrap().unwrap().run_id;
         assert_eq!(pomona_formats::planned::read_plan(&output, &newest).await.unwrap().images, 24 - gone);
@@ -222,6 +223,20 @@ async fn where_all_images_are_erased_no_result_is_left() {
     // All that is there was erased: that is no reason to take the dataset for lost.
     let again = run(&folder.path().join("in"), &output).await;
     assert!(matches!(again, Err(Error::NoImages { .. })), "{again:?}");
+}
+
+/// That the rest is no dataset is no reason to keep somebody's images.
+#[tokio::test]
+async fn images_are_erased_even_if_nothing_can_be_fitted_to_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    // One that can be used stays, and one that cannot.
+    let erased: BTreeSet<String> = (0..24).filter(|image| ![2, 5].contains(image)).map(key).collect();
+    let Erased { certificates, obstacle, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    assert!(obstacle.is_some_and(|obstacle| obstacle.contains("class 2/5.png")));
+    assert_eq!(certificates[0].run, None);
+    demand_gone(&output, &erased, &[]).await;
+    assert_eq!(latest::read(&output).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -329,7 +344,7 @@ async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
         Err(Error::NothingToErase { .. }) => {}
         Err(Error::FeaturesGone { .. }) => {
             // As the error advises.
-            upload(input, 100..103, 0);
+            upload(input, 100..104, 0);
             run(input, store).await.unwrap();
             erase(store, None).await.unwrap();
         }

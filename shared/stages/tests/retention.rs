@@ -7,13 +7,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pomona_formats::Error as FileError;
-use pomona_results::inspect;
+use pomona_results::{inspect, verify};
 use pomona_run::layout::RunLayout;
 use pomona_run::{Options, RunId};
 use pomona_stages::compute::ComputePool;
+use pomona_stages::forget;
 use pomona_stages::local::Summary;
+use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{LocalStore, Store};
 use tempfile::TempDir;
@@ -203,4 +206,41 @@ async fn nothing_is_asked_about_older_runs_that_have_no_tables_any_more() {
     let listed =
         |folder: &str| calls.iter().any(|(operation, key)| *operation == Operation::List && key.contains(folder));
     assert!(!listed(&root) && listed("/features/"));
+}
+
+/// Everything but the newest run and what it uses.
+#[tokio::test]
+async fn what_is_older_is_forgotten_also_where_that_was_cut_short_and_the_newest_run_stays() {
+    let mut dataset = Growing::new();
+    let output = Arc::new(MemoryStore::new("output", Default::default()));
+    let older = dataset.run(output.as_ref(), "0").await;
+    let newest = dataset.run(output.as_ref(), "0").await;
+    let result = result::result_in(output.as_ref()).await;
+    let forget = async |output: &dyn Store, hours| {
+        let before = chrono::Utc::now() + chrono::TimeDelta::hours(hours);
+        forget::forget(output, before, ("a test", &NoOtherHolders), std::future::pending()).await
+    };
+    let forgotten = forget(output.as_ref(), -1).await.unwrap().unwrap();
+    assert_eq!((forgotten.runs.len(), forgotten.of_runs.files, forgotten.shared.files), (0, 0, 0));
+
+    for number in 1..6 {
+        let killed = FailingStore::new(output.clone());
+        killed.on(Operation::Delete, |_| true, number.., Fault::CrashBefore);
+        assert!(forget(&killed, 1).await.is_err());
+    }
+    let forgotten = forget(output.as_ref(), 1).await.unwrap().unwrap();
+    assert_eq!(forgotten.runs, std::slice::from_ref(&older.plan.run_id));
+    assert!(forgotten.shared.files >= 3, "the part of the older run's images, which have become more");
+    assert!(left_of(output.as_ref(), &older).await.is_empty());
+    assert_eq!(result::result_in(output.as_ref()).await, result);
+    let found = verify::verify(output.as_ref(), None, &verify::Unobserved).await.unwrap();
+    assert!(found.is_whole() && found.unneeded.is_empty(), "{found:?}");
+    let again = dataset.run(output.as_ref(), "0").await;
+    assert_eq!((again.extracted.computed, again.plan.follows), (1, Some(newest.plan.run_id)));
+
+    let run_id = RunId::now();
+    lock::acquire(output.as_ref(), &run_id, "a run", Duration::from_secs(90), &NoOtherHolders).await.unwrap();
+    let before = chrono::Utc::now();
+    let busy = forget::forget(output.as_ref(), before, ("a test", &UnknownHolders), std::future::pending()).await;
+    assert!(matches!(busy, Err(pomona_stages::Error::Busy { .. })), "{busy:?}");
 }

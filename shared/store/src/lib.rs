@@ -191,4 +191,10 @@ pub trait Store: Send + Sync + Debug {
 
     /// Deletes the object; one that does not exist is fine.
     async fn delete(&self, key: &str) -> Result<(), Error>;
+
+    /// Removes what writes that never came to their end have left behind, which no listing shows. The caller knows that
+    /// nobody else writes. Where writes leave nothing behind there is nothing to do.
+    async fn remove_unfinished(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }

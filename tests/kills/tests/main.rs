@@ -3,6 +3,7 @@
 //!
 //! README.md beside it says what is simplified, and how to run one history again.
 
+mod erasing;
 mod every_call;
 mod failures;
 mod harness;

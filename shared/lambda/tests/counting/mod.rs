@@ -109,4 +109,8 @@ impl<S: Store> Store for Counting<S> {
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.store.delete(key).await
     }
+
+    async fn remove_unfinished(&self) -> Result<(), Error> {
+        self.store.remove_unfinished().await
+    }
 }

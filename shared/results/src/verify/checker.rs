@@ -19,6 +19,15 @@ pub trait Observer: Send + Sync {
     fn bytes_looked_at(&self, bytes: u64);
 }
 
+/// Nobody is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn begun(&self, _: u64) {}
+    fn bytes_looked_at(&self, _: u64) {}
+}
+
 /// Files of a folder that were not looked at yet, with their sizes.
 #[derive(Debug, Default)]
 pub(super) struct Files(Mutex<BTreeMap<String, u64>>);

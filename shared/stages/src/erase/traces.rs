@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::erasure::{DeletedFile, Examined};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{Error as FileError, run_aside, strings};
-use pomona_results::verify::{self, Observer};
+use pomona_results::verify;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
 use pomona_run::{RunId, names, pace};
@@ -158,7 +158,7 @@ async fn delete_run(output: &dyn Store, run_id: &RunId, traces: &Traces) -> Resu
 /// # Errors
 /// [`Error::ListsUnreadable`] where it cannot be told what is used, and those of the store.
 pub(super) async fn delete_sums(output: &dyn Store, ours: &RunId) -> Result<Vec<DeletedFile>, Error> {
-    let found = match verify::verify(output, Some(ours), &Silent).await {
+    let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
         Err(FileError::NoRun { .. }) => return Ok(Vec::new()),
         found => found?,
     };
@@ -185,11 +185,4 @@ async fn delete_file(output: &dyn Store, file: String) -> Result<Option<DeletedF
     let sha256 = names::digest(&bytes);
     output.delete(&file).await?;
     Ok(Some(DeletedFile { file, bytes: bytes.len() as u64, sha256 }))
-}
-
-struct Silent;
-
-impl Observer for Silent {
-    fn begun(&self, _: u64) {}
-    fn bytes_looked_at(&self, _: u64) {}
 }

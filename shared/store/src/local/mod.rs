@@ -212,6 +212,10 @@ impl Store for LocalStore {
         let key = key.to_owned();
         self.blocking(move |folder| write::delete(folder, &key)).await
     }
+
+    async fn remove_unfinished(&self) -> Result<(), Error> {
+        self.blocking(|folder| write::remove_unfinished(folder, &folder.root)).await
+    }
 }
 
 /// What the operations need to know of the folder.

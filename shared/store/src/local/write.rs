@@ -83,6 +83,23 @@ pub(super) fn delete(folder: &Folder, key: &str) -> Result<(), Error> {
     }
 }
 
+/// Removes all temporary files below `path`.
+pub(super) fn remove_unfinished(folder: &Folder, path: &Path) -> Result<(), Error> {
+    let failed = |error| folder.failed("delete", &format!("{}/{TEMPORARY}*", path.display()), error);
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            remove_unfinished(folder, &entry.path())?;
+        } else if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            match fs::remove_file(entry.path()).and_then(|()| sync_parents(folder, &entry.path())) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(failed)?,
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Removes temporary files that nobody can be writing any more, as far as rights allow; what stays does no harm.
 pub(super) fn remove_abandoned(folder: &Path, now: SystemTime) {
     let Ok(entries) = fs::read_dir(folder) else {

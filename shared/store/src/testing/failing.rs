@@ -249,4 +249,8 @@ impl Store for FailingStore {
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.call(Operation::Delete, key, self.inner.delete(key)).await
     }
+
+    async fn remove_unfinished(&self) -> Result<(), Error> {
+        self.inner.remove_unfinished().await
+    }
 }

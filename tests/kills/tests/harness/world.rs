@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
@@ -120,6 +120,20 @@ impl World {
         let mut command = pomona();
         command.arg("verify").arg(self.output()).args(["--repair", "--prune", "--quiet"]);
         self.have_happen(&mut self.watch(command, order), order)
+    }
+
+    /// Has images erased, as a file names them, and that happen to it which is said.
+    pub fn erase(&self, keys: &Path, order: &Order) -> Ended {
+        let mut command = pomona();
+        command.arg("erase").arg(self.output()).arg("--keys").arg(keys).arg("--quiet");
+        self.have_happen(&mut self.watch(command, order), order)
+    }
+
+    /// Holds the certificates of erasures against what is there.
+    pub fn verify_erasures(&self) -> Ended {
+        let mut command = pomona();
+        command.arg("verify-erasure").arg(self.output());
+        self.have_happen(&mut self.watch(command, &Order::End), &Order::End)
     }
 
     fn have_happen(&self, command: &mut Command, order: &Order) -> Ended {

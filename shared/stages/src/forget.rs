@@ -1,0 +1,89 @@
+//! Keeping no more than is needed: deleting older runs, and what only they used.
+//!
+//! The newest successful run stays, however old it is, and so does what it uses; on AWS the bucket's lifecycle does the
+//! same by age.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use chrono::{DateTime, Utc};
+use futures::stream::{self, TryStreamExt};
+use pomona_formats::Error as FileError;
+use pomona_formats::planned_runs::PlannedRuns;
+use pomona_results::latest;
+use pomona_results::verify::{self, Tally};
+use pomona_run::layout::RunLayout;
+use pomona_run::place::Place;
+use pomona_run::{RunId, pace};
+use pomona_store::Store;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::lock::{self, Holders};
+use crate::repair;
+
+/// What was deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forgotten {
+    /// Runs, with all their files.
+    pub runs: Vec<RunId>,
+    /// Their files.
+    pub of_runs: Tally,
+    /// What nobody needs without them: parts, sums, fits.
+    pub shared: Tally,
+}
+
+/// Deletes all runs that began before `before` but for the newest successful one, then whatever nobody needs; nothing
+/// where `stopped` comes first, and the same call goes on.
+///
+/// # Errors
+/// [`Error::Busy`] while a run is going on, [`Error::ListsUnreadable`] where it cannot be told what is needed, and those
+/// of the store.
+pub async fn forget(
+    output: &dyn Store,
+    before: DateTime<Utc>,
+    (holder, holders): (&str, &dyn Holders),
+    stopped: impl Future<Output = ()>,
+) -> Result<Option<Forgotten>, Error> {
+    lock::hold(output, (holder, holders), |ours| async move { forget_held(output, before, &ours).await }, stopped).await
+}
+
+async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) -> Result<Forgotten, Error> {
+    let newest = latest::read(output).await?.map(|latest| latest.run_id);
+    let first_kept = RunId::new(before, "");
+    let is_old = |run_id: &RunId| Some(run_id) != newest.as_ref() && run_id.timestamp() < first_kept.timestamp();
+    let files = output.sizes("runs/").await?;
+    let runs: BTreeSet<RunId> = files.iter().filter_map(|(key, _)| run_of(key)).filter(is_old).collect();
+    let planned = PlannedRuns::read(output).await?;
+    let kept = planned.run_ids().iter().filter(|run_id| !runs.contains(run_id)).cloned().collect();
+    PlannedRuns::new(kept).write(output).await?;
+
+    // The marks first, so that nobody takes what is left of a run for a result.
+    for run_id in &runs {
+        output.delete(&RunLayout::new(run_id.as_str()).success()).await?;
+    }
+    let is_of_them = |key: &str| run_of(key).is_some_and(|run_id| runs.contains(&run_id));
+    let gone: Vec<(String, u64)> = files.into_iter().filter(|(key, _)| is_of_them(key)).collect();
+    let of_runs = gone.iter().map(|(_, bytes)| *bytes).collect();
+    let delete = |(key, _): (String, u64)| async move { Ok(output.delete(&key).await?) };
+    stream::iter(gone.into_iter().map(Ok::<_, Error>)).try_for_each_concurrent(pace::REQUESTS, delete).await?;
+    Ok(Forgotten { runs: runs.into_iter().collect(), of_runs, shared: forget_unneeded(output, ours).await? })
+}
+
+async fn forget_unneeded(output: &dyn Store, ours: &RunId) -> Result<Tally, Error> {
+    let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
+        Err(FileError::NoRun { .. }) => return Ok(Tally::default()),
+        found => found?,
+    };
+    match found.in_doubt.first() {
+        Some(run_id) => Err(Error::ListsUnreadable { run_id: run_id.clone() }),
+        None => Ok(repair::prune(output, &found.unneeded).await?),
+    }
+}
+
+fn run_of(key: &str) -> Option<RunId> {
+    match Place::of(key)? {
+        Place::OfRun { run_id, .. } => Some(run_id),
+        _ => None,
+    }
+}

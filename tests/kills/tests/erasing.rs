@@ -1,0 +1,58 @@
+//! `erase` that is killed, and that loses power: the same command erases, and what it says to be gone stays gone.
+
+use std::fs;
+use std::path::PathBuf;
+
+use pomona_tests::{assert_same, result};
+
+use crate::harness::{Case, Kind, Order, Pool, Random, World, each, lose_power};
+
+const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
+
+/// Calls between two that are met.
+const STEP: usize = 4;
+
+/// An output of two runs, and a file that names two images of it.
+fn made(pool: &Pool) -> (World, PathBuf) {
+    let world = World::new(pool);
+    for variant in [1, 0] {
+        let ended = world.attempt(pool, Case { variant, ..CASE }, &Order::End);
+        assert!(ended.is_done(), "{ended}");
+    }
+    let newest = result(&world.output());
+    let metadata = newest.iter().find(|(name, _)| name.starts_with("metadata/")).expect("a run has its tables").1;
+    let text = String::from_utf8(metadata.clone()).expect("tables of text are text");
+    let keys: Vec<&str> = text.lines().skip(1).take(2).filter_map(|line| line.split(',').next()).collect();
+    let file = world.output().parent().expect("a folder").join("keys.txt");
+    fs::write(&file, keys.join("\n")).expect("a file can be written");
+    (world, file)
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the library that kills knows Linux only")]
+fn an_erasure_that_is_killed_at_any_call_is_finished_by_the_same_command() {
+    let pool = Pool::new();
+    let (world, keys) = made(&pool);
+    let before = world.calls();
+    let ended = world.erase(&keys, &Order::End);
+    assert!(ended.is_done(), "{ended}");
+    let calls = world.calls() - before;
+    assert!(calls > 50, "{calls}");
+    let expected = result(&world.output());
+    let calls: Vec<u64> = (1..=calls).step_by(STEP).collect();
+    each(&calls, |&call, words| {
+        let (world, keys) = made(&pool);
+        words.push(format!("an erasure is killed at call {call}"));
+        let ended = world.erase(&keys, &Order::At(call, "middle".to_owned()));
+        assert!(ended.is_killed() || ended.is_done(), "{ended}");
+        if call % 2 == 0 {
+            words.push(lose_power(&world.journal(), &mut Random::new(call)));
+        }
+        let ended = world.erase(&keys, &Order::End);
+        assert!(ended.is_done(), "{ended}");
+        words.push(lose_power(&world.journal(), &mut Random::new(call)));
+        let ended = world.verify_erasures();
+        assert!(ended.is_done(), "what was said to be gone came back: {ended}");
+        assert_same(&result(&world.output()), &expected);
+    });
+}
