@@ -70,6 +70,10 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     if args.allow_again {
         let keys: Vec<String> = keys.into_iter().flatten().collect();
         let allowed = eraser.allow_again(&keys).await?;
+        if args.json {
+            console::print_json(&serde_json::json!({ "allowed": allowed }).to_string())?;
+            return Ok(Ending::Done);
+        }
         console::show(&format!(
             "allowed     {} of {} may come back in later runs\n",
             allowed,
@@ -103,16 +107,20 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
 pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
     refuse_bucket(&args.output)?;
     let output = open::open(&args.output).await?;
-    let checked = erase::check(output.as_ref()).await?;
+    let checks = erase::check(output.as_ref()).await?;
     if args.json {
-        console::print_json(&serde_json::to_string_pretty(&checked)?)?;
+        console::print_json(&serde_json::to_string_pretty(&checks)?)?;
     } else {
-        console::show(&checked_screen(&checked))?;
+        console::show(&checked_screen(&checks.done))?;
     }
-    let wrong = checked.iter().flat_map(|checked| checked.traces.holding.iter().chain(&checked.traces.unreadable));
-    match wrong.collect::<BTreeSet<_>>().len() {
-        0 => Ok(Ending::Done),
-        files => Err(Error::NotErased { location: args.output.to_string(), files }),
+    if !checks.pending.is_empty() {
+        return Err(Error::NotErasedYet { location: args.output.to_string(), erasures: checks.pending.len() });
+    }
+    let checked = checks.done;
+    let count = |files: fn(&Checked) -> &Vec<String>| checked.iter().flat_map(files).collect::<BTreeSet<_>>().len();
+    match (count(|checked| &checked.traces.holding), count(|checked| &checked.traces.unreadable)) {
+        (0, 0) => Ok(Ending::Done),
+        (holding, unreadable) => Err(Error::NotErased { location: args.output.to_string(), holding, unreadable }),
     }
 }
 
@@ -137,11 +145,14 @@ fn screen(erased: &Erased) -> String {
     out
 }
 
-fn write_screen(out: &mut String, Erased { certificates, unlisted, obstacle }: &Erased) -> std::fmt::Result {
-    let Some(Certificate { run, deleted, examined, beyond, .. }) = certificates.first() else { return Ok(()) };
+fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) -> std::fmt::Result {
+    let Some(Certificate { run, deleted, examined, not_examined, beyond, .. }) = certificates.first() else {
+        return Ok(());
+    };
     let asked: BTreeSet<&String> = certificates.iter().flat_map(|certificate| &certificate.request.digests).collect();
     writeln!(out, "erased      {}", images(asked.len() as u64))?;
-    if let Some(unlisted) = counted(*unlisted, "of these keys", "of these keys") {
+    let unlisted = certificates.iter().map(|certificate| certificate.request.unlisted).sum();
+    if let Some(unlisted) = counted(unlisted, "of these keys", "of these keys") {
         writeln!(out, "            {unlisted} no run here had listed; later runs leave them out")?;
     }
     match (run, obstacle) {
@@ -152,6 +163,9 @@ fn write_screen(out: &mut String, Erased { certificates, unlisted, obstacle }: &
     let bytes = deleted.iter().map(|file| file.bytes).sum();
     writeln!(out, "deleted     {} ({})", files(deleted.len() as u64), HumanBytes(bytes))?;
     writeln!(out, "examined    {}: none names them", examined_files(examined))?;
+    if let Some(foreign) = counted(*not_examined, "file that no run writes", "files that no run writes") {
+        writeln!(out, "            {foreign}: not looked into (`pomona verify` names them)")?;
+    }
     for certificate in certificates {
         writeln!(out, "certificate {}", layout::erasure_certificate(&certificate.request.id))?;
     }

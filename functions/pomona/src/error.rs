@@ -56,12 +56,25 @@ pub enum Error {
         advice: &'static str,
     },
     /// What a certificate says is not true any more.
-    #[error("erased images are named at `{location}`, or files there cannot be read ({files} in all): erase again")]
+    #[error(
+        "at `{location}` {holding} files name erased images (`pomona erase {location}` deletes them), and {unreadable} \
+         cannot be read (`pomona verify {location} --repair` sets them aside)"
+    )]
     NotErased {
         /// The output.
         location: String,
-        /// Files.
-        files: usize,
+        /// Files that name one.
+        holding: usize,
+        /// Files of which nothing is known.
+        unreadable: usize,
+    },
+    /// Erasures that were interrupted.
+    #[error("{erasures} erasures at `{location}` are not done: `pomona erase {location}` goes on")]
+    NotErasedYet {
+        /// The output.
+        location: String,
+        /// How many.
+        erasures: usize,
     },
     /// An erasure at a bucket.
     #[error(
@@ -139,7 +152,7 @@ impl Error {
             }
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
-            Self::NotWhole { .. } | Self::NotErased { .. } => ErrorName::Damaged,
+            Self::NotWhole { .. } | Self::NotErased { .. } | Self::NotErasedYet { .. } => ErrorName::Damaged,
             Self::ErasesFolders { .. } | Self::Keys { .. } => ErrorName::BadInput,
             Self::Json(_) => ErrorName::Internal,
         }

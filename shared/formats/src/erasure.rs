@@ -28,6 +28,8 @@ pub struct Request {
     pub salt: String,
     /// The images, each by the digest of its key.
     pub digests: BTreeSet<String>,
+    /// How many of them no run had listed. They stay out of later runs all the same.
+    pub unlisted: u64,
 }
 
 /// What was done: the content of certificate.json, which is written last.
@@ -41,10 +43,15 @@ pub struct Certificate {
     pub pomona_version: String,
     /// The run that took the newest one's place; none where that had held no such image, or nothing else.
     pub run: Option<NewRun>,
+    /// Why there is no run any more over the images that stay, where nothing can be fitted to them: the error's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_run_because: Option<String>,
     /// The files that were deleted. One that a killed attempt had deleted before is not among them.
     pub deleted: Vec<DeletedFile>,
     /// What was read in the end, and holds nothing of it.
     pub examined: Examined,
+    /// Files below the output that no run writes: nobody looked into these.
+    pub not_examined: u64,
     /// What lies out of reach, and who must act.
     pub beyond: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use arrow_array::{Array, RecordBatch, StringArray};
 use bytes::Bytes;
+use pomona_run::place::Place;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -18,8 +19,10 @@ pub fn each(key: &str, bytes: Bytes, see: &mut dyn FnMut(&str)) -> Result<(), Er
         Some("csv") => tables::cells_of_csv(key, &bytes, see)?,
         Some("json") => of_json(&serde_json::from_slice(&bytes).map_err(|error| Error::table(key, error))?, see),
         Some("html") => of_page(&String::from_utf8_lossy(&bytes), see),
-        // Fragments are tables that are called by their digests.
-        _ if bytes.starts_with(b"PAR1") => of_table(ParquetTable::read_texts(key, bytes)?, see),
+        // Tables that are called by their digests.
+        _ if matches!(Place::of(key), Some(Place::Fragment { .. })) => {
+            of_table(ParquetTable::read_texts(key, bytes)?, see)
+        }
         _ => {}
     }
     Ok(())
@@ -71,7 +74,8 @@ mod tests {
         let column = Arc::new(StringArray::from_iter_values([key, "x"])) as Arc<dyn Array>;
         let table = tables::to_parquet("t", vec![tables::text_field("path")], vec![column], []).unwrap();
         assert_eq!(texts("t.parquet", table.clone()), [key, "x"]);
-        assert_eq!(texts("parts/fragments/p/0123", table), [key, "x"]);
+        let fragment = format!("parts/fragments/{}/0123", "0123456789abcdef".repeat(4));
+        assert_eq!(texts(&fragment, table), [key, "x"]);
         let mut csv = tables::CsvTable::new("t", ["path", "n"]).unwrap();
         csv.row([key, "7"]).unwrap();
         assert_eq!(texts("t.csv", csv.finish().unwrap()), ["path", "n", key, "7"]);
@@ -80,7 +84,7 @@ mod tests {
         let page = "<p class=\"x\">one</p><td>a &quot;b&quot; &amp; &lt;c&gt;/ä,1.jpg</td>";
         assert!(texts("t.html", page).contains(&key.to_owned()));
         assert!(texts("parts/p.moments", "POMONAM").is_empty());
-        for broken in ["t.parquet", "t.json"] {
+        for broken in ["t.parquet", "t.json", &fragment] {
             assert!(each(broken, "PAR1".into(), &mut |_| {}).is_err());
         }
     }

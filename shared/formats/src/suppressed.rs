@@ -71,6 +71,11 @@ impl Suppressed {
         &self.salt
     }
 
+    /// The images, each by the digest of its key.
+    pub fn digests(&self) -> &BTreeSet<String> {
+        &self.digests
+    }
+
     /// What stands for the image of this key.
     pub fn digest(&self, key: &str) -> String {
         let mut hasher = NameHasher::new("erased");
@@ -82,11 +87,6 @@ impl Suppressed {
     /// Whether the image of this key was erased.
     pub fn has(&self, key: &str) -> bool {
         !self.digests.is_empty() && self.digests.contains(&self.digest(key))
-    }
-
-    /// Whether the image of this digest was erased.
-    pub fn has_digest(&self, digest: &str) -> bool {
-        self.digests.contains(digest)
     }
 
     /// Adds images by their digests.

@@ -20,7 +20,7 @@ use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_run::layout::SUPPRESSED;
-use pomona_run::{ErrorName, RunId, clock};
+use pomona_run::{Error as RequestError, RunId, clock};
 use pomona_store::Store;
 use serde::Serialize;
 
@@ -29,6 +29,7 @@ use crate::local::Observer;
 use crate::lock::{self, Holders};
 
 pub use traces::Traces;
+use wish::Chosen;
 pub use wish::{Which, Wish};
 
 /// What lies out of reach of whoever erases at an output.
@@ -56,15 +57,13 @@ pub struct Eraser<'a> {
 pub struct Erased {
     /// A certificate for each of them.
     pub certificates: Vec<Certificate>,
-    /// How many of the named keys no run had listed. They stay out of later runs all the same.
-    pub unlisted: u64,
     /// Why there is no run any more over the images that stay, where nothing can be fitted to them.
     pub obstacle: Option<String>,
 }
 
 impl Eraser<'_> {
-    /// Does what `wish` says, and all that was asked for before and is not done; nothing where `stopped` comes first: then
-    /// the next call goes on.
+    /// Does what `wish` says and all that was asked for before and is not done, or without a wish what has come back;
+    /// nothing where `stopped` comes first: then the next call goes on.
     ///
     /// # Errors
     /// [`Error::Busy`] while a run is going on, [`Error::NothingToErase`], [`Error::FeaturesGone`],
@@ -95,60 +94,98 @@ impl Eraser<'_> {
     }
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
-        let Erasures { mut pending, .. } = Erasures::read(self.output).await?;
+        let Erasures { mut pending, done } = Erasures::read(self.output).await?;
+        let salts = pending.iter().chain(done.iter().map(|certificate| &certificate.request));
         let mut suppressed = match Suppressed::read(self.output).await? {
             Some(suppressed) => suppressed,
-            // One that was killed had not come to write it.
-            None if let Some(request) = pending.first() => Suppressed::of(request.salt.clone(), BTreeSet::new()),
-            None => Suppressed::none()?,
+            // One that was killed had not come to write it, or it was lost.
+            None => match salts.map(|request| request.salt.clone()).next() {
+                Some(salt) => Suppressed::of(salt, BTreeSet::new()),
+                None => Suppressed::none()?,
+            },
         };
-        let mut unlisted = 0;
         if let Some(wish) = wish {
-            let chosen = wish::choose(self.output, &wish.which).await?;
-            unlisted = chosen.unlisted;
-            let request = request(run_id, wish, &chosen.keys, &suppressed);
-            request.write(self.output).await?;
-            pending.push(request);
+            let Chosen { keys, unlisted } = wish::choose(self.output, &wish.which).await?;
+            if wish.because.as_ref().is_some_and(|because| keys.contains(because)) {
+                return Err(FileError::option("because", "it is the path of an image, and would stay").into());
+            }
+            // What an erasure that was killed had chosen by listings may be listed no more.
+            if keys.is_empty() && pending.is_empty() {
+                return Err(self.nothing("no run has listed such an image; `--keys` takes any path"));
+            }
+            if !keys.is_empty() {
+                let request = Request { unlisted, ..request(run_id, wish.because.clone(), &suppressed) };
+                let request = Request { digests: keys.iter().map(|key| suppressed.digest(key)).collect(), ..request };
+                request.write(self.output).await?;
+                pending.push(request);
+            }
         }
         if pending.is_empty() {
-            let location = self.output.location().to_owned();
-            return Err(Error::NothingToErase { location, what: "no erasure is unfinished".to_owned() });
+            pending.push(self.once_more(run_id, &suppressed).await?);
         }
         if pending.iter().any(|request| request.salt != suppressed.salt()) {
             return Err(FileError::inconsistent(SUPPRESSED, "what was asked to be erased has another salt").into());
         }
         pending.iter().for_each(|request| suppressed.add(&request.digests));
         suppressed.write(self.output).await?;
-        let Removed { run, obstacle, deleted } = self.remove(run_id, &suppressed, observer).await?;
-        let examined = traces::find(self.output, &suppressed).await?.into_examined(self.output)?;
+        let removed = self.remove(run_id, &suppressed, observer).await?;
+        let left = traces::find(self.output, &suppressed).await?;
+        self.certify(pending, removed, left).await
+    }
+
+    /// Writes a certificate for each request, if nothing is left.
+    async fn certify(&self, done: Vec<Request>, removed: Removed, left: Traces) -> Result<Erased, Error> {
+        let Removed { run, obstacle, deleted } = removed;
+        let not_examined = left.foreign;
+        let examined = left.into_examined(self.output)?;
         let finished = clock::now();
-        let certificates = pending.into_iter().map(|request| Certificate {
+        let certificates = done.into_iter().map(|request| Certificate {
             request,
             finished,
             pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
             run: run.clone(),
+            no_run_because: obstacle.as_ref().map(|obstacle| obstacle.name().as_str().to_owned()),
             deleted: deleted.clone(),
             examined,
+            not_examined,
             beyond: BEYOND.map(str::to_owned).to_vec(),
         });
         let certificates: Vec<Certificate> = certificates.collect();
         for certificate in &certificates {
             certificate.write(self.output).await?;
         }
-        Ok(Erased { certificates, unlisted, obstacle })
+        Ok(Erased { certificates, obstacle: obstacle.map(|obstacle| obstacle.to_string()) })
+    }
+
+    fn nothing(&self, what: &str) -> Error {
+        Error::NothingToErase { location: self.output.location().to_owned(), what: what.to_owned() }
+    }
+
+    /// Asks for all that was erased where some of it has come back.
+    async fn once_more(&self, run_id: &RunId, suppressed: &Suppressed) -> Result<Request, Error> {
+        if traces::find(self.output, suppressed).await?.are_any() {
+            let digests = suppressed.digests().clone();
+            let request = Request { digests, ..request(run_id, None, suppressed) };
+            request.write(self.output).await?;
+            return Ok(request);
+        }
+        Err(self.nothing(
+            "no erasure is unfinished, and nothing of what was erased is there; name images by --keys, --filter or --label",
+        ))
     }
 
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
     async fn remove(&self, run_id: &RunId, suppressed: &Suppressed, observer: &dyn Observer) -> Result<Removed, Error> {
         self.output.remove_unfinished().await?;
         observer.notice("reading everything");
-        let traces = traces::find(self.output, suppressed).await?;
+        let mut traces = traces::find(self.output, suppressed).await?;
+        traces.add_followers(self.output).await?;
         let newest = latest::read(self.output).await?.map(|latest| latest.run_id);
         let (mut run, mut obstacle) = (None, None);
         if let Some(newest) = newest.filter(|newest| traces.are_in(newest)) {
             let newest = planned::read_plan(self.output, &newest).await?;
             match rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await {
-                Err(error) if is_about_what_stays(&error) => obstacle = Some(error.to_string()),
+                Err(error) if is_about_what_stays(&error) => obstacle = Some(error),
                 made => run = made?,
             }
             if run.is_none() {
@@ -170,27 +207,32 @@ impl Eraser<'_> {
 /// What an erasure has done.
 struct Removed {
     run: Option<NewRun>,
-    obstacle: Option<String>,
+    obstacle: Option<Error>,
     deleted: Vec<DeletedFile>,
 }
 
 /// Whether an error says that nothing can be fitted to the images that stay: that is no reason to keep the others.
 fn is_about_what_stays(error: &Error) -> bool {
-    match error {
-        Error::OneImage { .. } | Error::NothingUsable { .. } | Error::TooManyRejects { .. } => true,
-        Error::File(FileError::Pca(_) | FileError::Request(_)) => error.name() == ErrorName::BadInput,
-        _ => false,
-    }
+    matches!(
+        error,
+        Error::OneImage { .. }
+            | Error::NothingUsable { .. }
+            | Error::TooManyRejects { .. }
+            | Error::Invalid { .. }
+            | Error::File(FileError::Pca(_) | FileError::Request(RequestError::Option { .. }))
+    )
 }
 
-fn request(id: &RunId, wish: &Wish, keys: &BTreeSet<String>, suppressed: &Suppressed) -> Request {
+/// A request of no image yet.
+fn request(id: &RunId, because: Option<String>, suppressed: &Suppressed) -> Request {
     Request {
         id: id.clone(),
         asked: clock::now(),
         pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
-        because: wish.because.clone(),
+        because,
         salt: suppressed.salt().to_owned(),
-        digests: keys.iter().map(|key| suppressed.digest(key)).collect(),
+        digests: BTreeSet::new(),
+        unlisted: 0,
     }
 }
 
@@ -205,20 +247,30 @@ pub struct Checked {
     pub traces: Traces,
 }
 
+/// What erasures are worth now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    /// Those that have a certificate.
+    pub done: Vec<Checked>,
+    /// Those that were asked for and are not done.
+    pub pending: Vec<RunId>,
+}
+
 /// Holds every certificate at an output against all that is there.
 ///
 /// # Errors
 /// [`pomona_formats::Error::Damaged`] for a certificate that was altered, and those of the store.
-pub async fn check(output: &dyn Store) -> Result<Vec<Checked>, Error> {
+pub async fn check(output: &dyn Store) -> Result<Checks, Error> {
     let suppressed = Suppressed::read(output).await?;
+    let Erasures { done, pending } = Erasures::read(output).await?;
     let mut checked = Vec::new();
-    for certificate in Erasures::read(output).await?.done {
+    for certificate in done {
         let Request { salt, digests, .. } = &certificate.request;
-        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.has_digest(digest));
+        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.digests().contains(*digest));
         let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
         let allowed_again = (digests.len() - erased.len()) as u64;
         let traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
         checked.push(Checked { certificate, allowed_again, traces });
     }
-    Ok(checked)
+    Ok(Checks { done: checked, pending: pending.into_iter().map(|request| request.id).collect() })
 }

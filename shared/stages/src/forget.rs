@@ -9,6 +9,7 @@ use std::future::Future;
 use chrono::{DateTime, Utc};
 use futures::stream::{self, TryStreamExt};
 use pomona_formats::Error as FileError;
+use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_results::latest;
 use pomona_results::verify::{self, Tally};
@@ -19,6 +20,7 @@ use pomona_store::Store;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::history::of_earlier_run;
 use crate::lock::{self, Holders};
 use crate::repair;
 
@@ -33,7 +35,7 @@ pub struct Forgotten {
     pub shared: Tally,
 }
 
-/// Deletes all runs that began before `before` but for the newest successful one, then whatever nobody needs; nothing
+/// Deletes all runs that began before `before` but for the newest successful one and that whose models it took, then whatever nobody needs; nothing
 /// where `stopped` comes first, and the same call goes on.
 ///
 /// # Errors
@@ -49,9 +51,14 @@ pub async fn forget(
 }
 
 async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) -> Result<Forgotten, Error> {
-    let newest = latest::read(output).await?.map(|latest| latest.run_id);
+    let newest = match latest::read(output).await? {
+        Some(latest) => Some(latest.run_id),
+        // It is lost, or there was none ever.
+        None => verify::runs(output).await?.newest,
+    };
+    let kept_for_ever = with_models(output, newest).await?;
     let first_kept = RunId::new(before, "");
-    let is_old = |run_id: &RunId| Some(run_id) != newest.as_ref() && run_id.timestamp() < first_kept.timestamp();
+    let is_old = |run_id: &RunId| !kept_for_ever.contains(run_id) && run_id.timestamp() < first_kept.timestamp();
     let files = output.sizes("runs/").await?;
     let runs: BTreeSet<RunId> = files.iter().filter_map(|(key, _)| run_of(key)).filter(is_old).collect();
     let planned = PlannedRuns::read(output).await?;
@@ -68,6 +75,20 @@ async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) ->
     let delete = |(key, _): (String, u64)| async move { Ok(output.delete(&key).await?) };
     stream::iter(gone.into_iter().map(Ok::<_, Error>)).try_for_each_concurrent(pace::REQUESTS, delete).await?;
     Ok(Forgotten { runs: runs.into_iter().collect(), of_runs, shared: forget_unneeded(output, ours).await? })
+}
+
+/// A run, and the one whose models it took, and so on.
+async fn with_models(output: &dyn Store, mut run: Option<RunId>) -> Result<BTreeSet<RunId>, Error> {
+    let mut runs = BTreeSet::new();
+    while let Some(run_id) = run {
+        let plan = of_earlier_run(planned::read_plan(output, &run_id).await)?;
+        run =
+            plan.and_then(|plan| plan.models_of).filter(|models| models.results.is_none()).map(|models| models.run_id);
+        if !runs.insert(run_id) {
+            break;
+        }
+    }
+    Ok(runs)
 }
 
 async fn forget_unneeded(output: &dyn Store, ours: &RunId) -> Result<Tally, Error> {

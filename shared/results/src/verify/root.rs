@@ -9,7 +9,7 @@ use pomona_formats::lock_file::Lock;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
 use pomona_run::RunId;
-use pomona_run::layout::{FOLLOW_UP, LATEST, LOCK, PLANNED};
+use pomona_run::layout::{self, FOLLOW_UP, LATEST, LOCK, PLANNED, SUPPRESSED};
 use pomona_run::place::Place;
 use pomona_store::Error as StoreError;
 use serde_json::Value;
@@ -34,6 +34,11 @@ pub(super) async fn check(checker: &Checker<'_>, survey: &Survey) -> Result<(), 
 
 /// What was erased, what was asked to be, and what proves it.
 async fn check_erasures(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error> {
+    let is_certificate =
+        |key: &&String| layout::erasure_of(key).is_some_and(|id| **key == layout::erasure_certificate(&id));
+    if survey.at_root.keys().any(|key| is_certificate(&key)) && !survey.at_root.contains_key(SUPPRESSED) {
+        checker.missing(SUPPRESSED, &Consequence::Unprovable);
+    }
     for key in survey.at_root.keys() {
         let key = key.as_str();
         match Place::of(key) {

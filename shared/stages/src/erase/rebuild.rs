@@ -35,10 +35,11 @@ pub(super) async fn run(
         return Ok(None);
     }
     let clock = Clock::new(observer);
+    let options = without_erased_names(&newest.options, suppressed);
     let request = PlanRequest {
         run_id,
         started: clock.started,
-        options: &newest.options,
+        options: &options,
         recipe: &newest.recipe,
         models: None,
         replans: 0,
@@ -59,6 +60,14 @@ pub(super) async fn run(
     local::fit_and_report(output, threads, &plan, &clock).await?;
     let plan_bytes = digests::get(output, &RunLayout::new(run_id.as_str()).plan()).await?;
     Ok(Some(NewRun { run_id: run_id.clone(), plan_sha256: names::digest(&plan_bytes) }))
+}
+
+/// The options without patterns that are the very path of an erased image: they would name it.
+fn without_erased_names(options: &Options, suppressed: &Suppressed) -> Options {
+    let mut options = options.clone();
+    options.exclude.retain(|pattern| !suppressed.has(pattern));
+    options.filter = options.filter.filter(|pattern| !suppressed.has(pattern));
+    options
 }
 
 /// Makes the part of a shard whose images' outcomes are all there.
@@ -111,8 +120,7 @@ impl ListedBefore {
             Some(_) => rejects::from_csv(&folders, &plan.digests.read(output, &folders).await?)?,
             None => Vec::new(),
         };
-        let left_out = LeftOut { erased: 0, ..plan.left_out.clone() };
-        Ok(Self { location: plan.input.clone(), items, left_out, odd_folders })
+        Ok(Self { location: plan.input.clone(), items, left_out: plan.left_out.clone(), odd_folders })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::erasure::{DeletedFile, Examined};
 use pomona_formats::suppressed::Suppressed;
-use pomona_formats::{Error as FileError, run_aside, strings};
+use pomona_formats::{Error as FileError, planned, run_aside, strings};
 use pomona_results::verify;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
@@ -14,6 +14,7 @@ use pomona_store::{Error as StoreError, Store};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::history::of_earlier_run;
 
 /// What a look at everything came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -24,9 +25,16 @@ pub struct Traces {
     pub holding: Vec<String>,
     /// Files that are not what their names say, so that nothing is known of them.
     pub unreadable: Vec<String>,
+    /// Files that no run writes: nobody looked into these.
+    pub foreign: u64,
 }
 
 impl Traces {
+    /// Whether there are any.
+    pub(super) fn are_any(&self) -> bool {
+        self.suspects().next().is_some()
+    }
+
     /// Whether a run has any.
     pub(super) fn are_in(&self, run_id: &RunId) -> bool {
         self.runs().contains(run_id)
@@ -36,6 +44,30 @@ impl Traces {
     pub(super) fn runs(&self) -> Vec<RunId> {
         let runs: BTreeSet<RunId> = self.suspects().filter_map(|key| run_of(key)).collect();
         runs.into_iter().collect()
+    }
+
+    /// Adds the runs at this output that took their models of a run that has any: these were learned from its images.
+    pub(super) async fn add_followers(&mut self, output: &dyn Store) -> Result<(), Error> {
+        let keys = output.sizes("runs/").await?.into_iter().map(|(key, _)| key);
+        let plans: Vec<String> = keys.filter(|key| key.ends_with("/plan.json")).collect();
+        while let Some(followers) = self.followers(output, &plans).await? {
+            self.holding.extend(followers);
+        }
+        Ok(())
+    }
+
+    /// Plans of runs that have none, and took their models of one that has.
+    async fn followers(&self, output: &dyn Store, plans: &[String]) -> Result<Option<Vec<String>>, Error> {
+        let mut followers = Vec::new();
+        for key in plans {
+            let Some(run_id) = run_of(key).filter(|run_id| !self.are_in(run_id)) else { continue };
+            let Some(plan) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { continue };
+            let models = plan.models_of.filter(|models| models.results.is_none());
+            if models.is_some_and(|models| self.are_in(&models.run_id)) {
+                followers.push(key.clone());
+            }
+        }
+        Ok(Some(followers).filter(|followers| !followers.is_empty()))
     }
 
     /// A file of which nothing is known may hold anything.
@@ -68,6 +100,10 @@ pub(super) async fn find(output: &dyn Store, erased: &Suppressed) -> Result<Trac
     while let Some((look, key, bytes)) = looks.try_next().await? {
         match look {
             Look::Gone => continue,
+            Look::Foreign => {
+                traces.foreign += 1;
+                continue;
+            }
             Look::Clean => {}
             Look::Holding => traces.holding.push(key),
             Look::Unreadable => traces.unreadable.push(key),
@@ -80,25 +116,26 @@ pub(super) async fn find(output: &dyn Store, erased: &Suppressed) -> Result<Trac
 
 enum Look {
     Gone,
+    Foreign,
     Clean,
     Holding,
     Unreadable,
 }
 
 async fn look(output: &dyn Store, erased: &Suppressed, key: &str) -> Result<Look, Error> {
+    // A user's own file beside ours is none of ours.
+    if !is_ours(key) {
+        return Ok(Look::Foreign);
+    }
     let bytes = match output.get(key).await {
         Ok(stored) => stored.bytes,
         Err(StoreError::NotFound { .. }) => return Ok(Look::Gone),
         Err(error) => return Err(error.into()),
     };
-    // A user's own file beside ours is none of ours.
-    if Place::of(key).is_none() {
-        return Ok(Look::Clean);
-    }
     let (own_key, erased) = (key.to_owned(), erased.clone());
     run_aside(move || {
         let mut is_holding = false;
-        match strings::each(&own_key, bytes, &mut |text| is_holding |= erased.has(text)) {
+        match strings::each(&own_key, bytes, &mut |text| is_holding |= names_any(text, &erased)) {
             _ if is_holding => Look::Holding,
             Ok(()) => Look::Clean,
             Err(_) => Look::Unreadable,
@@ -108,6 +145,19 @@ async fn look(output: &dyn Store, erased: &Suppressed, key: &str) -> Result<Look
     .map_err(Error::from)
 }
 
+fn is_ours(key: &str) -> bool {
+    match Place::of(key) {
+        None => false,
+        Some(Place::OfRun { run_id, .. }) => RunLayout::new(run_id.as_str()).has(key),
+        Some(_) => true,
+    }
+}
+
+/// Messages have what they name between backticks.
+fn names_any(text: &str, erased: &Suppressed) -> bool {
+    erased.has(text) || text.contains('`') && text.split('`').any(|part| erased.has(part))
+}
+
 fn run_of(key: &str) -> Option<RunId> {
     match Place::of(key)? {
         Place::OfRun { run_id, .. } => Some(run_id),
@@ -115,7 +165,8 @@ fn run_of(key: &str) -> Option<RunId> {
     }
 }
 
-/// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files.
+/// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What holds
+/// one goes last, so that an erasure that is killed finds the others again.
 ///
 /// # Errors
 /// Those of the store.
@@ -136,12 +187,14 @@ pub(super) async fn delete(output: &dyn Store, traces: &Traces) -> Result<Vec<De
             _ => {}
         }
     }
-    deleted.extend(delete_all(output, files.into_iter().collect()).await?);
+    let suspects: BTreeSet<&String> = traces.suspects().collect();
+    let (holding, others): (Vec<String>, Vec<String>) = files.into_iter().partition(|key| suspects.contains(key));
+    deleted.extend(delete_all(output, others).await?);
+    deleted.extend(delete_all(output, holding).await?);
     Ok(deleted)
 }
 
-/// The mark first, so that nobody takes what is left for a result; what holds a trace last, so that an erasure that is
-/// killed finds the run again.
+/// The mark first, so that nobody takes what is left for a result.
 async fn delete_run(output: &dyn Store, run_id: &RunId, traces: &Traces) -> Result<Vec<DeletedFile>, Error> {
     let layout = RunLayout::new(run_id.as_str());
     let files = output.sizes(&format!("{}/", layout.root())).await?.into_iter().map(|(key, _)| key);
@@ -153,11 +206,19 @@ async fn delete_run(output: &dyn Store, run_id: &RunId, traces: &Traces) -> Resu
     Ok(deleted)
 }
 
-/// Deletes the sums that no run that is left uses: merged moments, and what fits by passes have added up.
+/// Deletes the sums that no run that is left uses, merged moments and what fits by passes have added up, and all indexes
+/// of archives: these name their members as the archives do, and the next run makes them anew.
 ///
 /// # Errors
 /// [`Error::ListsUnreadable`] where it cannot be told what is used, and those of the store.
 pub(super) async fn delete_sums(output: &dyn Store, ours: &RunId) -> Result<Vec<DeletedFile>, Error> {
+    let keys = output.sizes("").await?.into_iter().map(|(key, _)| key);
+    let (of_runs, others): (Vec<String>, Vec<String>) = keys.partition(|key| key.starts_with("runs/"));
+    let indexes = others.iter().filter(|key| Place::of(key) == Some(Place::Index)).cloned();
+    if of_runs.is_empty() {
+        let sums = others.iter().filter(|key| is_sum(key)).cloned();
+        return delete_all(output, sums.chain(indexes).collect()).await;
+    }
     let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
         Err(FileError::NoRun { .. }) => return Ok(Vec::new()),
         found => found?,
@@ -165,10 +226,14 @@ pub(super) async fn delete_sums(output: &dyn Store, ours: &RunId) -> Result<Vec<
     if let Some(run_id) = found.in_doubt.first() {
         return Err(Error::ListsUnreadable { run_id: run_id.clone() });
     }
-    let is_sum = |key: &String| {
-        matches!(Place::of(key), Some(Place::Node(_) | Place::SweepModel { .. } | Place::SweepPass { .. }))
-    };
-    delete_all(output, found.unneeded.into_iter().map(|unneeded| unneeded.file).filter(is_sum).collect()).await
+    let sums = found.unneeded.into_iter().map(|unneeded| unneeded.file).filter(|key| is_sum(key));
+    delete_all(output, sums.chain(indexes).collect()).await
+}
+
+/// The moments of a part are sums, too.
+fn is_sum(key: &str) -> bool {
+    use Place::{Node, PartMoments, SweepModel, SweepPass};
+    matches!(Place::of(key), Some(Node(_) | PartMoments(_) | SweepModel { .. } | SweepPass { .. }))
 }
 
 async fn delete_all(output: &dyn Store, files: Vec<String>) -> Result<Vec<DeletedFile>, Error> {

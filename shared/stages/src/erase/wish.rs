@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use globset::GlobSet;
+use pomona_formats::Error as FileError;
 use pomona_formats::digests;
 use pomona_formats::listing::{self, Row};
 use pomona_run::pace;
@@ -49,23 +50,24 @@ pub(super) async fn choose(output: &dyn Store, which: &Which) -> Result<Chosen, 
     };
     let listings = output.sizes("runs/").await?.into_iter().map(|(key, _)| key).filter(|key| is_listing(key));
     let meant = |key: String| async move {
-        let rows = listing::decode(&key, digests::get(output, &key).await?)?;
+        let read = digests::get(output, &key).await.and_then(|bytes| listing::decode(&key, bytes));
+        let rows = match (read, which) {
+            (Err(error @ FileError::Store(_)), _) => return Err(error.into()),
+            // Whoever names images needs no listing to know them.
+            (Err(_), Which::Keys(_)) => Vec::new(),
+            (read, _) => read?,
+        };
         Ok::<_, Error>(rows.into_iter().filter(is_meant).map(|row| row.item.id).collect::<Vec<_>>())
     };
     let listed: Vec<Vec<String>> =
         stream::iter(listings).map(meant).buffer_unordered(pace::REQUESTS).try_collect().await?;
     let listed: BTreeSet<String> = listed.into_iter().flatten().collect();
-    let chosen = match which {
+    Ok(match which {
         Which::Keys(keys) => {
             Chosen { unlisted: keys.iter().filter(|key| !listed.contains(*key)).count() as u64, keys: keys.clone() }
         }
         Which::Matching(_) | Which::Label(_) => Chosen { keys: listed, unlisted: 0 },
-    };
-    if chosen.keys.is_empty() {
-        let location = output.location().to_owned();
-        return Err(Error::NothingToErase { location, what: "no run has listed such an image".to_owned() });
-    }
-    Ok(chosen)
+    })
 }
 
 fn is_listing(key: &str) -> bool {
