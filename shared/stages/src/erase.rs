@@ -176,7 +176,7 @@ impl Eraser<'_> {
 
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
     async fn remove(&self, run_id: &RunId, suppressed: &Suppressed, observer: &dyn Observer) -> Result<Removed, Error> {
-        self.output.remove_unfinished().await?;
+        self.output.settle().await?;
         observer.notice("reading everything");
         let mut traces = traces::find(self.output, suppressed).await?;
         traces.add_followers(self.output).await?;

@@ -192,9 +192,10 @@ pub trait Store: Send + Sync + Debug {
     /// Deletes the object; one that does not exist is fine.
     async fn delete(&self, key: &str) -> Result<(), Error>;
 
-    /// Removes what writes that never came to their end have left behind, which no listing shows. The caller knows that
-    /// nobody else writes. Where writes leave nothing behind there is nothing to do.
-    async fn remove_unfinished(&self) -> Result<(), Error> {
+    /// Ends what calls that were killed have left half done: what no listing shows of their writes goes, and no removal
+    /// comes back when the power goes. The caller knows that nobody else writes. Where nothing is ever half done there is
+    /// nothing to do.
+    async fn settle(&self) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -110,7 +110,7 @@ impl<S: Store> Store for Counting<S> {
         self.store.delete(key).await
     }
 
-    async fn remove_unfinished(&self) -> Result<(), Error> {
-        self.store.remove_unfinished().await
+    async fn settle(&self) -> Result<(), Error> {
+        self.store.settle().await
     }
 }

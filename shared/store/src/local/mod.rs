@@ -213,8 +213,8 @@ impl Store for LocalStore {
         self.blocking(move |folder| write::delete(folder, &key)).await
     }
 
-    async fn remove_unfinished(&self) -> Result<(), Error> {
-        self.blocking(|folder| write::remove_unfinished(folder, &folder.root)).await
+    async fn settle(&self) -> Result<(), Error> {
+        self.blocking(|folder| write::settle(folder, &folder.root)).await
     }
 }
 

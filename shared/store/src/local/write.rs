@@ -83,21 +83,22 @@ pub(super) fn delete(folder: &Folder, key: &str) -> Result<(), Error> {
     }
 }
 
-/// Removes all temporary files below `path`.
-pub(super) fn remove_unfinished(folder: &Folder, path: &Path) -> Result<(), Error> {
-    let failed = |error| folder.failed("delete", &format!("{}/{TEMPORARY}*", path.display()), error);
+/// Removes all temporary files below `path`, and has the names in its folders be what is on the disk: of a removal that
+/// a kill has parted from its sync, too.
+pub(super) fn settle(folder: &Folder, path: &Path) -> Result<(), Error> {
+    let failed = |error| folder.failed("settle", &path.display().to_string(), error);
     for entry in fs::read_dir(path).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_type().map_err(failed)?.is_dir() {
-            remove_unfinished(folder, &entry.path())?;
+            settle(folder, &entry.path())?;
         } else if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            match fs::remove_file(entry.path()).and_then(|()| sync_parents(folder, &entry.path())) {
+            match fs::remove_file(entry.path()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 removed => removed.map_err(failed)?,
             }
         }
     }
-    Ok(())
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// Removes temporary files that nobody can be writing any more, as far as rights allow; what stays does no harm.

@@ -250,7 +250,7 @@ impl Store for FailingStore {
         self.call(Operation::Delete, key, self.inner.delete(key)).await
     }
 
-    async fn remove_unfinished(&self) -> Result<(), Error> {
-        self.inner.remove_unfinished().await
+    async fn settle(&self) -> Result<(), Error> {
+        self.inner.settle().await
     }
 }
