@@ -43,6 +43,11 @@ impl Encoding for PcaFit {
         let (mean, scale, loadings) = (words.vector(dimensions)?, words.optional()?, words.matrix()?);
         let components = words.length()?;
         let (explained_variance, residuals) = (words.vector(components)?, words.optional()?);
+        if loadings.shape() != (dimensions, components) {
+            let (rows, columns) = loadings.shape();
+            let problem = format!("{rows} x {columns} loadings where {dimensions} x {components} belong");
+            return Err(Error::Encoding(problem));
+        }
         let pca = Pca { count, center, mean, scale, loadings, explained_variance, total_variance };
         words.finish(Self { pca, passes, residuals })
     }
