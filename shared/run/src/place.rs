@@ -81,6 +81,14 @@ impl<'a> Place<'a> {
         place.name().is_none_or(is_name).then_some(place)
     }
 
+    /// The run that the file at `key` is of.
+    pub fn run_of(key: &str) -> Option<RunId> {
+        match Place::of(key)? {
+            Place::OfRun { run_id, .. } => Some(run_id),
+            _ => None,
+        }
+    }
+
     /// The part, node or fit that it belongs to.
     fn name(&self) -> Option<&'a str> {
         match *self {

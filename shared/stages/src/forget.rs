@@ -60,7 +60,7 @@ async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) ->
     let first_kept = RunId::new(before, "");
     let is_old = |run_id: &RunId| !kept_for_ever.contains(run_id) && run_id.timestamp() < first_kept.timestamp();
     let files = output.sizes("runs/").await?;
-    let runs: BTreeSet<RunId> = files.iter().filter_map(|(key, _)| run_of(key)).filter(is_old).collect();
+    let runs: BTreeSet<RunId> = files.iter().filter_map(|(key, _)| Place::run_of(key)).filter(is_old).collect();
     let planned = PlannedRuns::read(output).await?;
     let kept = planned.run_ids().iter().filter(|run_id| !runs.contains(run_id)).cloned().collect();
     PlannedRuns::new(kept).write(output).await?;
@@ -69,7 +69,7 @@ async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) ->
     for run_id in &runs {
         output.delete(&RunLayout::new(run_id.as_str()).success()).await?;
     }
-    let is_of_them = |key: &str| run_of(key).is_some_and(|run_id| runs.contains(&run_id));
+    let is_of_them = |key: &str| Place::run_of(key).is_some_and(|run_id| runs.contains(&run_id));
     let gone: Vec<(String, u64)> = files.into_iter().filter(|(key, _)| is_of_them(key)).collect();
     let of_runs = gone.iter().map(|(_, bytes)| *bytes).collect();
     let delete = |(key, _): (String, u64)| async move { Ok(output.delete(&key).await?) };
@@ -99,12 +99,5 @@ async fn forget_unneeded(output: &dyn Store, ours: &RunId) -> Result<Tally, Erro
     match found.in_doubt.first() {
         Some(run_id) => Err(Error::ListsUnreadable { run_id: run_id.clone() }),
         None => Ok(repair::prune(output, &found.unneeded).await?),
-    }
-}
-
-fn run_of(key: &str) -> Option<RunId> {
-    match Place::of(key)? {
-        Place::OfRun { run_id, .. } => Some(run_id),
-        _ => None,
     }
 }

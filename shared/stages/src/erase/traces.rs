@@ -42,7 +42,7 @@ impl Traces {
 
     /// The runs that have any, in order.
     pub(super) fn runs(&self) -> Vec<RunId> {
-        let runs: BTreeSet<RunId> = self.suspects().filter_map(|key| run_of(key)).collect();
+        let runs: BTreeSet<RunId> = self.suspects().filter_map(|key| Place::run_of(key)).collect();
         runs.into_iter().collect()
     }
 
@@ -60,7 +60,7 @@ impl Traces {
     async fn followers(&self, output: &dyn Store, plans: &[String]) -> Result<Option<Vec<String>>, Error> {
         let mut followers = Vec::new();
         for key in plans {
-            let Some(run_id) = run_of(key).filter(|run_id| !self.are_in(run_id)) else { continue };
+            let Some(run_id) = Place::run_of(key).filter(|run_id| !self.are_in(run_id)) else { continue };
             let Some(plan) = of_earlier_run(planned::read_plan(output, &run_id).await)? else { continue };
             let models = plan.models_of.filter(|models| models.results.is_none());
             if models.is_some_and(|models| self.are_in(&models.run_id)) {
@@ -156,13 +156,6 @@ fn is_ours(key: &str) -> bool {
 /// Messages have what they name between backticks.
 fn names_any(text: &str, erased: &Suppressed) -> bool {
     erased.has(text) || text.contains('`') && text.split('`').any(|part| erased.has(part))
-}
-
-fn run_of(key: &str) -> Option<RunId> {
-    match Place::of(key)? {
-        Place::OfRun { run_id, .. } => Some(run_id),
-        _ => None,
-    }
 }
 
 /// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What holds
