@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
-use pomona_formats::erasure::{Certificate, Examined};
+use pomona_formats::erasure::{Certificate, Examined, FileVersion};
 use pomona_run::Location;
 use pomona_run::counted::counted;
 use pomona_run::globs::globs;
@@ -27,7 +27,7 @@ use crate::{Ending, Error, console, signals};
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").args(["keys", "filter", "label"])))]
 pub(crate) struct EraseArgs {
-    /// The folder with the results
+    /// The folder (or s3://bucket/prefix) with the results
     output: Location,
     /// A file with the images' paths below the input, as in the column `path` of the results, one a line
     #[arg(long, value_name = "FILE")]
@@ -52,7 +52,7 @@ pub(crate) struct EraseArgs {
 /// Hold every certificate of an erasure against all that is at an output now
 #[derive(Debug, Args)]
 pub(crate) struct VerifyErasureArgs {
-    /// The folder with the results
+    /// The folder (or s3://bucket/prefix) with the results
     output: Location,
     /// Print JSON, for scripts
     #[arg(long)]
@@ -61,7 +61,6 @@ pub(crate) struct VerifyErasureArgs {
 
 /// Runs `pomona erase`.
 pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
-    refuse_bucket(&args.output)?;
     let keys = args.keys.as_deref().map(read_keys).transpose()?;
     let output = Output::existing(&args.output).await?;
     let holder = format!("process {} (pomona erase)", std::process::id());
@@ -105,7 +104,6 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
 
 /// Runs `pomona verify-erasure`.
 pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
-    refuse_bucket(&args.output)?;
     let output = open::open(&args.output).await?;
     let checks = erase::check(output.as_ref()).await?;
     if args.json {
@@ -117,18 +115,11 @@ pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
         return Err(Error::NotErasedYet { location: args.output.to_string(), erasures: checks.pending.len() });
     }
     let checked = checks.done;
-    let count = |files: fn(&Checked) -> &Vec<String>| checked.iter().flat_map(files).collect::<BTreeSet<_>>().len();
+    let count =
+        |files: fn(&Checked) -> &Vec<FileVersion>| checked.iter().flat_map(files).collect::<BTreeSet<_>>().len();
     match (count(|checked| &checked.traces.holding), count(|checked| &checked.traces.unreadable)) {
         (0, 0) => Ok(Ending::Done),
         (holding, unreadable) => Err(Error::NotErased { location: args.output.to_string(), holding, unreadable }),
-    }
-}
-
-/// Older versions of objects would stay behind unseen.
-fn refuse_bucket(output: &Location) -> Result<(), Error> {
-    match output {
-        Location::Folder(_) => Ok(()),
-        Location::Bucket(_) => Err(Error::ErasesFolders { location: output.to_string() }),
     }
 }
 
@@ -188,17 +179,19 @@ fn checked_screen(checked: &[Checked]) -> String {
         let verdict = if is_clean { ": none names them" } else { "" };
         let _ = writeln!(out, "  examined {}{verdict}", examined_files(&traces.examined));
         for file in &traces.holding {
-            let _ = writeln!(out, "  names an erased image: {}", visible(file));
+            let _ = writeln!(out, "  names an erased image: {}", visible(&file.to_string()));
         }
         for file in &traces.unreadable {
-            let _ = writeln!(out, "  cannot be read: {}", visible(file));
+            let _ = writeln!(out, "  cannot be read: {}", visible(&file.to_string()));
         }
     }
     out
 }
 
 fn examined_files(examined: &Examined) -> String {
-    format!("{} ({})", files(examined.files), HumanBytes(examined.bytes))
+    let older = counted(examined.older_versions, "older version among them", "older versions among them");
+    let older = older.map_or_else(String::new, |older| format!(", {older}"));
+    format!("{} ({}{older})", files(examined.files), HumanBytes(examined.bytes))
 }
 
 fn files(count: u64) -> String {

@@ -76,14 +76,6 @@ pub enum Error {
         /// How many.
         erasures: usize,
     },
-    /// An erasure at a bucket.
-    #[error(
-        "`{location}`: images are erased from folders only; of a bucket older versions of objects would stay behind"
-    )]
-    ErasesFolders {
-        /// The output.
-        location: String,
-    },
     /// A list of images cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Keys {
@@ -153,7 +145,7 @@ impl Error {
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
             Self::NotWhole { .. } | Self::NotErased { .. } | Self::NotErasedYet { .. } => ErrorName::Damaged,
-            Self::ErasesFolders { .. } | Self::Keys { .. } => ErrorName::BadInput,
+            Self::Keys { .. } => ErrorName::BadInput,
             Self::Json(_) => ErrorName::Internal,
         }
     }

@@ -1,11 +1,13 @@
-//! erasures/: what was asked to be erased, and the proof that it was. Neither file holds a key, a label or a feature.
+//! erasures/: what was asked to be erased, what was done for it, and the proof that it is done. No file holds a key of an
+//! image, a label or a feature.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use pomona_run::RunId;
 use pomona_run::layout::{self, ERASURES};
-use pomona_store::Store;
+use pomona_store::{Error as StoreError, Store, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::digests;
@@ -46,7 +48,7 @@ pub struct Certificate {
     /// Why there is no run any more over the images that stay, where nothing can be fitted to them: the error's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_run_because: Option<String>,
-    /// The files that were deleted. One that a killed attempt had deleted before is not among them.
+    /// The files that were deleted, older versions of files among them.
     pub deleted: Vec<DeletedFile>,
     /// What was read in the end, and holds nothing of it.
     pub examined: Examined,
@@ -65,11 +67,44 @@ pub struct NewRun {
     pub plan_sha256: String,
 }
 
+/// A file below an output, or an older version of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileVersion {
+    /// The file (key at the output).
+    pub file: String,
+    /// The version by its name in the bucket, where it is not the one that a reader gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+impl From<&Version> for FileVersion {
+    fn from(version: &Version) -> Self {
+        Self { file: version.key.clone(), version: version.id.clone().filter(|_| !version.is_current()) }
+    }
+}
+
+impl FileVersion {
+    /// Whether it is what a reader of the file gets.
+    pub fn is_current(&self) -> bool {
+        self.version.is_none()
+    }
+}
+
+impl fmt::Display for FileVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(formatter, "{} (version {version})", self.file),
+            None => formatter.write_str(&self.file),
+        }
+    }
+}
+
 /// A file that held something of it, or was made of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeletedFile {
-    /// The file (key at the output).
-    pub file: String,
+    /// Which.
+    #[serde(flatten)]
+    pub file: FileVersion,
     /// Its size in bytes.
     pub bytes: u64,
     /// What it was.
@@ -83,6 +118,56 @@ pub struct Examined {
     pub files: u64,
     /// How large they are together.
     pub bytes: u64,
+    /// How many of them are older versions of files, which a bucket keeps.
+    pub older_versions: u64,
+}
+
+/// What attempts at an erasure have done, so that the certificate says it whichever of them came to an end: the content
+/// of journal.json. A deletion is written down before it is begun.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// The run that takes the newest one's place.
+    pub run: Option<NewRun>,
+    /// The error's name, where nothing can be fitted to the images that stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_run_because: Option<String>,
+    /// The files.
+    pub deleted: BTreeSet<DeletedFile>,
+}
+
+/// What an attempt at an erasure could not delete: the content of left.json. There is no certificate then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftFiles {
+    /// When that was seen.
+    pub seen: DateTime<Utc>,
+    /// The files.
+    pub left: Vec<LeftFile>,
+}
+
+/// A file that is left.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftFile {
+    /// Which.
+    #[serde(flatten)]
+    pub file: FileVersion,
+    /// Why it should not be.
+    #[serde(flatten)]
+    pub why: WhyLeft,
+}
+
+/// Why a file that is left should not be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum WhyLeft {
+    /// It names an erased image.
+    NamesAnErasedImage,
+    /// It is not what its name says, so that nothing is known of it.
+    Unreadable,
+    /// It could not be deleted.
+    Refused {
+        /// What the store said.
+        reason: String,
+    },
 }
 
 impl Request {
@@ -92,6 +177,51 @@ impl Request {
     /// Those of the store.
     pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
         let key = layout::erasure_request(&self.id);
+        Ok(output.put(&key, json::seal(&key, self)?).await?)
+    }
+}
+
+impl fmt::Display for WhyLeft {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NamesAnErasedImage => formatter.write_str("it names an erased image"),
+            Self::Unreadable => formatter.write_str("it cannot be read"),
+            Self::Refused { reason } => write!(formatter, "it could not be deleted: {reason}"),
+        }
+    }
+}
+
+impl Journal {
+    /// What attempts at the erasure `id` have done so far.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], and those of the store.
+    pub async fn read(output: &dyn Store, id: &RunId) -> Result<Self, Error> {
+        let key = layout::erasure_journal(id);
+        match output.get(&key).await {
+            Ok(stored) => json::unseal(&key, &stored.bytes),
+            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn write(&self, output: &dyn Store, id: &RunId) -> Result<(), Error> {
+        let key = layout::erasure_journal(id);
+        Ok(output.put(&key, json::seal(&key, self)?).await?)
+    }
+}
+
+impl LeftFiles {
+    /// Writes down what the erasure `id` could not delete.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn write(&self, output: &dyn Store, id: &RunId) -> Result<(), Error> {
+        let key = layout::erasure_left(id);
         Ok(output.put(&key, json::seal(&key, self)?).await?)
     }
 }

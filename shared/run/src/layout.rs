@@ -31,10 +31,21 @@ pub fn erasure_certificate(id: &RunId) -> String {
     format!("{ERASURES}{id}/certificate.json")
 }
 
+/// What it has deleted, or is about to, and what it made.
+pub fn erasure_journal(id: &RunId) -> String {
+    format!("{ERASURES}{id}/journal.json")
+}
+
+/// What it could not delete.
+pub fn erasure_left(id: &RunId) -> String {
+    format!("{ERASURES}{id}/left.json")
+}
+
 /// The erasure that a file belongs to.
 pub fn erasure_of(key: &str) -> Option<RunId> {
     let id = key.strip_prefix(ERASURES)?.split_once('/')?.0.parse().ok()?;
-    [erasure_request(&id), erasure_certificate(&id)].contains(&key.to_owned()).then_some(id)
+    let files = [erasure_request, erasure_journal, erasure_left, erasure_certificate];
+    files.iter().any(|file| file(&id) == key).then_some(id)
 }
 
 /// The features of a part.

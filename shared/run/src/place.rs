@@ -153,6 +153,8 @@ mod tests {
             (LOCK.to_owned(), Place::Lock),
             (SUPPRESSED.to_owned(), Place::Suppressed),
             (layout::erasure_request(&RUN.parse().unwrap()), Place::OfErasure),
+            (layout::erasure_journal(&RUN.parse().unwrap()), Place::OfErasure),
+            (layout::erasure_left(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::erasure_certificate(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::part_moments(name), Place::PartMoments(name)),
             (layout::part_features(name), Place::PartFeatures(name)),

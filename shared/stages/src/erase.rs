@@ -4,9 +4,11 @@
 //! on where it is asked for again; from then on every plan leaves these images out. The newest run, if it has any of
 //! them, is made anew of the features that are there, without reading an image; then every file that names one of them
 //! goes, and what was made of such files: whole runs, parts, fragments, sums. All that is left is read once more, and the
-//! certificate is written last.
+//! certificate is written last. Where a bucket keeps what was replaced and deleted, all that is said of files is true of
+//! each of their versions.
 
 mod rebuild;
+mod removal;
 mod traces;
 mod wish;
 
@@ -14,12 +16,12 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{Certificate, DeletedFile, Erasures, NewRun, Request};
+use pomona_formats::erasure::{Certificate, Erasures, LeftFile, LeftFiles, Request};
 use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
-use pomona_run::layout::SUPPRESSED;
+use pomona_run::layout::{self, SUPPRESSED};
 use pomona_run::{Error as RequestError, RunId, clock};
 use pomona_store::Store;
 use serde::Serialize;
@@ -28,6 +30,7 @@ use crate::error::Error;
 use crate::local::Observer;
 use crate::lock::{self, Holders};
 
+use removal::Removal;
 pub use traces::Traces;
 use wish::Chosen;
 pub use wish::{Which, Wish};
@@ -128,33 +131,61 @@ impl Eraser<'_> {
         }
         pending.iter().for_each(|request| suppressed.add(&request.digests));
         suppressed.write(self.output).await?;
-        let removed = self.remove(run_id, &suppressed, observer).await?;
-        let left = traces::find(self.output, &suppressed).await?;
-        self.certify(pending, removed, left).await
+        let mut removal = Removal::go_on(self.output, &pending).await?;
+        let obstacle = self.remove(&mut removal, run_id, &suppressed, observer).await?;
+        let found = traces::find(self.output, &suppressed).await?;
+        let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
+        if !left.is_empty() {
+            return Err(self.tell_of_left(&pending, left).await?);
+        }
+        let certificates = self.certify(pending, &removal, &found).await?;
+        Ok(Erased { certificates, obstacle: obstacle.map(|obstacle| obstacle.to_string()) })
     }
 
-    /// Writes a certificate for each request, if nothing is left.
-    async fn certify(&self, done: Vec<Request>, removed: Removed, left: Traces) -> Result<Erased, Error> {
-        let Removed { run, obstacle, deleted } = removed;
-        let not_examined = left.foreign;
-        let examined = left.into_examined(self.output)?;
+    /// Writes a certificate for each request.
+    async fn certify(
+        &self,
+        done: Vec<Request>,
+        removal: &Removal<'_>,
+        found: &Traces,
+    ) -> Result<Vec<Certificate>, Error> {
         let finished = clock::now();
         let certificates = done.into_iter().map(|request| Certificate {
             request,
             finished,
             pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
-            run: run.clone(),
-            no_run_because: obstacle.as_ref().map(|obstacle| obstacle.name().as_str().to_owned()),
-            deleted: deleted.clone(),
-            examined,
-            not_examined,
+            run: removal.journal.run.clone(),
+            no_run_because: removal.journal.no_run_because.clone(),
+            deleted: removal.journal.deleted.iter().cloned().collect(),
+            examined: found.examined,
+            not_examined: found.foreign,
             beyond: BEYOND.map(str::to_owned).to_vec(),
         });
         let certificates: Vec<Certificate> = certificates.collect();
         for certificate in &certificates {
             certificate.write(self.output).await?;
         }
-        Ok(Erased { certificates, obstacle: obstacle.map(|obstacle| obstacle.to_string()) })
+        for id in certificates.iter().map(|certificate| &certificate.request.id) {
+            self.output.delete(&layout::erasure_journal(id)).await?;
+            self.output.delete(&layout::erasure_left(id)).await?;
+        }
+        Ok(certificates)
+    }
+
+    /// Writes down what should not be there any more.
+    async fn tell_of_left(&self, pending: &[Request], left: Vec<LeftFile>) -> Result<Error, Error> {
+        let (files, first) = (left.len(), left[0].clone());
+        let left = LeftFiles { seen: clock::now(), left };
+        for request in pending {
+            left.write(self.output, &request.id).await?;
+        }
+        Ok(Error::TracesLeft {
+            location: self.output.location().to_owned(),
+            first: first.file.to_string(),
+            why: first.why.to_string(),
+            files,
+            list: layout::erasure_left(&pending[0].id),
+        })
     }
 
     fn nothing(&self, what: &str) -> Error {
@@ -175,40 +206,43 @@ impl Eraser<'_> {
     }
 
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
-    async fn remove(&self, run_id: &RunId, suppressed: &Suppressed, observer: &dyn Observer) -> Result<Removed, Error> {
+    /// Gives why there is no run any more over the images that stay, where nothing can be fitted to them.
+    async fn remove(
+        &self,
+        removal: &mut Removal<'_>,
+        run_id: &RunId,
+        suppressed: &Suppressed,
+        observer: &dyn Observer,
+    ) -> Result<Option<Error>, Error> {
         self.output.settle().await?;
         observer.notice("reading everything");
         let mut traces = traces::find(self.output, suppressed).await?;
         traces.add_followers(self.output).await?;
         let newest = latest::read(self.output).await?.map(|latest| latest.run_id);
-        let (mut run, mut obstacle) = (None, None);
-        if let Some(newest) = newest.filter(|newest| traces.are_in(newest)) {
+        let gone = traces.runs();
+        let mut obstacle = None;
+        if let Some(newest) = newest.filter(|newest| gone.contains(newest)) {
             let newest = planned::read_plan(self.output, &newest).await?;
-            match rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await {
-                Err(error) if is_about_what_stays(&error) => obstacle = Some(error),
-                made => run = made?,
-            }
+            let run = match rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await {
+                Err(error) if is_about_what_stays(&error) => {
+                    obstacle = Some(error);
+                    None
+                }
+                made => made?,
+            };
             if run.is_none() {
                 latest::remove(self.output).await?;
             }
+            removal.note_run(run, obstacle.as_ref()).await?;
         }
-        let gone: Vec<RunId> = traces.runs();
         let planned = PlannedRuns::read(self.output).await?;
         let kept = planned.run_ids().iter().filter(|run_id| !gone.contains(run_id)).cloned().collect();
         PlannedRuns::new(kept).write(self.output).await?;
         observer.notice("deleting what holds or was made of the images");
-        let mut deleted = traces::delete(self.output, &traces).await?;
-        deleted.extend(traces::delete_sums(self.output, run_id).await?);
-        deleted.sort_unstable();
-        Ok(Removed { run, obstacle, deleted })
+        removal.delete_traces(&traces).await?;
+        removal.delete_sums(run_id).await?;
+        Ok(obstacle)
     }
-}
-
-/// What an erasure has done.
-struct Removed {
-    run: Option<NewRun>,
-    obstacle: Option<Error>,
-    deleted: Vec<DeletedFile>,
 }
 
 /// Whether an error says that nothing can be fitted to the images that stay: that is no reason to keep the others.

@@ -144,16 +144,20 @@ pub enum Error {
     },
     /// Something still names an erased image.
     #[error(
-        "`{first}` at `{location}` still names an erased image, or cannot be read ({files} files in all); there is no \
-         certificate: erase again"
+        "`{first}` at `{location}` is still there: {why} ({files} such files in all, which `{list}` names); there is no \
+         certificate: mend that, and erase again"
     )]
     TracesLeft {
         /// The output.
         location: String,
+        /// One of the files.
+        first: String,
+        /// What is wrong about it.
+        why: String,
         /// Such files.
         files: usize,
-        /// One of them.
-        first: String,
+        /// Where all of them stand.
+        list: String,
     },
     /// Another attempt at the same plan was quicker.
     #[error("another attempt at the plan has written `{file}` meanwhile; try again")]

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pomona_formats::erasure::Request;
+use pomona_formats::erasure::{LeftFile, LeftFiles, Request, WhyLeft};
 use pomona_formats::error::Error as FileError;
 use pomona_formats::suppressed::Suppressed;
-use pomona_formats::{part, problem, strings, tables::ParquetTable};
+use pomona_formats::{json, part, problem, strings, tables::ParquetTable};
 use pomona_results::latest;
 use pomona_run::{ErrorName, Options, RunId, globs::globs, layout};
 use pomona_stages::Error;
@@ -20,7 +20,7 @@ use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
 use pomona_stages::lock::{self, NoOtherHolders};
 use pomona_stages::models::Models;
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
-use pomona_store::{LocalStore, Store};
+use pomona_store::{LocalStore, Store, Version, VersionKind};
 use proptest::prelude::*;
 use support::Silent;
 
@@ -58,11 +58,12 @@ async fn erase(output: &dyn Store, which: Option<Which>) -> Result<Erased, Error
     Ok(eraser.erase(wish.as_ref(), &Silent, std::future::pending()).await?.expect("nobody stopped it"))
 }
 
+/// Everything that is there, older versions too.
 async fn contents(output: &dyn Store) -> Vec<(String, Bytes)> {
     let mut contents = Vec::new();
-    for (key, _) in output.sizes("").await.unwrap() {
-        let bytes = output.get(&key).await.unwrap().bytes;
-        contents.push((key, bytes));
+    for version in output.versions("").await.unwrap().into_iter().filter(Version::is_content) {
+        let bytes = output.get_version(&version).await.unwrap();
+        contents.push((version.key, bytes));
     }
     contents
 }
@@ -148,10 +149,10 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     assert_eq!(certificate.request.because.as_deref(), Some("Art. 17"));
     let newest = latest::read(&output).await.unwrap().unwrap().run_id;
     assert_eq!(certificate.run.as_ref().map(|run| &run.run_id), Some(&newest));
-    assert!(certificate.deleted.iter().any(|file| file.file.ends_with(".features.parquet")));
+    assert!(certificate.deleted.iter().any(|file| file.file.file.ends_with(".features.parquet")));
     assert!(certificate.deleted.iter().all(|file| file.sha256.len() == 64));
-    // But for the file that is being written, and the lock.
-    assert_eq!(certificate.examined.files, contents(&output).await.len() as u64);
+    // The lock and the journal were there in place of the certificate.
+    assert_eq!(certificate.examined.files, contents(&output).await.len() as u64 + 1);
 
     run(&input, &output).await.unwrap();
     demand_gone(&output, &erased, &rows).await;
@@ -181,7 +182,7 @@ async fn a_certificate_that_is_not_true_any_more_is_found_out_and_so_is_one_that
         output.put(&file, bytes).await.unwrap();
     }
     let checked = erase::check(&output).await.unwrap().done;
-    assert!(checked[0].traces.holding.iter().all(|file| is_of_part(file)));
+    assert!(checked[0].traces.holding.iter().all(|file| is_of_part(&file.file)));
     assert!(!checked[0].traces.holding.is_empty());
 
     // Whoever asks again without a wish has all of it erased once more.
@@ -323,7 +324,7 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
     let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
     for operation in WRITES {
         for write in 1.. {
-            let output = Arc::new(MemoryStore::new("out", before.clone()));
+            let output = Arc::new(MemoryStore::new("out", before.clone()).with_versions());
             let failing = FailingStore::new(output.clone());
             failing.on(operation, |_| true, write.., Fault::CrashBefore);
             let killed = erase(&failing, Some(Which::Keys(erased.clone()))).await.is_err();
@@ -345,6 +346,88 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
             demand_fresh(&folder.path().join("in"), output, &erased).await;
         }
     }
+}
+
+/// Attempts that are killed one after another, each a little later: what any of them deleted stands in the certificate.
+#[tokio::test]
+async fn a_certificate_says_what_all_attempts_have_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = Arc::new(MemoryStore::new("out", before.clone()));
+    let whole = erase(&MemoryStore::new("out", before.clone()), Some(keys([2, 9]))).await.unwrap();
+    let mut attempts = 0;
+    let certificate = loop {
+        attempts += 1;
+        let failing = FailingStore::new(output.clone());
+        failing.on(Operation::Delete, |key| !key.ends_with("lock.json"), 7.., Fault::CrashBefore);
+        let wish = (attempts == 1).then(|| keys([2, 9]));
+        match erase(&failing, wish).await {
+            Ok(erased) => break erased.certificates[0].clone(),
+            Err(_) => assert!(failing.has_crashed() && attempts < 100),
+        }
+    };
+    assert!(attempts > 5, "{attempts}");
+    assert!(certificate.run.is_some());
+    let deleted: BTreeSet<&str> = certificate.deleted.iter().map(|file| file.file.file.as_str()).collect();
+    let of_whole = whole.certificates[0].deleted.iter().map(|file| file.file.file.as_str());
+    assert_eq!(of_whole.filter(|file| before.contains_key(*file) && !deleted.contains(file)).count(), 0);
+}
+
+/// A bucket with Object Lock, or rights that are missing.
+#[tokio::test]
+async fn what_may_not_be_deleted_is_named_and_there_is_no_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for locked in [".features.parquet", "nodes/", "plan.json"] {
+        let output = Arc::new(MemoryStore::new("out", before.clone()).with_versions());
+        let failing = FailingStore::new(output.clone());
+        failing.on(Operation::Delete, move |key| key.contains(locked), 1.., Fault::denied());
+        let refused = erase(&failing, Some(keys([2, 9]))).await;
+        let Err(Error::TracesLeft { list, .. }) = refused else { panic!("{locked}: {refused:?}") };
+        let left: LeftFiles = json::unseal(&list, &output.get(&list).await.unwrap().bytes).unwrap();
+        let is_refused =
+            |left: &&LeftFile| matches!(left.why, WhyLeft::Refused { .. }) && left.file.file.contains(locked);
+        assert!(left.left.iter().any(|left| is_refused(&left)), "{left:?}");
+        let checks = erase::check(output.as_ref()).await.unwrap();
+        assert_eq!((checks.done.len(), checks.pending.len()), (0, 1));
+
+        let Erased { certificates, .. } = erase(output.as_ref(), None).await.unwrap();
+        assert_eq!(certificates.len(), 1);
+        demand_gone(output.as_ref(), &[2, 9].map(key).into(), &[]).await;
+        assert!(!output.exists(&list).await.unwrap());
+    }
+}
+
+/// Runs that were deleted, parts that were pruned, lists that were written anew: a bucket keeps them all.
+#[tokio::test]
+async fn older_versions_are_erased_with_what_was_made_of_the_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = MemoryStore::new("out", before).with_versions();
+    // Whoever deletes a run by hand leaves its model behind, as an older version that names nobody.
+    let runs: BTreeSet<RunId> =
+        output.objects().keys().filter_map(|key| pomona_run::place::Place::run_of(key)).collect();
+    let first = runs.first().unwrap().as_str();
+    for file in output.objects().into_keys().filter(|key| key.contains(first) || key.starts_with("nodes/")) {
+        output.delete(&file).await.unwrap();
+    }
+    let of_first = output.versions("").await.unwrap().into_iter().filter(|version| version.key.contains(first));
+    for version in of_first.filter(|version| !version.key.contains("/pca/")) {
+        output.delete_version(&version).await.unwrap();
+    }
+    run(&folder.path().join("in"), &output).await.unwrap();
+    let erased: BTreeSet<String> = [2, 9].map(key).into();
+    let Erased { certificates, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    demand_gone(&output, &erased, &[]).await;
+    demand_fresh(&folder.path().join("in"), &output, &erased).await;
+    assert!(certificates[0].deleted.iter().any(|file| !file.file.is_current()));
+    let kept = output.versions("").await.unwrap();
+    assert!(!kept.iter().any(|version| version.key.contains(first)), "a run that was deleted before");
+    let is_sum = |version: &&Version| version.key.starts_with("nodes/") || version.key.ends_with(".moments");
+    assert!(kept.iter().filter(is_sum).all(|version| version.kind == VersionKind::Current), "sums of older versions");
+    let runs_of_kept = kept.iter().filter_map(|version| pomona_run::place::Place::run_of(&version.key));
+    let runs_of_kept: BTreeSet<RunId> = runs_of_kept.collect();
+    assert_eq!(runs_of_kept.len(), 1, "marks of deletions, too");
 }
 
 /// Killed after the last listing that knew of the label has gone.
@@ -428,14 +511,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
     #[test]
     fn any_history_ends_without_what_was_erased_and_in_the_result_of_a_fresh_run(
-        history in prop::collection::vec(event(), 1..12)
+        history in prop::collection::vec(event(), 1..12),
+        has_versions in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let input = folder.path().join("in");
             std::fs::create_dir(&input).unwrap();
-            let output = Arc::new(MemoryStore::new("out", BTreeMap::new()));
+            let output = MemoryStore::new("out", BTreeMap::new());
+            let output = Arc::new(if has_versions { output.with_versions() } else { output });
             live(&history, &input, &output).await;
             let erased = suppressed(output.as_ref()).await;
             demand_gone(output.as_ref(), &erased, &[]).await;

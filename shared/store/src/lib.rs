@@ -38,6 +38,7 @@ mod local;
 mod s3;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod version;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -50,6 +51,7 @@ use futures::future::join_all;
 pub use error::Error;
 pub use local::{FolderLock, LocalStore};
 pub use s3::{S3Store, sdk_config};
+pub use version::{Version, VersionKind};
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,9 +194,26 @@ pub trait Store: Send + Sync + Debug {
     /// Deletes the object; one that does not exist is fine.
     async fn delete(&self, key: &str) -> Result<(), Error>;
 
-    /// Ends what calls that were killed have left half done: what no listing shows of their writes goes, and no removal
-    /// comes back when the power goes. The caller knows that nobody else writes. Where nothing is ever half done there is
-    /// nothing to do.
+    /// Everything that is kept below `prefix`, sorted by key bytes: what was replaced or deleted, too, and marks of that,
+    /// where a bucket keeps those. Versions of a key are sorted as [`VersionKind`] is.
+    async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        let current = self.sizes(prefix).await?.into_iter().map(|(key, size)| Version::only(key, size));
+        Ok(current.collect())
+    }
+
+    /// A version's content; [`Error::NotFound`] where there is none any more.
+    async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        Ok(self.get(&version.key).await?.bytes)
+    }
+
+    /// Deletes a version for good; one that does not exist is fine.
+    async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        self.delete(&version.key).await
+    }
+
+    /// Ends what calls that were killed have left half done: what no listing shows of their writes goes, parts of uploads
+    /// among them, and no removal comes back when the power goes. The caller knows that nobody else writes. Where nothing
+    /// is ever half done there is nothing to do.
     async fn settle(&self) -> Result<(), Error> {
         Ok(())
     }

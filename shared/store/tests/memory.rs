@@ -11,3 +11,13 @@ async fn memory() -> (Arc<dyn Store>, ()) {
 }
 
 pomona_store::conformance_tests!(memory);
+
+mod with_versions {
+    use super::*;
+
+    async fn memory() -> (Arc<dyn Store>, ()) {
+        (Arc::new(MemoryStore::new("memory", BTreeMap::new()).with_versions()), ())
+    }
+
+    pomona_store::conformance_tests!(memory);
+}

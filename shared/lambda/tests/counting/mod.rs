@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pomona_store::{Error, Keep, Object, Store, Stored};
+use pomona_store::{Error, Keep, Object, Store, Stored, Version};
 
 /// Requests by what they cost: GET and HEAD; PUT and COPY; LIST. Deleting is free.
 #[derive(Debug, Default)]
@@ -108,6 +108,20 @@ impl<S: Store> Store for Counting<S> {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.store.delete(key).await
+    }
+
+    async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        one_more(&self.requests.lists);
+        self.store.versions(prefix).await
+    }
+
+    async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        one_more(&self.requests.gets);
+        self.store.get_version(version).await
+    }
+
+    async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        self.store.delete_version(version).await
     }
 
     async fn settle(&self) -> Result<(), Error> {

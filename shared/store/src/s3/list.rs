@@ -39,11 +39,15 @@ impl Bucket {
         Ok(Page { objects: objects.collect(), next: answer.next_continuation_token })
     }
 
-    /// `None` for an object named as the location itself, which consoles make to show an empty folder.
     fn object(&self, listed: &aws_sdk_s3::types::Object) -> Option<Object> {
-        let path = encoding::decode_listed(listed.key()?);
-        let key = path.strip_prefix(&self.prefix).filter(|key| !key.is_empty())?.to_owned();
+        let key = self.listed_key(listed.key()?)?;
         Some(Object { key, size: listed.size()?.cast_unsigned(), etag: listed.e_tag().map(encoding::bare_etag) })
+    }
+
+    /// `None` for an object named as the location itself, which consoles make to show an empty folder.
+    pub(super) fn listed_key(&self, listed: &str) -> Option<String> {
+        let path = encoding::decode_listed(listed);
+        path.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 
     /// Folders below `prefix`, from the first level that has enough of them to list at once.

@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod list;
 mod pages;
+mod versions;
 mod write;
 
 use std::ops::Range;
@@ -26,7 +27,7 @@ use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Error, Keep, Object, Store, Stored, key};
+use crate::{Error, Keep, Object, Store, Stored, Version, key};
 pub use config::sdk_config;
 use write::Condition;
 
@@ -272,6 +273,23 @@ impl Store for S3Store {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.bucket.delete(key).await
+    }
+
+    async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        key::check_prefix(prefix)?;
+        self.bucket.versions(prefix).await
+    }
+
+    async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        self.bucket.get_version(version).await
+    }
+
+    async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        self.bucket.delete_version(version).await
+    }
+
+    async fn settle(&self) -> Result<(), Error> {
+        self.bucket.abort_uploads().await
     }
 }
 

@@ -42,6 +42,7 @@ macro_rules! conformance_tests {
             an_empty_object_is_an_object,
             large_objects_come_back_whole_and_keep_conditions,
             readers_never_see_a_mixture,
+            all_that_was_written_can_be_read_and_deleted_for_good,
         );
 
         #[test]
@@ -84,6 +85,39 @@ async fn put_all(store: &Shared, keys: impl IntoIterator<Item = String>) {
 
 async fn etag(store: &Shared, key: &str) -> String {
     store.get(key).await.expect("get").etag()
+}
+
+/// Where a store keeps what was replaced and deleted, that is shown as well.
+pub async fn all_that_was_written_can_be_read_and_deleted_for_good(store: Shared) {
+    for (key, content) in
+        [("replaced", "one"), ("replaced", "another"), ("a +%25\u{e9}.txt", "once"), ("deleted", "gone")]
+    {
+        store.put(&format!("versions/{key}"), content.into()).await.expect("put");
+    }
+    store.delete("versions/deleted").await.expect("delete");
+    let versions = store.versions("versions/").await.expect("listing");
+    let mut contents = Vec::new();
+    for version in versions.iter().filter(|version| version.is_content()) {
+        let bytes = store.get_version(version).await.expect("get");
+        assert_eq!(bytes.len() as u64, version.size);
+        contents.push((version.key.as_str(), bytes, version.is_current()));
+    }
+    let once = ("versions/a +%25\u{e9}.txt", "once".into(), true);
+    let replaced = |content: &'static str, is_current| ("versions/replaced", Bytes::from(content), is_current);
+    if contents.len() == 2 {
+        assert_eq!(contents, [once, replaced("another", true)]);
+    } else {
+        let deleted = ("versions/deleted", "gone".into(), false);
+        assert_eq!(contents, [once, deleted, replaced("one", false), replaced("another", true)]);
+        assert_eq!(versions.len(), 5, "and a mark that one was deleted");
+    }
+    for version in &versions {
+        store.delete_version(version).await.expect("delete");
+        store.delete_version(version).await.expect("it is gone already");
+    }
+    assert_eq!(store.versions("versions/").await.expect("listing"), []);
+    let gone = store.get_version(&versions[0]).await;
+    assert!(matches!(gone, Err(Error::NotFound { .. })), "{gone:?}");
 }
 
 /// Order by UTF-8 bytes, which differs from order by folder and, beyond U+FFFF, from order by UTF-16 units.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Error, Keep, Object, Store, Stored};
+use crate::{Error, Keep, Object, Store, Stored, Version};
 
 /// The operations of a [`Store`].
 #[allow(missing_docs)]
@@ -248,6 +248,18 @@ impl Store for FailingStore {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         self.call(Operation::Delete, key, self.inner.delete(key)).await
+    }
+
+    async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        self.call(Operation::List, prefix, self.inner.versions(prefix)).await
+    }
+
+    async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        self.call(Operation::Get, &version.key, self.inner.get_version(version)).await
+    }
+
+    async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        self.call(Operation::Delete, &version.key, self.inner.delete_version(version)).await
     }
 
     async fn settle(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
@@ -59,6 +60,11 @@ impl S3Server {
         S3Store::with_config(bucket, prefix, &loopback_config(&self.endpoint)).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// What speaks to it as the SDK does.
+    pub fn client(&self) -> Client {
+        Client::new(&loopback_config(&self.endpoint))
+    }
+
     /// Makes a bucket.
     ///
     /// # Panics
@@ -66,8 +72,7 @@ impl S3Server {
     pub async fn create_bucket(&self, name: &str) {
         let place = BucketLocationConstraint::from(REGION);
         let place = CreateBucketConfiguration::builder().location_constraint(place).build();
-        let client = aws_sdk_s3::Client::new(&loopback_config(&self.endpoint));
-        let request = client.create_bucket().bucket(name).create_bucket_configuration(place);
+        let request = self.client().create_bucket().bucket(name).create_bucket_configuration(place);
         request.send().await.unwrap_or_else(|error| panic!("no bucket {name}: {error:?}"));
     }
 }

@@ -1,0 +1,213 @@
+//! What holds a trace of an erased image goes, with all that belongs to it or was made of it, and with every version that
+//! a bucket keeps of that.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_formats::Error as FileError;
+use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, WhyLeft};
+use pomona_formats::error::{if_readable, tell_of_damage};
+use pomona_results::verify;
+use pomona_run::layout::RunLayout;
+use pomona_run::place::Place;
+use pomona_run::{RunId, names, pace};
+use pomona_store::{Error as StoreError, Store, Version};
+
+use super::traces::Traces;
+use crate::error::Error;
+
+/// What was deleted so far, by this attempt and by those before it, and what would not go.
+pub(super) struct Removal<'a> {
+    output: &'a dyn Store,
+    /// In whose journal it is written down.
+    id: RunId,
+    pub(super) journal: Journal,
+    pub(super) refused: Vec<LeftFile>,
+}
+
+impl<'a> Removal<'a> {
+    /// Goes on with what attempts at these erasures have done before.
+    pub(super) async fn go_on(output: &'a dyn Store, pending: &[Request]) -> Result<Self, Error> {
+        let id = pending.iter().map(|request| &request.id).min();
+        let id = id.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
+        let mut removal = Self { output, id, journal: Journal::default(), refused: Vec::new() };
+        for request in pending {
+            let read = Journal::read(output, &request.id).await;
+            if let Err(error) = &read {
+                tell_of_damage(error, "the certificate does not name what was deleted before");
+            }
+            let Some(journal) = if_readable(read)? else { continue };
+            removal.journal.run = journal.run.or(removal.journal.run);
+            removal.journal.no_run_because = journal.no_run_because.or(removal.journal.no_run_because);
+            removal.journal.deleted.extend(journal.deleted);
+        }
+        Ok(removal)
+    }
+
+    /// Writes down what takes the newest run's place.
+    pub(super) async fn note_run(&mut self, run: Option<NewRun>, obstacle: Option<&Error>) -> Result<(), Error> {
+        self.journal.run = run;
+        self.journal.no_run_because = obstacle.map(|obstacle| obstacle.name().as_str().to_owned());
+        Ok(self.journal.write(self.output, &self.id).await?)
+    }
+
+    /// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What
+    /// holds one goes last, so that an erasure that is killed finds the others again.
+    pub(super) async fn delete_traces(&mut self, traces: &Traces) -> Result<(), Error> {
+        let versions = self.output.versions("").await?;
+        let doom = Doom::new(traces, &versions);
+        let holding: BTreeSet<&str> = doom.suspects.iter().map(|suspect| suspect.file.as_str()).collect();
+        let turn = |key: &str| match Place::of(key) {
+            // Nobody takes what is left of a run for a result.
+            Some(Place::OfRun { run_id, .. }) if RunLayout::new(run_id.as_str()).success() == key => Turn::Mark,
+            _ if holding.contains(key) => Turn::Holding,
+            _ => Turn::Other,
+        };
+        self.delete(versions.iter().filter(|version| doom.has(version)).collect(), turn).await
+    }
+
+    /// Deletes the sums that no run that is left uses, merged moments and what fits by passes have added up, older
+    /// versions of any sum, of which nobody knows what it was made of, and all indexes of archives: these name their
+    /// members as the archives do, and the next run makes them anew.
+    pub(super) async fn delete_sums(&mut self, ours: &RunId) -> Result<(), Error> {
+        let versions = self.output.versions("").await?;
+        let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
+        let unneeded = if has_runs { unneeded(self.output, ours).await? } else { Unneeded::All };
+        let is_doomed = |version: &&Version| match Place::of(&version.key) {
+            Some(Place::Index) => true,
+            Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&version.key)),
+            None => false,
+        };
+        self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other).await
+    }
+
+    /// Writes down what these versions were, and deletes them, those of a key one after another.
+    async fn delete(&mut self, doomed: Vec<&Version>, turn: impl Fn(&str) -> Turn) -> Result<(), Error> {
+        if doomed.is_empty() {
+            return Ok(());
+        }
+        let output = self.output;
+        let contents = doomed.iter().copied().filter(|version| version.is_content());
+        let described =
+            stream::iter(contents).map(|version| describe(output, version)).buffer_unordered(pace::REQUESTS);
+        let described: Vec<Option<DeletedFile>> = described.try_collect().await?;
+        self.journal.deleted.extend(described.into_iter().flatten());
+        self.journal.write(output, &self.id).await?;
+        for now in [Turn::Mark, Turn::Other, Turn::Holding] {
+            let keys = doomed.chunk_by(|a, b| a.key == b.key).filter(|versions| turn(&versions[0].key) == now);
+            let keys = stream::iter(keys).map(|versions| delete_key(output, versions)).buffer_unordered(pace::REQUESTS);
+            let refused: Vec<Vec<LeftFile>> = keys.try_collect().await?;
+            self.refused.extend(refused.into_iter().flatten());
+        }
+        Ok(())
+    }
+}
+
+/// When a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Mark,
+    Other,
+    Holding,
+}
+
+/// What must go because of traces.
+struct Doom<'a> {
+    suspects: BTreeSet<&'a FileVersion>,
+    /// These go as a whole.
+    runs: BTreeSet<RunId>,
+    /// Of these no older version stays.
+    without_older: BTreeSet<RunId>,
+    /// Of any other run no version stays: it was deleted before, and nobody knows what it was made of.
+    present: BTreeSet<RunId>,
+    parts: BTreeSet<&'a str>,
+}
+
+impl<'a> Doom<'a> {
+    fn new(traces: &'a Traces, versions: &[Version]) -> Self {
+        let current = versions.iter().filter(|version| version.is_current());
+        let part_of = |file: &'a FileVersion| match Place::of(&file.file)? {
+            Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part) => Some(part),
+            _ => None,
+        };
+        Self {
+            suspects: traces.suspects().collect(),
+            runs: traces.runs(),
+            without_older: traces.runs_that_had_any(),
+            present: current.filter_map(|version| Place::run_of(&version.key)).collect(),
+            parts: traces.suspects().filter_map(part_of).collect(),
+        }
+    }
+
+    fn has(&self, version: &Version) -> bool {
+        match Place::of(&version.key) {
+            Some(Place::OfRun { run_id, .. }) => {
+                let keeps_older = self.present.contains(&run_id) && !self.without_older.contains(&run_id);
+                self.runs.contains(&run_id) || !version.is_current() && !keeps_older
+            }
+            Some(Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part)) => {
+                self.parts.contains(part)
+            }
+            Some(_) => self.suspects.contains(&FileVersion::from(version)),
+            None => false,
+        }
+    }
+}
+
+/// Sums that no run uses.
+enum Unneeded {
+    All,
+    These(BTreeSet<String>),
+}
+
+impl Unneeded {
+    fn has(&self, key: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(keys) => keys.contains(key),
+        }
+    }
+}
+
+/// # Errors
+/// [`Error::ListsUnreadable`] where it cannot be told what is used.
+async fn unneeded(output: &dyn Store, ours: &RunId) -> Result<Unneeded, Error> {
+    let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
+        Err(FileError::NoRun { .. }) => return Ok(Unneeded::These(BTreeSet::new())),
+        found => found?,
+    };
+    match found.in_doubt.first() {
+        Some(run_id) => Err(Error::ListsUnreadable { run_id: run_id.clone() }),
+        None => Ok(Unneeded::These(found.unneeded.into_iter().map(|unneeded| unneeded.file).collect())),
+    }
+}
+
+/// The moments of a part are sums, too.
+fn is_sum(place: &Place<'_>) -> bool {
+    matches!(place, Place::Node(_) | Place::PartMoments(_) | Place::SweepModel { .. } | Place::SweepPass { .. })
+}
+
+/// What a version is; nothing where it has gone.
+async fn describe(output: &dyn Store, version: &Version) -> Result<Option<DeletedFile>, Error> {
+    match output.get_version(version).await {
+        Ok(bytes) => {
+            Ok(Some(DeletedFile { file: version.into(), bytes: bytes.len() as u64, sha256: names::digest(&bytes) }))
+        }
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes versions of one key in their order; those that may not be deleted are given back.
+async fn delete_key(output: &dyn Store, versions: &[&Version]) -> Result<Vec<LeftFile>, Error> {
+    let mut refused = Vec::new();
+    for version in versions {
+        match output.delete_version(version).await {
+            Err(error @ StoreError::Denied { .. }) => {
+                refused.push(LeftFile { file: (*version).into(), why: WhyLeft::Refused { reason: error.to_string() } });
+            }
+            deleted => deleted?,
+        }
+    }
+    Ok(refused)
+}

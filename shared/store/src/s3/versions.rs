@@ -1,0 +1,77 @@
+//! What a bucket keeps beside the objects that a listing shows: older versions, marks of deletions, parts of uploads
+//! that were never ended.
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, MultipartUpload, ObjectVersion};
+use bytes::Bytes;
+use futures::stream::{self, TryStreamExt};
+
+use super::{Bucket, Extent, encoding, pages};
+use crate::{Error, Version, VersionKind};
+
+impl Bucket {
+    /// All versions below `prefix`, sorted by key, those of a key as [`VersionKind`] is.
+    pub(super) async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        let first = self.client.list_object_versions().bucket(&self.name).prefix(self.path(prefix));
+        let first = first.encoding_type(EncodingType::Url);
+        let (mut versions, mut page) = (Vec::new(), first.clone());
+        loop {
+            let answer = page.send().await.map_err(|error| self.failed("list the versions of", prefix, error))?;
+            versions.extend(answer.versions().iter().filter_map(|version| self.version(version)));
+            versions.extend(answer.delete_markers().iter().filter_map(|marker| self.delete_marker(marker)));
+            let Some(key) = answer.next_key_marker.filter(|_| answer.is_truncated == Some(true)) else { break };
+            let key = encoding::decode_listed(&key);
+            page = first.clone().key_marker(key).set_version_id_marker(answer.next_version_id_marker);
+        }
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    fn version(&self, listed: &ObjectVersion) -> Option<Version> {
+        let kind = if listed.is_latest()? { VersionKind::Current } else { VersionKind::Older };
+        let size = listed.size()?.cast_unsigned();
+        Some(Version { key: self.listed_key(listed.key()?)?, id: Some(listed.version_id()?.to_owned()), kind, size })
+    }
+
+    fn delete_marker(&self, listed: &DeleteMarkerEntry) -> Option<Version> {
+        let (key, id) = (self.listed_key(listed.key()?)?, Some(listed.version_id()?.to_owned()));
+        Some(Version { key, id, kind: VersionKind::DeleteMarker, size: 0 })
+    }
+
+    pub(super) async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        let request = self.client.get_object().set_version_id(version.id.clone());
+        Ok(self.download(&version.key, request, Extent::Whole).await?.bytes)
+    }
+
+    pub(super) async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        let request = self.client.delete_object().bucket(&self.name).key(self.path(&version.key));
+        let sent = request.set_version_id(version.id.clone()).send().await;
+        sent.map(drop).map_err(|error| self.failed("delete", &version.key, error))
+    }
+
+    /// Ends all uploads in parts that have not come to an end: their parts are kept until then.
+    pub(super) async fn abort_uploads(&self) -> Result<(), Error> {
+        let first = self.client.list_multipart_uploads().bucket(&self.name).prefix(&self.prefix);
+        let first = first.encoding_type(EncodingType::Url);
+        let mut page = first.clone();
+        loop {
+            let answer = page.send().await.map_err(|error| self.failed("list the uploads of", "", error))?;
+            let uploads = stream::iter(answer.uploads().iter().map(Ok));
+            uploads.try_for_each_concurrent(pages::AT_ONCE, |upload| self.abort_upload(upload)).await?;
+            let Some(key) = answer.next_key_marker.filter(|_| answer.is_truncated == Some(true)) else { return Ok(()) };
+            let key = encoding::decode_listed(&key);
+            page = first.clone().key_marker(key).set_upload_id_marker(answer.next_upload_id_marker);
+        }
+    }
+
+    async fn abort_upload(&self, upload: &MultipartUpload) -> Result<(), Error> {
+        let path = encoding::decode_listed(upload.key().unwrap_or_default());
+        let request = self.client.abort_multipart_upload().bucket(&self.name).key(&path);
+        match request.set_upload_id(upload.upload_id.clone()).send().await {
+            Ok(_) => Ok(()),
+            // It has ended meanwhile.
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Err(error) => Err(self.failed("end an upload of", path.trim_start_matches(&self.prefix), error)),
+        }
+    }
+}
