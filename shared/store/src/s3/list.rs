@@ -40,13 +40,12 @@ impl Bucket {
     }
 
     fn object(&self, listed: &aws_sdk_s3::types::Object) -> Option<Object> {
-        let key = self.listed_key(listed.key()?)?;
+        let key = self.key_of(encoding::decode_listed(listed.key()?))?;
         Some(Object { key, size: listed.size()?.cast_unsigned(), etag: listed.e_tag().map(encoding::bare_etag) })
     }
 
     /// `None` for an object named as the location itself, which consoles make to show an empty folder.
-    pub(super) fn listed_key(&self, listed: &str) -> Option<String> {
-        let path = encoding::decode_listed(listed);
+    pub(super) fn key_of(&self, path: String) -> Option<String> {
         path.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 

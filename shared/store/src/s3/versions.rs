@@ -17,24 +17,26 @@ impl Bucket {
         let (mut versions, mut page) = (Vec::new(), first.clone());
         loop {
             let answer = page.send().await.map_err(|error| self.failed("list the versions of", prefix, error))?;
-            versions.extend(answer.versions().iter().filter_map(|version| self.version(version)));
-            versions.extend(answer.delete_markers().iter().filter_map(|marker| self.delete_marker(marker)));
-            let Some(key) = answer.next_key_marker.filter(|_| answer.is_truncated == Some(true)) else { break };
-            let key = encoding::decode_listed(&key);
+            let encoding = answer.encoding_type();
+            versions.extend(answer.versions().iter().filter_map(|version| self.version(version, encoding)));
+            versions.extend(answer.delete_markers().iter().filter_map(|marker| self.delete_marker(marker, encoding)));
+            let next = answer.next_key_marker().filter(|_| answer.is_truncated() == Some(true));
+            let Some(key) = next.map(|key| plain(key, encoding)) else { break };
             page = first.clone().key_marker(key).set_version_id_marker(answer.next_version_id_marker);
         }
         versions.sort_unstable();
         Ok(versions)
     }
 
-    fn version(&self, listed: &ObjectVersion) -> Option<Version> {
+    fn version(&self, listed: &ObjectVersion, encoding: Option<&EncodingType>) -> Option<Version> {
         let kind = if listed.is_latest()? { VersionKind::Current } else { VersionKind::Older };
         let size = listed.size()?.cast_unsigned();
-        Some(Version { key: self.listed_key(listed.key()?)?, id: Some(listed.version_id()?.to_owned()), kind, size })
+        let key = self.key_of(plain(listed.key()?, encoding))?;
+        Some(Version { key, id: listed.version_id().map(str::to_owned), kind, size })
     }
 
-    fn delete_marker(&self, listed: &DeleteMarkerEntry) -> Option<Version> {
-        let (key, id) = (self.listed_key(listed.key()?)?, Some(listed.version_id()?.to_owned()));
+    fn delete_marker(&self, listed: &DeleteMarkerEntry, encoding: Option<&EncodingType>) -> Option<Version> {
+        let (key, id) = (self.key_of(plain(listed.key()?, encoding))?, Some(listed.version_id()?.to_owned()));
         Some(Version { key, id, kind: VersionKind::DeleteMarker, size: 0 })
     }
 
@@ -56,16 +58,17 @@ impl Bucket {
         let mut page = first.clone();
         loop {
             let answer = page.send().await.map_err(|error| self.failed("list the uploads of", "", error))?;
+            let encoding = answer.encoding_type();
             let uploads = stream::iter(answer.uploads().iter().map(Ok));
-            uploads.try_for_each_concurrent(pages::AT_ONCE, |upload| self.abort_upload(upload)).await?;
-            let Some(key) = answer.next_key_marker.filter(|_| answer.is_truncated == Some(true)) else { return Ok(()) };
-            let key = encoding::decode_listed(&key);
+            uploads.try_for_each_concurrent(pages::AT_ONCE, |upload| self.abort_upload(upload, encoding)).await?;
+            let next = answer.next_key_marker().filter(|_| answer.is_truncated() == Some(true));
+            let Some(key) = next.map(|key| plain(key, encoding)) else { return Ok(()) };
             page = first.clone().key_marker(key).set_upload_id_marker(answer.next_upload_id_marker);
         }
     }
 
-    async fn abort_upload(&self, upload: &MultipartUpload) -> Result<(), Error> {
-        let path = encoding::decode_listed(upload.key().unwrap_or_default());
+    async fn abort_upload(&self, upload: &MultipartUpload, encoding: Option<&EncodingType>) -> Result<(), Error> {
+        let path = plain(upload.key().unwrap_or_default(), encoding);
         let request = self.client.abort_multipart_upload().bucket(&self.name).key(&path);
         match request.set_upload_id(upload.upload_id.clone()).send().await {
             Ok(_) => Ok(()),
@@ -74,4 +77,9 @@ impl Bucket {
             Err(error) => Err(self.failed("end an upload of", path.trim_start_matches(&self.prefix), error)),
         }
     }
+}
+
+/// A key as it is. Not every server encodes the keys of these lists where it is asked to; the answer tells.
+fn plain(listed: &str, encoding: Option<&EncodingType>) -> String {
+    if encoding == Some(&EncodingType::Url) { encoding::decode_listed(listed) } else { listed.to_owned() }
 }
