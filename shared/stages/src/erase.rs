@@ -214,7 +214,7 @@ impl Eraser<'_> {
         suppressed: &Suppressed,
         observer: &dyn Observer,
     ) -> Result<Option<Error>, Error> {
-        self.output.settle().await?;
+        self.output.settle(&traces::is_ours).await?;
         observer.notice("reading everything");
         let mut traces = traces::find(self.output, suppressed).await?;
         traces.add_followers(self.output).await?;

@@ -122,6 +122,9 @@ impl<'a> Entry<'a> {
 /// and, in a bucket, folders can be objects.
 pub type Keep<'a> = dyn Fn(Entry<'_>) -> bool + Send + Sync + 'a;
 
+/// Says of a key whether what lies there is of whoever asks.
+pub type IsOurs<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
+
 /// A flat map from keys to bytes.
 ///
 /// Every operation can also fail with [`Error::Denied`], [`Error::Transient`] and [`Error::Other`], and a reading one
@@ -213,8 +216,9 @@ pub trait Store: Send + Sync + Debug {
 
     /// Ends what calls that were killed have left half done: what no listing shows of their writes goes, parts of uploads
     /// among them, and no removal comes back when the power goes. The caller knows that nobody else writes. Where nothing
-    /// is ever half done there is nothing to do.
-    async fn settle(&self) -> Result<(), Error> {
+    /// is ever half done there is nothing to do. Uploads go only of keys that `is_ours` accepts: a bucket may have other
+    /// users below the same prefix.
+    async fn settle(&self, _is_ours: &IsOurs<'_>) -> Result<(), Error> {
         Ok(())
     }
 }

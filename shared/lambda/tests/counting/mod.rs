@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pomona_store::{Error, Keep, Object, Store, Stored, Version};
+use pomona_store::{Error, IsOurs, Keep, Object, Store, Stored, Version};
 
 /// Requests by what they cost: GET and HEAD; PUT and COPY; LIST. Deleting is free.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ impl<S: Store> Store for Counting<S> {
         self.store.delete_version(version).await
     }
 
-    async fn settle(&self) -> Result<(), Error> {
-        self.store.settle().await
+    async fn settle(&self, is_ours: &IsOurs<'_>) -> Result<(), Error> {
+        self.store.settle(is_ours).await
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, WhyLeft};
-use pomona_formats::error::{if_readable, tell_of_damage};
+use pomona_formats::error::tell_of_damage;
 use pomona_results::verify;
 use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
@@ -32,11 +32,13 @@ impl<'a> Removal<'a> {
         let id = id.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
         let mut removal = Self { output, id, journal: Journal::default(), refused: Vec::new() };
         for request in pending {
-            let read = Journal::read(output, &request.id).await;
-            if let Err(error) = &read {
-                tell_of_damage(error, "the certificate does not name what was deleted before");
-            }
-            let Some(journal) = if_readable(read)? else { continue };
+            let journal = match Journal::read(output, &request.id).await {
+                Err(error @ FileError::Damaged { .. }) => {
+                    tell_of_damage(&error, "the certificate does not name what was deleted before");
+                    continue;
+                }
+                read => read?,
+            };
             removal.journal.run = journal.run.or(removal.journal.run);
             removal.journal.no_run_because = journal.no_run_because.or(removal.journal.no_run_because);
             removal.journal.deleted.extend(journal.deleted);

@@ -139,7 +139,7 @@ async fn look(output: &dyn Store, erased: &Suppressed, version: &Version) -> Res
     .map_err(Error::from)
 }
 
-fn is_ours(key: &str) -> bool {
+pub(super) fn is_ours(key: &str) -> bool {
     match Place::of(key) {
         None => false,
         Some(Place::OfRun { run_id, .. }) => RunLayout::new(run_id.as_str()).has(key),

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use crate::{Error, Keep, Object, Store, Stored, key};
+use crate::{Error, IsOurs, Keep, Object, Store, Stored, key};
 use hash::FileIdentity;
 pub(crate) use hash::of_bytes as etag_of;
 use memo::Memo;
@@ -213,7 +213,8 @@ impl Store for LocalStore {
         self.blocking(move |folder| write::delete(folder, &key)).await
     }
 
-    async fn settle(&self) -> Result<(), Error> {
+    /// Its own temporary files are known by their names.
+    async fn settle(&self, _: &IsOurs<'_>) -> Result<(), Error> {
         self.blocking(|folder| write::settle(folder, &folder.root)).await
     }
 }

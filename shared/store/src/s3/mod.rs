@@ -27,7 +27,7 @@ use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Error, Keep, Object, Store, Stored, Version, key};
+use crate::{Error, IsOurs, Keep, Object, Store, Stored, Version, key};
 pub use config::sdk_config;
 use write::Condition;
 
@@ -288,8 +288,8 @@ impl Store for S3Store {
         self.bucket.delete_version(version).await
     }
 
-    async fn settle(&self) -> Result<(), Error> {
-        self.bucket.abort_uploads().await
+    async fn settle(&self, is_ours: &IsOurs<'_>) -> Result<(), Error> {
+        self.bucket.abort_uploads(is_ours).await
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::{self, TryStreamExt};
 
 use super::{Bucket, Extent, encoding, pages};
-use crate::{Error, Version, VersionKind};
+use crate::{Error, IsOurs, Version, VersionKind};
 
 impl Bucket {
     /// All versions below `prefix`, sorted by key, those of a key as [`VersionKind`] is.
@@ -51,30 +51,32 @@ impl Bucket {
         sent.map(drop).map_err(|error| self.failed("delete", &version.key, error))
     }
 
-    /// Ends all uploads in parts that have not come to an end: their parts are kept until then.
-    pub(super) async fn abort_uploads(&self) -> Result<(), Error> {
+    /// Ends all uploads in parts of keys that `is_ours` accepts: what has arrived of one is kept until then.
+    pub(super) async fn abort_uploads(&self, is_ours: &IsOurs<'_>) -> Result<(), Error> {
         let first = self.client.list_multipart_uploads().bucket(&self.name).prefix(&self.prefix);
         let first = first.encoding_type(EncodingType::Url);
         let mut page = first.clone();
         loop {
             let answer = page.send().await.map_err(|error| self.failed("list the uploads of", "", error))?;
             let encoding = answer.encoding_type();
-            let uploads = stream::iter(answer.uploads().iter().map(Ok));
-            uploads.try_for_each_concurrent(pages::AT_ONCE, |upload| self.abort_upload(upload, encoding)).await?;
+            let key_of = |upload: &MultipartUpload| self.key_of(plain(upload.key()?, encoding));
+            let uploads = answer.uploads().iter().filter_map(|upload| Some((key_of(upload)?, upload.upload_id()?)));
+            let ours: Vec<(String, &str)> = uploads.filter(|(key, _)| is_ours(key)).collect();
+            let ours = stream::iter(ours.into_iter().map(Ok));
+            ours.try_for_each_concurrent(pages::AT_ONCE, |(key, id)| self.abort_upload(key, id)).await?;
             let next = answer.next_key_marker().filter(|_| answer.is_truncated() == Some(true));
             let Some(key) = next.map(|key| plain(key, encoding)) else { return Ok(()) };
             page = first.clone().key_marker(key).set_upload_id_marker(answer.next_upload_id_marker);
         }
     }
 
-    async fn abort_upload(&self, upload: &MultipartUpload, encoding: Option<&EncodingType>) -> Result<(), Error> {
-        let path = plain(upload.key().unwrap_or_default(), encoding);
-        let request = self.client.abort_multipart_upload().bucket(&self.name).key(&path);
-        match request.set_upload_id(upload.upload_id.clone()).send().await {
+    async fn abort_upload(&self, key: String, id: &str) -> Result<(), Error> {
+        let request = self.client.abort_multipart_upload().bucket(&self.name).key(self.path(&key));
+        match request.upload_id(id).send().await {
             Ok(_) => Ok(()),
             // It has ended meanwhile.
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
-            Err(error) => Err(self.failed("end an upload of", path.trim_start_matches(&self.prefix), error)),
+            Err(error) => Err(self.failed("end an upload of", &key, error)),
         }
     }
 }

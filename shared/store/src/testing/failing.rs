@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Error, Keep, Object, Store, Stored, Version};
+use crate::{Error, IsOurs, Keep, Object, Store, Stored, Version};
 
 /// The operations of a [`Store`].
 #[allow(missing_docs)]
@@ -262,7 +262,7 @@ impl Store for FailingStore {
         self.call(Operation::Delete, &version.key, self.inner.delete_version(version)).await
     }
 
-    async fn settle(&self) -> Result<(), Error> {
-        self.inner.settle().await
+    async fn settle(&self, is_ours: &IsOurs<'_>) -> Result<(), Error> {
+        self.inner.settle(is_ours).await
     }
 }

@@ -1,0 +1,237 @@
+//! Erasures that are killed, refused or repeated, at outputs with and without versions, and whole histories of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pomona_formats::erasure::{LeftFile, LeftFiles, WhyLeft};
+use pomona_formats::json;
+use pomona_formats::suppressed::Suppressed;
+use pomona_run::RunId;
+use pomona_run::place::Place;
+use pomona_stages::Error;
+use pomona_stages::erase::{Erased, Which};
+use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
+use pomona_store::{Store, Version, VersionKind};
+use proptest::prelude::*;
+
+use crate::{contents, demand_fresh, demand_gone, erase, key, keys, run, two_runs, upload};
+
+const WRITES: [Operation; 5] =
+    [Operation::Put, Operation::Create, Operation::Replace, Operation::Copy, Operation::Delete];
+
+/// Kills an erasure before each of its writes, and asks for it again.
+#[tokio::test]
+async fn an_erasure_that_is_killed_at_any_write_goes_on() {
+    let erased: BTreeSet<String> = [2, 9].map(key).into();
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for operation in WRITES {
+        for write in 1.. {
+            let output = Arc::new(MemoryStore::new("out", before.clone()).with_versions());
+            let failing = FailingStore::new(output.clone());
+            failing.on(operation, |_| true, write.., Fault::CrashBefore);
+            let killed = erase(&failing, Some(Which::Keys(erased.clone()))).await.is_err();
+            if !killed {
+                break;
+            }
+            let output = output.as_ref();
+            match erase(output, None).await {
+                // Nothing was written down, or all was done and the lock was not given back.
+                Err(Error::NothingToErase { .. }) => {
+                    let is_done = !pomona_stages::erase::check(output).await.unwrap().done.is_empty();
+                    if !is_done {
+                        erase(output, Some(Which::Keys(erased.clone()))).await.unwrap();
+                    }
+                }
+                again => drop(again.unwrap()),
+            }
+            demand_gone(output, &erased, &[]).await;
+            demand_fresh(&folder.path().join("in"), output, &erased).await;
+        }
+    }
+}
+
+/// Attempts that are killed one after another, each a little later: what any of them deleted stands in the certificate.
+#[tokio::test]
+async fn a_certificate_says_what_all_attempts_have_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = Arc::new(MemoryStore::new("out", before.clone()));
+    let whole = erase(&MemoryStore::new("out", before.clone()), Some(keys([2, 9]))).await.unwrap();
+    let mut attempts = 0;
+    let certificate = loop {
+        attempts += 1;
+        let failing = FailingStore::new(output.clone());
+        failing.on(Operation::Delete, |key| !key.ends_with("lock.json"), 30.., Fault::CrashBefore);
+        let wish = (attempts == 1).then(|| keys([2, 9]));
+        match erase(&failing, wish).await {
+            Ok(erased) => break erased.certificates[0].clone(),
+            Err(_) => assert!(failing.has_crashed() && attempts < 100),
+        }
+    };
+    assert!(attempts > 2, "{attempts}");
+    assert!(certificate.run.is_some());
+    let deleted: BTreeSet<&str> = certificate.deleted.iter().map(|file| file.file.file.as_str()).collect();
+    let of_whole = whole.certificates[0].deleted.iter().map(|file| file.file.file.as_str());
+    assert_eq!(of_whole.filter(|file| before.contains_key(*file) && !deleted.contains(file)).count(), 0);
+}
+
+/// A bucket with Object Lock, or rights that are missing.
+#[tokio::test]
+async fn what_may_not_be_deleted_is_named_and_there_is_no_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for locked in [".features.parquet", ".moments", "plan.json"] {
+        let output = Arc::new(MemoryStore::new("out", before.clone()).with_versions());
+        let failing = FailingStore::new(output.clone());
+        failing.on(Operation::Delete, move |key| key.contains(locked), 1.., Fault::denied());
+        let refused = erase(&failing, Some(keys([2, 9]))).await;
+        let Err(Error::TracesLeft { list, .. }) = refused else { panic!("{locked}: {refused:?}") };
+        let left: LeftFiles = json::unseal(&list, &output.get(&list).await.unwrap().bytes).unwrap();
+        let is_refused =
+            |left: &&LeftFile| matches!(left.why, WhyLeft::Refused { .. }) && left.file.file.contains(locked);
+        assert!(left.left.iter().any(|left| is_refused(&left)), "{left:?}");
+        let checks = pomona_stages::erase::check(output.as_ref()).await.unwrap();
+        assert_eq!((checks.done.len(), checks.pending.len()), (0, 1));
+
+        let Erased { certificates, .. } = erase(output.as_ref(), None).await.unwrap();
+        assert_eq!(certificates.len(), 1);
+        demand_gone(output.as_ref(), &[2, 9].map(key).into(), &[]).await;
+        assert!(!output.exists(&list).await.unwrap());
+    }
+}
+
+/// Runs that were deleted, parts that were pruned, lists that were written anew: a bucket keeps them all.
+#[tokio::test]
+async fn older_versions_are_erased_with_what_was_made_of_the_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = MemoryStore::new("out", before).with_versions();
+    // Whoever deletes a run by hand leaves its model behind, as an older version that names nobody.
+    let runs: BTreeSet<RunId> = output.objects().keys().filter_map(|key| Place::run_of(key)).collect();
+    let first = runs.first().unwrap().as_str();
+    for file in output.objects().into_keys().filter(|key| key.contains(first) || key.starts_with("nodes/")) {
+        output.delete(&file).await.unwrap();
+    }
+    let of_first = output.versions("").await.unwrap().into_iter().filter(|version| version.key.contains(first));
+    for version in of_first.filter(|version| !version.key.contains("/pca/")) {
+        output.delete_version(&version).await.unwrap();
+    }
+    run(&folder.path().join("in"), &output).await.unwrap();
+    let erased: BTreeSet<String> = [2, 9].map(key).into();
+    let Erased { certificates, .. } = erase(&output, Some(Which::Keys(erased.clone()))).await.unwrap();
+    demand_gone(&output, &erased, &[]).await;
+    demand_fresh(&folder.path().join("in"), &output, &erased).await;
+    assert!(certificates[0].deleted.iter().any(|file| !file.file.is_current()));
+    let kept = output.versions("").await.unwrap();
+    assert!(!kept.iter().any(|version| version.key.contains(first)), "a run that was deleted before");
+    let is_sum = |version: &&Version| version.key.starts_with("nodes/") || version.key.ends_with(".moments");
+    assert!(kept.iter().filter(is_sum).all(|version| version.kind == VersionKind::Current), "sums of older versions");
+    let runs_of_kept = kept.iter().filter_map(|version| Place::run_of(&version.key));
+    let runs_of_kept: BTreeSet<RunId> = runs_of_kept.collect();
+    assert_eq!(runs_of_kept.len(), 1, "marks of deletions, too");
+}
+
+/// Killed after the last listing that knew of the label has gone.
+#[tokio::test]
+async fn the_same_command_goes_on_although_no_run_lists_the_label_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        Arc::new(MemoryStore::new("out", contents(&two_runs(folder.path()).await).await.into_iter().collect()));
+    let label = || Some(Which::Label("class 2".to_owned()));
+    let killed = FailingStore::new(output.clone());
+    killed.on(Operation::Put, |key| key.ends_with("certificate.json"), 1.., Fault::CrashBefore);
+    erase(&killed, label()).await.unwrap_err();
+    assert_eq!(pomona_stages::erase::check(output.as_ref()).await.unwrap().pending.len(), 1);
+    let Erased { certificates, .. } = erase(output.as_ref(), label()).await.unwrap();
+    assert_eq!(certificates[0].request.digests.len(), 8);
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Upload { first: u8, count: u8, version: u8 },
+    Run,
+    CrashedRun { after: u8 },
+    Erase { first: u8, count: u8 },
+    CrashedErasure { first: u8, after: u8 },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0u8..40, 1u8..20, 0u8..3).prop_map(|(first, count, version)| Event::Upload { first, count, version }),
+        3 => Just(Event::Run),
+        2 => (1u8..60).prop_map(|after| Event::CrashedRun { after }),
+        2 => (0u8..40, 1u8..4).prop_map(|(first, count)| Event::Erase { first, count }),
+        2 => (0u8..40, 1u8..60).prop_map(|(first, after)| Event::CrashedErasure { first, after }),
+    ]
+}
+
+fn crashing(output: &Arc<MemoryStore>, after: u8) -> FailingStore {
+    let failing = FailingStore::new(output.clone());
+    for write in WRITES {
+        failing.on(write, |_| true, u64::from(after).., Fault::CrashBefore);
+    }
+    failing
+}
+
+/// Lives through a history and ends what of it was cut short.
+async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
+    let store: &dyn Store = output.as_ref();
+    for event in history {
+        match *event {
+            Event::Upload { first, count, version } => upload(input, first..first + count, version),
+            // A dataset that is too small at this point of the history is refused; it may grow later.
+            Event::Run => drop(run(input, store).await),
+            Event::CrashedRun { after } => drop(run(input, &crashing(output, after)).await),
+            Event::Erase { first, count } => {
+                drop(erase(store, Some(keys(first..first + count))).await);
+            }
+            Event::CrashedErasure { first, after } => {
+                drop(erase(&crashing(output, after), Some(keys([first]))).await);
+            }
+        }
+    }
+    match erase(store, None).await {
+        Err(Error::NothingToErase { .. }) => {}
+        Err(Error::FeaturesGone { .. }) => {
+            // As the error advises.
+            upload(input, 100..104, 0);
+            run(input, store).await.unwrap();
+            erase(store, None).await.unwrap();
+        }
+        ended => drop(ended.unwrap()),
+    }
+}
+
+/// Of all images those that must not come back.
+async fn suppressed(output: &dyn Store) -> BTreeSet<String> {
+    let Some(suppressed) = Suppressed::read(output).await.unwrap() else { return BTreeSet::new() };
+    (0..=u8::MAX).map(key).filter(|key| suppressed.has(key)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn any_history_ends_without_what_was_erased_and_in_the_result_of_a_fresh_run(
+        history in prop::collection::vec(event(), 1..12),
+        has_versions in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let input = folder.path().join("in");
+            std::fs::create_dir(&input).unwrap();
+            let output = MemoryStore::new("out", BTreeMap::new());
+            let output = Arc::new(if has_versions { output.with_versions() } else { output });
+            live(&history, &input, &output).await;
+            let erased = suppressed(output.as_ref()).await;
+            demand_gone(output.as_ref(), &erased, &[]).await;
+            if run(&input, output.as_ref()).await.is_ok() {
+                demand_gone(output.as_ref(), &erased, &[]).await;
+                demand_fresh(&input, output.as_ref(), &erased).await;
+            }
+        });
+    }
+}
