@@ -92,6 +92,12 @@ impl PlannedRuns {
         Self::new(std::iter::once(run_id.clone()).chain(earlier).collect())
     }
 
+    /// Whether one run was planned before another, as far as both are remembered.
+    pub fn has_before(&self, one: &RunId, other: &RunId) -> bool {
+        let place = |wanted: &RunId| self.run_ids.iter().position(|run_id| run_id == wanted);
+        place(one).zip(place(other)).is_some_and(|(one, other)| one > other)
+    }
+
     /// Writes them down.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! latest.json: the newest successful run.
 //!
 //! The newest run is the one that was made last, whatever its clock said: a plan writes down which run latest.json
-//! named when it began, and its report puts itself in that one's place.
+//! named when it began, and its report puts itself in that one's place, or in that of any other run that planned.json
+//! has as planned before it.
 
 use pomona_formats::error::{Damage, Error, tell_of_damage};
 use pomona_formats::json;
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
 use pomona_store::{Error as StoreError, Store};
@@ -84,7 +86,8 @@ pub async fn point_at(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
 }
 
 /// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was
-/// planned. Where it names yet another one, that one was planned after this one had lost the output, and stays.
+/// planned. Where it names yet another one, that one stays if it was planned after this one, which has lost the output
+/// then; one that was planned before has come to its end late, without the lock, and gives way.
 pub async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&RunId>) -> Result<(), Error> {
     let bytes = json::encode(LATEST, &Latest::of(run_id))?;
     loop {
@@ -93,8 +96,10 @@ pub async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&Ru
             Err(error) => return Err(error.into()),
             Ok(stored) => {
                 let named = if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id);
-                if let Some(later) = named.filter(|named| named != run_id && Some(named) != follows) {
-                    tracing::warn!("run {later} was made while run {run_id} stood still: it stays the newest one");
+                if let Some(other) = named.filter(|named| named != run_id && Some(named) != follows)
+                    && !PlannedRuns::read(store).await?.has_before(&other, run_id)
+                {
+                    tracing::warn!("run {other} was made while run {run_id} stood still: it stays the newest one");
                     return Ok(());
                 }
                 store.replace(LATEST, bytes.clone(), &stored.etag()).await

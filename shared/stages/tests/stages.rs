@@ -372,6 +372,21 @@ async fn a_run_that_stood_still_while_another_was_made_is_not_the_newest() {
 }
 
 #[tokio::test]
+async fn a_run_that_ends_late_gives_way_to_one_that_was_planned_after_it() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let (images, store) = (LocalStore::open(&input).unwrap(), LocalStore::create(&output).unwrap());
+    let [late, last] = ["late", "last"].map(|holder| RunId::new(chrono::Utc::now(), holder));
+    for run_id in [&late, &last] {
+        run_but_the_report(&images, &store, run_id, chrono::Utc::now()).await;
+    }
+    for (run_id, expected) in [(&late, &late), (&last, &last), (&late, &last)] {
+        report::report(&store, run_id, &[]).await.unwrap();
+        assert_eq!(newest(&store).await, *expected);
+    }
+}
+
+#[tokio::test]
 async fn a_latest_json_that_names_no_run_is_replaced() {
     let folder = dataset(10);
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
