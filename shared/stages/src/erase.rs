@@ -20,7 +20,7 @@ use pomona_formats::erasure::{Certificate, Erasures, LeftFile, LeftFiles, Reques
 use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
-use pomona_results::latest;
+use pomona_results::{latest, verify};
 use pomona_run::layout::{self, SUPPRESSED};
 use pomona_run::{Error as RequestError, RunId, clock};
 use pomona_store::Store;
@@ -205,6 +205,21 @@ impl Eraser<'_> {
         ))
     }
 
+    /// The newest run; where latest.json cannot be read it is made to name it.
+    async fn mend_latest(&self) -> Result<Option<RunId>, Error> {
+        match latest::read(self.output).await {
+            Err(FileError::Damaged { .. }) => {
+                let newest = verify::runs(self.output).await?.newest;
+                match &newest {
+                    Some(newest) => latest::point_at(self.output, newest).await?,
+                    None => latest::remove(self.output).await?,
+                }
+                Ok(newest)
+            }
+            latest => Ok(latest?.map(|latest| latest.run_id)),
+        }
+    }
+
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
     /// Gives why there is no run any more over the images that stay, where nothing can be fitted to them.
     async fn remove(
@@ -217,8 +232,9 @@ impl Eraser<'_> {
         self.output.settle(&traces::is_ours).await?;
         observer.notice("reading everything");
         let mut traces = traces::find(self.output, suppressed).await?;
+        traces.add_remains(self.output).await?;
         traces.add_followers(self.output).await?;
-        let newest = latest::read(self.output).await?.map(|latest| latest.run_id);
+        let newest = self.mend_latest().await?;
         let gone = traces.runs();
         let mut obstacle = None;
         if let Some(newest) = newest.filter(|newest| gone.contains(newest)) {

@@ -150,6 +150,10 @@ impl<'a> Doom<'a> {
             Some(Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part)) => {
                 self.parts.contains(part)
             }
+            // These were written anew before; what could not be read of them is an older version now.
+            Some(Place::Latest | Place::Planned) => {
+                !version.is_current() && self.suspects.iter().any(|suspect| suspect.file == version.key)
+            }
             Some(_) => self.suspects.contains(&FileVersion::from(version)),
             None => false,
         }

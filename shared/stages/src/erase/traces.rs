@@ -44,6 +44,16 @@ impl Traces {
         self.suspects().filter(|file| !file.is_current()).filter_map(|file| Place::run_of(&file.file)).collect()
     }
 
+    /// Adds what is left of runs without a plan, which a call may have written that went on when its run had been deleted:
+    /// nobody can tell of what images that was made.
+    pub(super) async fn add_remains(&mut self, output: &dyn Store) -> Result<(), Error> {
+        let keys: Vec<String> = output.sizes("runs/").await?.into_iter().map(|(key, _)| key).collect();
+        let has_plan = |run_id: &RunId| keys.binary_search(&RunLayout::new(run_id.as_str()).plan()).is_ok();
+        let of_run = |key: &&String| is_ours(key) && Place::run_of(key).is_some_and(|run_id| !has_plan(&run_id));
+        self.holding.extend(keys.iter().filter(of_run).map(|key| FileVersion { file: key.clone(), version: None }));
+        Ok(())
+    }
+
     /// Adds the runs at this output that took their models of a run that has any: these were learned from its images.
     pub(super) async fn add_followers(&mut self, output: &dyn Store) -> Result<(), Error> {
         let keys = output.sizes("runs/").await?.into_iter().map(|(key, _)| key);

@@ -12,9 +12,11 @@ use std::path::Path;
 use bytes::Bytes;
 use pomona_formats::erasure::Request;
 use pomona_formats::error::Error as FileError;
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::{part, problem, strings, tables::ParquetTable};
 use pomona_results::latest;
-use pomona_run::{ErrorName, Options, RunId, globs::globs, layout};
+use pomona_run::layout::{self, RunLayout};
+use pomona_run::{ErrorName, Options, RunId, globs::globs};
 use pomona_stages::Error;
 use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
 use pomona_stages::lock::{self, NoOtherHolders};
@@ -247,6 +249,38 @@ async fn images_are_erased_even_if_nothing_can_be_fitted_to_the_rest() {
     assert_eq!(certificates[0].run, None);
     demand_gone(&output, &erased, &[]).await;
     assert_eq!(latest::read(&output).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let gone = RunLayout::new("20260105T091351Z-ee74d566");
+    let remains = [gone.success(), gone.model_info()];
+    for key in &remains {
+        output.put(key, Bytes::from_static(b"{}")).await.unwrap();
+    }
+    let Erased { certificates, .. } = erase(&output, Some(keys([1]))).await.unwrap();
+    for key in &remains {
+        assert!(certificates[0].deleted.iter().any(|deleted| deleted.file.file == *key), "{key}");
+        assert!(!output.exists(key).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn damage_to_the_files_that_name_runs_costs_no_result() {
+    for damaged in [layout::LATEST, layout::PLANNED] {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("in");
+        upload(&input, 0..12, 0);
+        let output = MemoryStore::new("out", BTreeMap::new()).with_versions();
+        run(&input, &output).await.unwrap();
+        output.put(damaged, Bytes::from_static(b"what a disk left of it")).await.unwrap();
+        erase(&output, Some(keys([1]))).await.unwrap();
+        demand_fresh(&input, &output, &BTreeSet::from([key(1)])).await;
+        assert!(!PlannedRuns::read(&output).await.unwrap().run_ids().is_empty());
+        assert!(erase::check(&output).await.unwrap().done[0].traces.unreadable.is_empty());
+    }
 }
 
 #[tokio::test]
