@@ -3,13 +3,14 @@
 
     tests/world/breaks.py [NAME]...
 
-Works in a copy of the committed tree and leaves this one alone. The copy is compiled into a folder of its own, or that
+A seed that fails without a break, too, is none: it is told, and ends this. Works in a copy of the committed tree and leaves this one alone. The copy is compiled into a folder of its own, or that
 of CARGO_TARGET_DIR, so the first break may take as long as a first build. A break that is not found within 10,000 seeds
 is a failure.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,16 @@ BREAKS = {
         "timestamp: timings.last().map_or(plan.started, |last| last.finished),",
         "timestamp: pomona_run::clock::now(),",
     ),
+    "a plan lists what was erased": (
+        "shared/stages/src/plan.rs",
+        "        listed.items.retain(|item| !suppressed.has(&item.id));\n",
+        "        listed.items.retain(|item| !suppressed.has(&item.id) || true);\n",
+    ),
+    "an erasure leaves the sums": (
+        "shared/stages/src/erase.rs",
+        "        removal.delete_sums(run_id).await?;\n",
+        "        let _ = (Removal::delete_sums, run_id);\n",
+    ),
     "a plan writes over that of another attempt": (
         "shared/stages/src/claims.rs",
         "None => self.output.create(key, bytes.clone()).await,",
@@ -121,7 +132,20 @@ BREAKS = {
 }
 
 
-def broken(tree, target, name):
+def build_world(tree, target):
+    build = ["cargo", "build", "--quiet", "--release", "--locked", "--workspace", "--bin", "world"]
+    subprocess.run(build, cwd=tree, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
+    return target / "release/world"
+
+
+def failing(world, first, count):
+    """The first of these seeds that fails, and by what; nothing where none does."""
+    lived = subprocess.run([world, str(first), str(count)], capture_output=True, text=True, timeout=1_800, check=False)
+    found = re.findall(r"^seed (\d+): ([^:]+)", lived.stdout, re.MULTILINE)
+    return min(((int(seed), invariant) for seed, invariant in found), default=None)
+
+
+def broken(tree, target, name, sound_world):
     """After how many seeds the world finds this break in the tree, and by what; nothing where it does not."""
     file, sound, wrong = BREAKS[name]
     path = tree / file
@@ -130,14 +154,13 @@ def broken(tree, target, name):
         raise SystemExit(f"{name}: {file} does not have this place once: {sound}")
     path.write_text(text.replace(sound, wrong))
     try:
-        build = ["cargo", "build", "--quiet", "--release", "--locked", "--workspace", "--bin", "world"]
-        subprocess.run(build, cwd=tree, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
+        world = build_world(tree, target)
         for first in range(0, MOST_SEEDS, AT_ONCE):
-            world = [target / "release/world", str(first), str(AT_ONCE)]
-            lived = subprocess.run(world, capture_output=True, text=True, timeout=1_800, check=False)
-            if found := re.findall(r"^seed (\d+): ([^:]+)", lived.stdout, re.MULTILINE):
-                seed, invariant = min(found, key=lambda seed: int(seed[0]))
-                return int(seed) + 1, invariant
+            if found := failing(world, first, AT_ONCE):
+                seed, invariant = found
+                if failing(sound_world, seed, 1):
+                    raise SystemExit(f"seed {seed} fails without a break, too: {invariant}")
+                return seed + 1, invariant
         return None
     finally:
         path.write_text(text)
@@ -149,9 +172,10 @@ def main():
         tree = Path(folder) / "tree"
         target = Path(os.environ.get("CARGO_TARGET_DIR", Path(folder) / "target"))
         subprocess.run(["git", "clone", "--quiet", WORKSPACE, tree], check=True)
+        sound_world = shutil.copy(build_world(tree, target), Path(folder) / "sound-world")
         missed = False
         for name in names:
-            found = broken(tree, target, name)
+            found = broken(tree, target, name, sound_world)
             missed |= found is None
             print(f"| {name} | {found[0]:,} | {found[1]} |" if found else f"| {name} | NOT FOUND | |", flush=True)
     sys.exit(missed)

@@ -65,6 +65,16 @@ pub(crate) enum Deed {
     RunProgram(Value, usize),
     /// The program looks at the output, mends it, and removes what nobody needs.
     Mend,
+    /// The program erases images; of none, it goes on with what is unfinished or takes out what has come back.
+    Erase {
+        first: u64,
+        count: u64,
+    },
+    /// Images that were erased may come back.
+    AllowAgain {
+        first: u64,
+        count: u64,
+    },
 }
 
 impl History {
@@ -89,7 +99,25 @@ impl History {
         for _ in 0..dice.below(10) {
             deeds.push((gap(&mut dice), Deed::draw(&mut dice, &setting)));
         }
+        add_erasures(seed, &mut deeds);
         Self { seed, setting, weather, deeds }
+    }
+}
+
+/// One history in five has erasures: by dice of their own, so that the others know nothing of them.
+fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
+    let mut dice = Dice::of(seed, "erasures");
+    if !dice.chance(0.2) {
+        return;
+    }
+    for _ in 0..1 + dice.below(3) {
+        let (first, count) = (dice.below(24), dice.below(6));
+        let deed = match dice.below(5) {
+            0 => Deed::AllowAgain { first, count: count + 1 },
+            _ => Deed::Erase { first, count },
+        };
+        let place = 1 + dice.below(deeds.len() as u64) as usize;
+        deeds.insert(place, (gap(&mut dice), deed));
     }
 }
 
@@ -181,6 +209,13 @@ impl fmt::Display for Deed {
                 write!(formatter, "somebody runs the program in version {version} with {options}")
             }
             Self::Mend => formatter.write_str("somebody has the output mended and what nobody needs removed"),
+            Self::Erase { count: 0, .. } => formatter.write_str("somebody erases what is unfinished or has come back"),
+            Self::Erase { first, count } => {
+                write!(formatter, "somebody erases images {first} to {}", first + count - 1)
+            }
+            Self::AllowAgain { first, count } => {
+                write!(formatter, "somebody allows images {first} to {} again", first + count - 1)
+            }
         }
     }
 }

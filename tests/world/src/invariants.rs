@@ -7,6 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pomona_formats::listing;
 use pomona_formats::planned::{self, Plan};
+use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_results::verify::{self, Consequence, Damaged, Missing};
 use pomona_run::layout::{self, RunLayout};
@@ -60,10 +61,29 @@ pub(crate) async fn after_success(world: &Rc<World>, success: Success<'_>) {
     world.demand(is_newest, "the newest success is what latest.json says", || {
         format!("{name} succeeded as {run_id}, and latest.json says {newest:?}")
     });
-    let plan = planned::read_plan(&output, run_id).await.expect("a run that succeeded has a plan");
-    let listed = listed(world, &output, &plan).await;
+    if newest.as_ref() != Some(run_id) {
+        // It gave its tables up to the one that follows.
+        return;
+    }
+    is_as_fresh(world, &output, (name, run_id, *started)).await;
+    if world.violation.borrow().is_none() {
+        world.demand_order(&output, run_id).await;
+    }
+}
+
+/// The result of a run that began then is that of a fresh one over the images that it listed, none of which was erased.
+pub(crate) async fn is_as_fresh(
+    world: &Rc<World>,
+    output: &MemoryStore,
+    (name, run_id, started): (&str, &RunId, DateTime<Utc>),
+) {
+    let plan = planned::read_plan(output, run_id).await.expect("a run that succeeded has a plan");
+    let listed = listed(world, output, &plan).await;
+    let was_erased = |key: &&String| world.promises.borrow().get(*key).is_some_and(|since| *since < started);
+    let erased = listed.keys().find(was_erased).cloned();
+    world.demand(erased.is_none(), "what was erased stays away", || format!("{name} as {run_id} has {erased:?}"));
     let fresh = fresh(world, listed, &plan.options, version_of(&plan)).await;
-    let result = result::result_of(&output, run_id).await;
+    let result = result::result_of(output, run_id).await;
     let differing = match fresh.as_ref() {
         Ok(fresh) => differing(fresh, &result),
         Err(error) => Some(format!("a fresh run ends with {error}")),
@@ -71,9 +91,6 @@ pub(crate) async fn after_success(world: &Rc<World>, success: Success<'_>) {
     world.demand(differing.is_none(), "the result of a fresh run", || {
         format!("{name} as {run_id}: {}", differing.unwrap_or_default())
     });
-    if world.violation.borrow().is_none() {
-        world.demand_order(&output, run_id).await;
-    }
 }
 
 /// Whether the newest run followed this one: a double of its report may have ended long before the one that was waited
@@ -89,8 +106,8 @@ impl World {
         let objects = output.objects();
         let is_known = |key: &&String| {
             let folder = key.split_once('/').map_or(key.as_str(), |(folder, _)| folder);
-            let files = [layout::LATEST, layout::PLANNED, layout::LOCK, layout::FOLLOW_UP];
-            ["parts", "nodes", "sweeps", "runs"].contains(&folder) || files.contains(&folder)
+            let files = [layout::LATEST, layout::PLANNED, layout::LOCK, layout::FOLLOW_UP, layout::SUPPRESSED];
+            ["parts", "nodes", "sweeps", "runs", "erasures"].contains(&folder) || files.contains(&folder)
         };
         let unknown = objects.keys().find(|key| !is_known(key));
         self.demand(unknown.is_none(), "what is left belongs to a run", || format!("{unknown:?} belongs to none"));
@@ -140,7 +157,10 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
 
 /// What a fresh run over the images that are there now comes to.
 pub(crate) async fn fresh_now(world: &Rc<World>, options: &Options) -> Rc<Outcome> {
-    let images = world.with_bucket(Place::Input, |bucket| bucket.contents());
+    let mut images = world.with_bucket(Place::Input, |bucket| bucket.contents());
+    if let Some(suppressed) = Suppressed::read(&snapshot(world)).await.expect("it is whole") {
+        images.retain(|key, _| !suppressed.has(key));
+    }
     fresh(world, images, options, world.version.get()).await
 }
 
@@ -156,7 +176,7 @@ pub(crate) async fn newest(world: &World) -> Option<(Options, BTreeMap<String, V
     Some((plan.options, result::result_of(&output, &run_id).await))
 }
 
-fn snapshot(world: &World) -> MemoryStore {
+pub(crate) fn snapshot(world: &World) -> MemoryStore {
     MemoryStore::new(Place::Output.location(), world.with_bucket(Place::Output, |bucket| bucket.contents()))
 }
 

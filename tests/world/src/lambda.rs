@@ -115,6 +115,7 @@ pub(crate) struct AtWork(Rc<World>);
 impl AtWork {
     pub(crate) fn new(world: &Rc<World>) -> Self {
         world.at_work.set(world.at_work.get() + 1);
+        world.ever_at_work.set(world.ever_at_work.get() + 1);
         Self(world.clone())
     }
 }

@@ -7,6 +7,7 @@ mod bucket;
 mod context;
 mod deployed;
 mod dice;
+mod erasures;
 mod execution;
 mod history;
 mod images;

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::asl::Machine;
 use crate::context;
+use crate::erasures::{self, When};
 use crate::history::History;
 use crate::invariants;
 use crate::world::{Violation, World};
@@ -88,7 +89,14 @@ async fn course(world: &Rc<World>, history: &History) {
         return;
     }
     demand_that_a_run_followed(world).await;
-    end_with_a_success(world).await;
+    let has_erasures = erasures::are_among(&history.deeds);
+    if has_erasures {
+        erasures::end(world, When::BeforeTheLastRun).await;
+    }
+    let has_succeeded = end_with_a_success(world).await;
+    if has_erasures && has_succeeded {
+        erasures::end(world, When::AfterTheLastRun).await;
+    }
 }
 
 /// Waits until nothing is under way.
@@ -117,13 +125,19 @@ async fn demand_that_a_run_followed(world: &Rc<World>) {
     world.demand(is_up_to_date, "a run follows the last upload", || format!("none since {changed}"));
 }
 
-/// Somebody starts a run, which succeeds as a fresh one does, and leaves everything in order.
-async fn end_with_a_success(world: &Rc<World>) {
-    sleep(Duration::from_secs(2)).await;
-    if world.programs.get() > 0 {
-        // Nobody can ask whether a program is gone: its lock ends by itself, by its own clock.
-        sleep(LONGEST_LEASE).await;
+impl World {
+    /// Nobody can ask whether a program is gone: its lock ends by itself, by its own clock.
+    pub(crate) async fn let_leases_end(&self) {
+        if self.programs.get() > 0 {
+            sleep(LONGEST_LEASE).await;
+        }
     }
+}
+
+/// Somebody starts a run, which succeeds as a fresh one does, and leaves everything in order; false where neither does.
+async fn end_with_a_success(world: &Rc<World>) -> bool {
+    sleep(Duration::from_secs(2)).await;
+    world.let_leases_end().await;
     world.start_by_hand("", &world.setting.run_options);
     let execution = world.executions.borrow().last().cloned().expect("one was started");
     rest(world).await;
@@ -142,4 +156,5 @@ async fn end_with_a_success(world: &Rc<World>) {
     world.demand(execution.started + TimeDelta::days(1) > world.now(), "the world comes to rest", || {
         "a last run took more than a day".to_owned()
     });
+    fresh.is_ok()
 }

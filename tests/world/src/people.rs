@@ -62,6 +62,10 @@ impl World {
             Deed::RollBack(deeds) => self.roll_back(*deeds),
             Deed::RunProgram(options, version) => self.run_program(options, *version),
             Deed::Mend => self.mend(),
+            Deed::Erase { first, count } => self.erase((*first..first + count).map(images::key).collect()),
+            Deed::AllowAgain { first, count } => {
+                self.allow_again((*first..first + count).map(images::key).collect());
+            }
         }
     }
 
@@ -124,12 +128,14 @@ impl World {
             Bucket(bucket.0.extract_if(.., |key, _| key.starts_with(prefix)).collect())
         });
         self.deleted.replace(Some(deleted));
+        self.promises.borrow_mut().clear();
         self.disturb_output();
     }
 
     fn restore(&self) {
         if let Some(deleted) = self.deleted.take() {
             self.with_bucket(Place::Output, |bucket| bucket.0.extend(deleted.0));
+            self.promises.borrow_mut().clear();
             self.disturb_output();
         }
     }
@@ -138,11 +144,12 @@ impl World {
         let earlier = self.earlier_outputs.borrow().iter().rev().nth(deeds).cloned();
         if let Some(earlier) = earlier {
             self.with_bucket(Place::Output, |bucket| *bucket = earlier);
+            self.promises.borrow_mut().clear();
             self.disturb_output();
         }
     }
 
-    fn disturb_output(&self) {
+    pub(crate) fn disturb_output(&self) {
         self.output_changed.set(self.now());
         self.bill.borrow_mut().forget();
     }

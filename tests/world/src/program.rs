@@ -25,16 +25,16 @@ use crate::world::World;
 const REQUESTS: u64 = 400;
 
 /// A program, which has a number that nobody else has.
-struct Program {
-    world: Rc<World>,
-    number: u64,
-    name: String,
-    actor: Rc<Actor>,
+pub(crate) struct Program {
+    pub(crate) world: Rc<World>,
+    pub(crate) number: u64,
+    pub(crate) name: String,
+    pub(crate) actor: Rc<Actor>,
     _at_work: AtWork,
 }
 
 impl World {
-    fn program(self: &Rc<Self>) -> Program {
+    pub(crate) fn program(self: &Rc<Self>) -> Program {
         let number = self.programs.get();
         self.programs.set(number + 1);
         let name = format!("program {number}");
@@ -62,7 +62,7 @@ impl World {
 
 impl Program {
     /// What the program comes to; nothing where it is killed.
-    async fn act<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+    pub(crate) async fn act<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = As::new(self.actor.clone(), doing) => Some(done),

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) calls_at_once: Cell<usize>,
     /// Functions that have not ended, those that were given up included.
     pub(crate) at_work: Cell<usize>,
+    /// Functions and programs that ever were.
+    pub(crate) ever_at_work: Cell<u64>,
     /// The version that is deployed.
     pub(crate) version: Cell<usize>,
     /// Every image that ever was, by its etag.
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) prefixes: RefCell<Prefixes>,
     /// The output as it was before each thing that somebody did: a bucket keeps the versions of its objects.
     pub(crate) earlier_outputs: RefCell<Vec<Bucket>>,
+    /// Images that are gone for good, as far as people were told, and since when.
+    pub(crate) promises: RefCell<BTreeMap<String, DateTime<Utc>>>,
     /// Programs on people's machines, ended or not, and the versions of those that run.
     pub(crate) programs: Cell<u64>,
     pub(crate) versions_of_programs: RefCell<Vec<usize>>,
@@ -89,6 +93,7 @@ impl World {
             queue: Queue::default(),
             calls_at_once: Cell::new(0),
             at_work: Cell::new(0),
+            ever_at_work: Cell::new(0),
             version: Cell::new(0),
             contents: RefCell::default(),
             deleted: RefCell::default(),
@@ -99,6 +104,7 @@ impl World {
             fresh: RefCell::default(),
             prefixes: RefCell::default(),
             earlier_outputs: RefCell::default(),
+            promises: RefCell::default(),
             programs: Cell::new(0),
             versions_of_programs: RefCell::default(),
             interrupt: Notify::new(),
