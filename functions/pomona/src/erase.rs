@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
-use pomona_formats::erasure::{Certificate, Examined, FileVersion};
+use pomona_formats::Error as FileError;
+use pomona_formats::erasure::{Certificate, Examined, FileVersion, Signature};
+use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_run::Location;
 use pomona_run::counted::counted;
 use pomona_run::globs::globs;
@@ -41,8 +43,12 @@ pub(crate) struct EraseArgs {
     /// Why; it stands in the certificate
     #[arg(long, value_name = "TEXT", requires = "which")]
     because: Option<String>,
+    /// A file with an Ed25519 key (PKCS #8, PEM) to sign the certificate with, as `openssl genpkey -algorithm ed25519`
+    /// writes it
+    #[arg(long, value_name = "FILE")]
+    sign_with: Option<PathBuf>,
     /// Let the images of --keys come back in later runs
-    #[arg(long, requires = "keys", conflicts_with_all = ["filter", "label", "because"])]
+    #[arg(long, requires = "keys", conflicts_with_all = ["filter", "label", "because", "sign_with"])]
     allow_again: bool,
     /// Print JSON, for scripts
     #[arg(long)]
@@ -54,6 +60,10 @@ pub(crate) struct EraseArgs {
 pub(crate) struct VerifyErasureArgs {
     /// The folder (or s3://bucket/prefix) with the results
     output: Location,
+    /// A file with an Ed25519 public key (PEM) by which every certificate must be signed, as `openssl pkey -pubout` writes
+    /// it
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
     /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -62,23 +72,18 @@ pub(crate) struct VerifyErasureArgs {
 /// Runs `pomona erase`.
 pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     let keys = args.keys.as_deref().map(read_keys).transpose()?;
+    let signing_key = args.sign_with.as_deref().map(read_signing_key).transpose()?;
     let output = Output::existing(&args.output).await?;
     let holder = format!("process {} (pomona erase)", std::process::id());
-    let eraser =
-        Eraser { output: output.store(), holder: &holder, holders: output.holders(), threads: available_threads() };
+    let eraser = Eraser {
+        output: output.store(),
+        holder: &holder,
+        holders: output.holders(),
+        threads: available_threads(),
+        signing_key: signing_key.as_ref(),
+    };
     if args.allow_again {
-        let keys: Vec<String> = keys.into_iter().flatten().collect();
-        let allowed = eraser.allow_again(&keys).await?;
-        if args.json {
-            console::print_json(&serde_json::json!({ "allowed": allowed }).to_string())?;
-            return Ok(Ending::Done);
-        }
-        console::show(&format!(
-            "allowed     {} of {} may come back in later runs\n",
-            allowed,
-            images(keys.len() as u64)
-        ))?;
-        return Ok(Ending::Done);
+        return allow_again(&eraser, keys.into_iter().flatten().collect(), args.json).await;
     }
     let which = match (keys, args.filter, args.label) {
         (Some(keys), _, _) => Some(Which::Keys(keys)),
@@ -102,10 +107,22 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     Ok(Ending::Done)
 }
 
+async fn allow_again(eraser: &Eraser<'_>, keys: Vec<String>, is_json: bool) -> Result<Ending, Error> {
+    let allowed = eraser.allow_again(&keys).await?;
+    if is_json {
+        console::print_json(&serde_json::json!({ "allowed": allowed }).to_string())?;
+    } else {
+        let of = images(keys.len() as u64);
+        console::show(&format!("allowed     {allowed} of {of} may come back in later runs\n"))?;
+    }
+    Ok(Ending::Done)
+}
+
 /// Runs `pomona verify-erasure`.
 pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
+    let key = args.public_key.as_deref().map(read_public_key).transpose()?;
     let output = open::open(&args.output).await?;
-    let checks = erase::check(output.as_ref()).await?;
+    let checks = erase::check(output.as_ref(), key.as_ref()).await?;
     if args.json {
         console::print_json(&serde_json::to_string_pretty(&checks)?)?;
     } else {
@@ -118,15 +135,43 @@ pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
     let count =
         |files: fn(&Checked) -> &Vec<FileVersion>| checked.iter().flat_map(files).collect::<BTreeSet<_>>().len();
     match (count(|checked| &checked.traces.holding), count(|checked| &checked.traces.unreadable)) {
-        (0, 0) => Ok(Ending::Done),
-        (holding, unreadable) => Err(Error::NotErased { location: args.output.to_string(), holding, unreadable }),
+        (0, 0) => {}
+        (holding, unreadable) => {
+            return Err(Error::NotErased { location: args.output.to_string(), holding, unreadable });
+        }
+    }
+    match checked
+        .iter()
+        .filter(|checked| checked.signature.is_some_and(|signature| signature != Signature::Good))
+        .count()
+    {
+        0 => Ok(Ending::Done),
+        certificates => Err(Error::NotSigned { location: args.output.to_string(), certificates }),
     }
 }
 
-fn read_keys(path: &std::path::Path) -> Result<BTreeSet<String>, Error> {
+fn read_keys(path: &Path) -> Result<BTreeSet<String>, Error> {
     let read = std::fs::read_to_string(path);
     let text = read.map_err(|source| Error::Keys { path: path.to_owned(), source })?;
     Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+fn read_signing_key(path: &Path) -> Result<SigningKey, Error> {
+    SigningKey::from_pem(&read_pem(path)?).ok_or_else(|| {
+        let problem = "holds no Ed25519 private key (PKCS #8, PEM), as `openssl genpkey -algorithm ed25519` writes it";
+        FileError::option("sign-with", format!("`{}` {problem}", path.display())).into()
+    })
+}
+
+fn read_public_key(path: &Path) -> Result<PublicKey, Error> {
+    PublicKey::from_pem(&read_pem(path)?).ok_or_else(|| {
+        let problem = "holds no Ed25519 public key (PEM), as `openssl pkey -in key.pem -pubout` writes it";
+        FileError::option("public-key", format!("`{}` {problem}", path.display())).into()
+    })
+}
+
+fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Keys { path: path.to_owned(), source })
 }
 
 fn screen(erased: &Erased) -> String {
@@ -157,8 +202,9 @@ fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) ->
     if let Some(foreign) = counted(*not_examined, "file that no run writes", "files that no run writes") {
         writeln!(out, "            {foreign}: not looked into (`pomona verify` names them)")?;
     }
-    for certificate in certificates {
-        writeln!(out, "certificate {}", layout::erasure_certificate(&certificate.request.id))?;
+    for Certificate { request, .. } in certificates {
+        writeln!(out, "certificate {}", layout::erasure_certificate(&request.id))?;
+        writeln!(out, "            {}, the same for print", layout::erasure_page(&request.id))?;
     }
     writeln!(out, "\nout of reach")?;
     beyond.iter().try_for_each(|what| writeln!(out, "  {what}"))
@@ -169,11 +215,14 @@ fn checked_screen(checked: &[Checked]) -> String {
     if checked.is_empty() {
         out.push_str("no erasure has a certificate here\n");
     }
-    for Checked { certificate, allowed_again, traces } in checked {
+    for Checked { certificate, signature, allowed_again, traces } in checked {
         let request = &certificate.request;
         let _ = writeln!(out, "{}  {}, asked {}", request.id, images(request.digests.len() as u64), request.asked);
         if let Some(allowed) = counted(*allowed_again, "image was allowed again", "images were allowed again") {
             let _ = writeln!(out, "  {allowed}, and not looked for");
+        }
+        if let Some(signature) = signature {
+            let _ = writeln!(out, "  {}", said_of(*signature));
         }
         let is_clean = traces.holding.is_empty() && traces.unreadable.is_empty();
         let verdict = if is_clean { ": none names them" } else { "" };
@@ -186,6 +235,14 @@ fn checked_screen(checked: &[Checked]) -> String {
         }
     }
     out
+}
+
+fn said_of(signature: Signature) -> &'static str {
+    match signature {
+        Signature::Good => "signed by this key",
+        Signature::Missing => "not signed",
+        Signature::Wrong => "not signed by this key, or for another text",
+    }
 }
 
 fn examined_files(examined: &Examined) -> String {

@@ -76,7 +76,17 @@ pub enum Error {
         /// How many.
         erasures: usize,
     },
-    /// A list of images cannot be read.
+    /// Certificates that the key does not stand for.
+    #[error(
+        "{certificates} certificates at `{location}` are not signed by this key: somebody else wrote them, or changed them"
+    )]
+    NotSigned {
+        /// The output.
+        location: String,
+        /// How many.
+        certificates: usize,
+    },
+    /// A list of images, or a key, cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Keys {
         /// The file.
@@ -144,7 +154,8 @@ impl Error {
             }
             Self::Image { .. } | Self::Rejected { .. } | Self::TwoRuns { .. } | Self::Cost(_) => ErrorName::BadInput,
             Self::Demo(_) | Self::NotReady | Self::WriteModel { .. } | Self::Print(_) => ErrorName::BadInput,
-            Self::NotWhole { .. } | Self::NotErased { .. } | Self::NotErasedYet { .. } => ErrorName::Damaged,
+            Self::NotWhole { .. } | Self::NotErased { .. } => ErrorName::Damaged,
+            Self::NotErasedYet { .. } | Self::NotSigned { .. } => ErrorName::Damaged,
             Self::Keys { .. } => ErrorName::BadInput,
             Self::Json(_) => ErrorName::Internal,
         }

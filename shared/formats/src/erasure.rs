@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pomona_run::RunId;
 use pomona_run::layout::{self, ERASURES};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::digests;
 use crate::error::Error;
 use crate::json;
+use crate::signature::PublicKey;
 
 /// What was asked: the content of request.json, which is written before anything is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,13 +229,40 @@ impl LeftFiles {
 }
 
 impl Certificate {
-    /// Writes it down.
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// None that a certificate has.
+    pub fn encode(&self) -> Result<Bytes, Error> {
+        json::seal(&layout::erasure_certificate(&self.request.id), self)
+    }
+}
+
+/// What a key says of who stands for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// Whoever has the key.
+    Good,
+    /// Nobody does.
+    Missing,
+    /// Somebody else does, or for another text.
+    Wrong,
+}
+
+impl Signature {
+    /// That of the certificate of the erasure `id`.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
-        let key = layout::erasure_certificate(&self.request.id);
-        Ok(output.put(&key, json::seal(&key, self)?).await?)
+    pub async fn of(output: &dyn Store, id: &RunId, key: &PublicKey) -> Result<Self, Error> {
+        let certificate = output.get(&layout::erasure_certificate(id)).await?.bytes;
+        match output.get(&layout::erasure_signature(id)).await {
+            Ok(signature) if key.verifies(&certificate, &signature.bytes) => Ok(Self::Good),
+            Ok(_) => Ok(Self::Wrong),
+            Err(StoreError::NotFound { .. }) => Ok(Self::Missing),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

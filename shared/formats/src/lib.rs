@@ -42,6 +42,7 @@ pub mod provenance;
 pub mod recipe;
 pub mod rejects;
 pub mod sealed;
+pub mod signature;
 pub mod strings;
 pub mod suppressed;
 pub mod tables;

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use pomona_run::layout::SUPPRESSED;
+use pomona_run::layout::{self, SUPPRESSED};
 use pomona_run::names::NameHasher;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::erasure::{Erasures, Request};
+use crate::error::{Error, tell_of_damage};
 use crate::json;
 
 /// Bytes of the salt.
@@ -38,16 +39,40 @@ impl Suppressed {
         Self { salt, digests }
     }
 
-    /// What was erased at `output`, if anything was.
+    /// What was erased at `output`, if anything was. Where the file is lost, that is all that ever was asked to be erased:
+    /// images that were allowed again among it.
     ///
     /// # Errors
-    /// [`Error::Damaged`]: a run that went on would bring back what was erased. And those of the store.
+    /// [`Error::Damaged`] where nothing else tells what was erased: a run that went on would bring it back. And those of
+    /// the store.
     pub async fn read(output: &dyn Store) -> Result<Option<Self>, Error> {
         match output.get(SUPPRESSED).await {
-            Ok(stored) => Self::decode(&stored.bytes).map(Some),
-            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(StoreError::NotFound { .. }) => Self::asked_for(output).await,
             Err(error) => Err(error.into()),
+            Ok(stored) => match Self::decode(&stored.bytes) {
+                Err(error @ Error::Damaged { .. }) => {
+                    let Some(asked_for) = Self::asked_for(output).await? else { return Err(error) };
+                    tell_of_damage(&error, "all that was ever erased is left out, images that were allowed again, too");
+                    Ok(Some(asked_for))
+                }
+                read => read.map(Some),
+            },
         }
+    }
+
+    /// All that was ever asked to be erased at `output`.
+    async fn asked_for(output: &dyn Store) -> Result<Option<Self>, Error> {
+        let Erasures { pending, done } = Erasures::read(output).await?;
+        let mut asked = pending.into_iter().chain(done.into_iter().map(|certificate| certificate.request));
+        let Some(Request { salt, digests, .. }) = asked.next() else { return Ok(None) };
+        let mut suppressed = Self::of(salt, digests);
+        for Request { id, salt, digests, .. } in asked {
+            if salt != suppressed.salt {
+                return Err(Error::inconsistent(layout::erasure_request(&id), "it has another salt than others"));
+            }
+            suppressed.add(&digests);
+        }
+        Ok(Some(suppressed))
     }
 
     /// What `bytes` say.

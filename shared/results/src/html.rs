@@ -6,6 +6,7 @@
 
 mod axis;
 mod bars;
+pub mod certificate;
 mod checks;
 mod classes;
 mod confusion;
@@ -82,7 +83,7 @@ impl Page<'_> {
             section("timings", "Time", &timings::section(timings)),
             section("checks", "Checks", &checks::section(&validation.checks)),
         ];
-        document(plan, &body.concat(), info.timestamp)
+        document(&run_title(plan), &body.concat(), info.timestamp)
     }
 }
 
@@ -112,12 +113,16 @@ impl RefusedPage<'_> {
             section("classes", "Classes", &classes::section(classes, plan.classes, plan.images)),
             section("settings", "What ran", &settings::section(plan, None)),
         ];
-        document(plan, &body.concat(), clock::now())
+        document(&run_title(plan), &body.concat(), clock::now())
     }
 }
 
-fn document(plan: &Plan, body: &str, written: DateTime<Utc>) -> String {
-    let title = format!("Pomona run {}", escape(plan.run_id.as_str()));
+fn run_title(plan: &Plan) -> String {
+    format!("Pomona run {}", plan.run_id)
+}
+
+fn document(title: &str, body: &str, written: DateTime<Utc>) -> String {
+    let title = escape(title);
     format!(
         "<!DOCTYPE html>
 <html lang=\"en\">

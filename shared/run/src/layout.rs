@@ -31,6 +31,16 @@ pub fn erasure_certificate(id: &RunId) -> String {
     format!("{ERASURES}{id}/certificate.json")
 }
 
+/// The same, for people.
+pub fn erasure_page(id: &RunId) -> String {
+    format!("{ERASURES}{id}/certificate.html")
+}
+
+/// Who stands for it.
+pub fn erasure_signature(id: &RunId) -> String {
+    format!("{ERASURES}{id}/certificate.sig")
+}
+
 /// What it has deleted, or is about to, and what it made.
 pub fn erasure_journal(id: &RunId) -> String {
     format!("{ERASURES}{id}/journal.json")
@@ -44,7 +54,7 @@ pub fn erasure_left(id: &RunId) -> String {
 /// The erasure that a file belongs to.
 pub fn erasure_of(key: &str) -> Option<RunId> {
     let id = key.strip_prefix(ERASURES)?.split_once('/')?.0.parse().ok()?;
-    let files = [erasure_request, erasure_journal, erasure_left, erasure_certificate];
+    let files = [erasure_request, erasure_journal, erasure_left, erasure_certificate, erasure_page, erasure_signature];
     files.iter().any(|file| file(&id) == key).then_some(id)
 }
 

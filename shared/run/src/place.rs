@@ -156,6 +156,8 @@ mod tests {
             (layout::erasure_journal(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::erasure_left(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::erasure_certificate(&RUN.parse().unwrap()), Place::OfErasure),
+            (layout::erasure_page(&RUN.parse().unwrap()), Place::OfErasure),
+            (layout::erasure_signature(&RUN.parse().unwrap()), Place::OfErasure),
             (layout::part_moments(name), Place::PartMoments(name)),
             (layout::part_features(name), Place::PartFeatures(name)),
             (layout::part_rejects(name), Place::PartRejects(name)),

@@ -15,14 +15,16 @@ mod wish;
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{Certificate, Erasures, LeftFile, LeftFiles, Request};
+use pomona_formats::erasure::{Certificate, Erasures, LeftFile, LeftFiles, Request, Signature};
 use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
+use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
-use pomona_results::{latest, verify};
+use pomona_results::{html, latest, verify};
 use pomona_run::layout::{self, SUPPRESSED};
-use pomona_run::{Error as RequestError, RunId, clock};
+use pomona_run::{Error as RequestError, RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
 
@@ -35,13 +37,25 @@ pub use traces::Traces;
 use wish::Chosen;
 pub use wish::{Which, Wish};
 
-/// What lies out of reach of whoever erases at an output.
+/// What lies out of reach of whoever erases at an output, and who must act.
 const BEYOND: [&str; 4] = [
     "the images themselves: whoever holds the input deletes them there, with their older versions",
-    "results that were copied or downloaded, and backups of this output",
-    "outputs that took models from a run here (`pomona apply`): models are sums over all images, and are made anew here",
-    "archives of the input: an index of one is made anew when a run reads it, and names its members as the archive does",
+    "results that were copied or downloaded, and backups of this output: whoever made them",
+    "outputs that took models from a run here (`pomona apply`), which are sums over all images: whoever runs those \
+     applies the models that were made anew",
+    "archives of the input: whoever holds them; an index of one is made anew when a run reads it, and names its members \
+     as the archive does",
 ];
+
+/// The same, where the output is a bucket.
+const BEYOND_OF_A_BUCKET: [&str; 2] = [
+    "records of requests to S3 (CloudTrail's data events, server access logs), where the account keeps any: whoever runs \
+     the account; they name objects",
+    "backups and replicas of the buckets (AWS Backup, replication): whoever runs the account",
+];
+
+/// So long Step Functions keeps the history of an execution after its end (quotas of Step Functions).
+const HISTORY_DAYS: i64 = 90;
 
 /// Who erases, and how.
 pub struct Eraser<'a> {
@@ -53,6 +67,8 @@ pub struct Eraser<'a> {
     pub holders: &'a dyn Holders,
     /// Threads that compute.
     pub threads: usize,
+    /// By which certificates are signed, if by any.
+    pub signing_key: Option<&'a SigningKey>,
 }
 
 /// What became of erasures that were asked for.
@@ -97,15 +113,14 @@ impl Eraser<'_> {
     }
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
-        let Erasures { mut pending, done } = Erasures::read(self.output).await?;
-        let salts = pending.iter().chain(done.iter().map(|certificate| &certificate.request));
+        let mut pending = Erasures::read(self.output).await?.pending;
         let mut suppressed = match Suppressed::read(self.output).await? {
-            Some(suppressed) => suppressed,
-            // One that was killed had not come to write it, or it was lost.
-            None => match salts.map(|request| request.salt.clone()).next() {
-                Some(salt) => Suppressed::of(salt, BTreeSet::new()),
-                None => Suppressed::none()?,
-            },
+            Some(suppressed) => {
+                // It may have been lost.
+                suppressed.write(self.output).await?;
+                suppressed
+            }
+            None => Suppressed::none()?,
         };
         if let Some(wish) = wish {
             let Chosen { keys, unlisted } = wish::choose(self.output, &wish.which).await?;
@@ -159,17 +174,28 @@ impl Eraser<'_> {
             deleted: removal.journal.deleted.iter().cloned().collect(),
             examined: found.examined,
             not_examined: found.foreign,
-            beyond: BEYOND.map(str::to_owned).to_vec(),
+            beyond: beyond(self.output.location(), finished),
         });
         let certificates: Vec<Certificate> = certificates.collect();
         for certificate in &certificates {
-            certificate.write(self.output).await?;
+            self.write(certificate).await?;
         }
         for id in certificates.iter().map(|certificate| &certificate.request.id) {
             self.output.delete(&layout::erasure_journal(id)).await?;
             self.output.delete(&layout::erasure_left(id)).await?;
         }
         Ok(certificates)
+    }
+
+    /// Writes a certificate down, last the file by which others know that it is there.
+    async fn write(&self, certificate: &Certificate) -> Result<(), Error> {
+        let (id, bytes) = (&certificate.request.id, certificate.encode()?);
+        if let Some(key) = self.signing_key {
+            self.output.put(&layout::erasure_signature(id), key.sign(&bytes)).await?;
+        }
+        let page = html::certificate::page(certificate, &names::digest(&bytes), self.signing_key.is_some());
+        self.output.put(&layout::erasure_page(id), page.into()).await?;
+        Ok(self.output.put(&layout::erasure_certificate(id), bytes).await?)
     }
 
     /// Writes down what should not be there any more.
@@ -273,6 +299,19 @@ fn is_about_what_stays(error: &Error) -> bool {
     )
 }
 
+fn beyond(location: &str, finished: DateTime<Utc>) -> Vec<String> {
+    let mut beyond = BEYOND.map(str::to_owned).to_vec();
+    if location.starts_with("s3://") {
+        beyond.extend(BEYOND_OF_A_BUCKET.map(str::to_owned));
+        let end = (finished + TimeDelta::days(HISTORY_DAYS)).format("%Y-%m-%d");
+        beyond.push(format!(
+            "Step Functions' histories of earlier runs: AWS deletes them by {end}; they hold options with their filters, \
+             and no image's key"
+        ));
+    }
+    beyond
+}
+
 /// A request of no image yet.
 fn request(id: &RunId, because: Option<String>, suppressed: &Suppressed) -> Request {
     Request {
@@ -291,6 +330,9 @@ fn request(id: &RunId, because: Option<String>, suppressed: &Suppressed) -> Requ
 pub struct Checked {
     /// The certificate.
     pub certificate: Certificate,
+    /// What the key says that was asked for its signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// Images of it that may be here, because they were allowed again.
     pub allowed_again: u64,
     /// What was read, and what of it names one of the others.
@@ -306,11 +348,11 @@ pub struct Checks {
     pub pending: Vec<RunId>,
 }
 
-/// Holds every certificate at an output against all that is there.
+/// Holds every certificate at an output against all that is there, and its signature against a key.
 ///
 /// # Errors
 /// [`pomona_formats::Error::Damaged`] for a certificate that was altered, and those of the store.
-pub async fn check(output: &dyn Store) -> Result<Checks, Error> {
+pub async fn check(output: &dyn Store, key: Option<&PublicKey>) -> Result<Checks, Error> {
     let suppressed = Suppressed::read(output).await?;
     let Erasures { done, pending } = Erasures::read(output).await?;
     let mut checked = Vec::new();
@@ -320,7 +362,11 @@ pub async fn check(output: &dyn Store) -> Result<Checks, Error> {
         let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
         let allowed_again = (digests.len() - erased.len()) as u64;
         let traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
-        checked.push(Checked { certificate, allowed_again, traces });
+        let signature = match key {
+            Some(key) => Some(Signature::of(output, &certificate.request.id, key).await?),
+            None => None,
+        };
+        checked.push(Checked { certificate, signature, allowed_again, traces });
     }
     Ok(Checks { done: checked, pending: pending.into_iter().map(|request| request.id).collect() })
 }

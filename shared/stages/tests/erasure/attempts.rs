@@ -40,7 +40,7 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
             match erase(output, None).await {
                 // Nothing was written down, or all was done and the lock was not given back.
                 Err(Error::NothingToErase { .. }) => {
-                    let is_done = !pomona_stages::erase::check(output).await.unwrap().done.is_empty();
+                    let is_done = !pomona_stages::erase::check(output, None).await.unwrap().done.is_empty();
                     if !is_done {
                         erase(output, Some(Which::Keys(erased.clone()))).await.unwrap();
                     }
@@ -93,7 +93,7 @@ async fn what_may_not_be_deleted_is_named_and_there_is_no_certificate() {
         let is_refused =
             |left: &&LeftFile| matches!(left.why, WhyLeft::Refused { .. }) && left.file.file.contains(locked);
         assert!(left.left.iter().any(|left| is_refused(&left)), "{left:?}");
-        let checks = pomona_stages::erase::check(output.as_ref()).await.unwrap();
+        let checks = pomona_stages::erase::check(output.as_ref(), None).await.unwrap();
         assert_eq!((checks.done.len(), checks.pending.len()), (0, 1));
 
         let Erased { certificates, .. } = erase(output.as_ref(), None).await.unwrap();
@@ -144,7 +144,7 @@ async fn the_same_command_goes_on_although_no_run_lists_the_label_any_more() {
     let killed = FailingStore::new(output.clone());
     killed.on(Operation::Put, |key| key.ends_with("certificate.json"), 1.., Fault::CrashBefore);
     erase(&killed, label()).await.unwrap_err();
-    assert_eq!(pomona_stages::erase::check(output.as_ref()).await.unwrap().pending.len(), 1);
+    assert_eq!(pomona_stages::erase::check(output.as_ref(), None).await.unwrap().pending.len(), 1);
     let Erased { certificates, .. } = erase(output.as_ref(), label()).await.unwrap();
     assert_eq!(certificates[0].request.digests.len(), 8);
 }

@@ -1,6 +1,7 @@
 //! Erased images leave nothing behind, whenever the erasure was killed, and what stays is the result of a fresh run.
 
 mod attempts;
+mod proof;
 #[path = "../support/result.rs"]
 mod result;
 #[path = "../support/mod.rs"]
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
-use pomona_formats::erasure::Request;
+use pomona_formats::erasure::{Certificate, Request};
 use pomona_formats::error::Error as FileError;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::{part, problem, strings, tables::ParquetTable};
@@ -51,7 +52,7 @@ async fn run(input: &Path, output: &dyn Store) -> Result<(), Error> {
 }
 
 async fn erase(output: &dyn Store, which: Option<Which>) -> Result<Erased, Error> {
-    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
     let wish = which.map(|which| Wish { which, because: Some("Art. 17".to_owned()) });
     Ok(eraser.erase(wish.as_ref(), &Silent, std::future::pending()).await?.expect("nobody stopped it"))
 }
@@ -149,22 +150,22 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
     assert_eq!(certificate.run.as_ref().map(|run| &run.run_id), Some(&newest));
     assert!(certificate.deleted.iter().any(|file| file.file.file.ends_with(".features.parquet")));
     assert!(certificate.deleted.iter().all(|file| file.sha256.len() == 64));
-    // The lock and the journal were there in place of the certificate.
-    assert_eq!(certificate.examined.files, contents(&output).await.len() as u64 + 1);
+    // The lock and the journal were there in place of the certificate and its page.
+    assert_eq!(certificate.examined.files, contents(&output).await.len() as u64);
 
     run(&input, &output).await.unwrap();
     demand_gone(&output, &erased, &rows).await;
     demand_fresh(&input, &output, &erased).await;
-    let checked = erase::check(&output).await.unwrap().done;
+    let checked = erase::check(&output, None).await.unwrap().done;
     assert_eq!((checked.len(), checked[0].traces.holding.len(), checked[0].allowed_again), (1, 0, 0));
 
     let nothing = erase(&output, None).await;
     assert!(matches!(nothing, Err(Error::NothingToErase { .. })), "{nothing:?}");
-    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
     assert_eq!(eraser.allow_again(&[key(3), key(23)]).await.unwrap(), 1);
     run(&input, &output).await.unwrap();
     assert_eq!(row_of(&output, &key(3)).await, rows[0]);
-    let checked = erase::check(&output).await.unwrap().done;
+    let checked = erase::check(&output, None).await.unwrap().done;
     assert_eq!((checked[0].traces.holding.len(), checked[0].allowed_again), (0, 1));
 }
 
@@ -179,20 +180,20 @@ async fn a_certificate_that_is_not_true_any_more_is_found_out_and_so_is_one_that
     for (file, bytes) in before.into_iter().filter(|(file, _)| is_of_part(file)) {
         output.put(&file, bytes).await.unwrap();
     }
-    let checked = erase::check(&output).await.unwrap().done;
+    let checked = erase::check(&output, None).await.unwrap().done;
     assert!(checked[0].traces.holding.iter().all(|file| is_of_part(&file.file)));
     assert!(!checked[0].traces.holding.is_empty());
 
     // Whoever asks again without a wish has all of it erased once more.
     let Erased { certificates: again, .. } = erase(&output, None).await.unwrap();
     assert_eq!(again[0].request.digests, certificates[0].request.digests);
-    let checked = erase::check(&output).await.unwrap().done;
+    let checked = erase::check(&output, None).await.unwrap().done;
     assert!(checked.iter().all(|checked| checked.traces.holding.is_empty()), "{checked:?}");
 
     let key = layout::erasure_certificate(&certificates[0].request.id);
     let altered = support::flipped(&output.get(&key).await.unwrap().bytes);
     output.put(&key, altered).await.unwrap();
-    assert!(matches!(erase::check(&output).await, Err(Error::File(FileError::Damaged { .. }))));
+    assert!(matches!(erase::check(&output, None).await, Err(Error::File(FileError::Damaged { .. }))));
 }
 
 #[tokio::test]
@@ -279,7 +280,7 @@ async fn damage_to_the_files_that_name_runs_costs_no_result() {
         erase(&output, Some(keys([1]))).await.unwrap();
         demand_fresh(&input, &output, &BTreeSet::from([key(1)])).await;
         assert!(!PlannedRuns::read(&output).await.unwrap().run_ids().is_empty());
-        assert!(erase::check(&output).await.unwrap().done[0].traces.unreadable.is_empty());
+        assert!(erase::check(&output, None).await.unwrap().done[0].traces.unreadable.is_empty());
     }
 }
 
@@ -290,7 +291,7 @@ async fn nothing_is_erased_under_a_run_nor_of_features_that_are_gone() {
     let run_id = RunId::now();
     let holder: &dyn lock::Holders = &lock::UnknownHolders;
     lock::acquire(&output, &run_id, "a run", std::time::Duration::from_secs(90), holder).await.unwrap();
-    let eraser = Eraser { output: &output, holder: "a test", holders: holder, threads: 1 };
+    let eraser = Eraser { output: &output, holder: "a test", holders: holder, threads: 1, signing_key: None };
     let wish = Wish { which: keys([1]), because: None };
     let busy = eraser.erase(Some(&wish), &Silent, std::future::pending()).await;
     assert!(matches!(busy, Err(Error::Busy { .. })), "{busy:?}");
@@ -341,7 +342,7 @@ async fn erased_images_are_gone_from_options_messages_and_models_and_a_users_fil
     assert!(!runs.iter().any(|file| file.contains(applied.plan.run_id.as_str())), "it took models of an erased run");
 
     let because = Wish { which: keys([8]), because: Some(key(8)) };
-    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1 };
+    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
     let refused = eraser.erase(Some(&because), &Silent, std::future::pending()).await;
     assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
 }
