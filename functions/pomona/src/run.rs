@@ -152,6 +152,9 @@ pub(crate) struct ImageArgs {
     /// The input may be empty although it had images: then no run is the newest any more
     #[arg(long)]
     allow_empty: bool,
+    /// What the images are processed for; it stands in the run's record of processing (report/processing.json)
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
 }
 
 /// How labels are learned, wherever it is done.
@@ -246,6 +249,7 @@ impl ImageArgs {
             csv: self.csv,
             keep_features: self.keep_features,
             allow_empty: self.allow_empty,
+            purpose: self.purpose,
             ..Options::default()
         }
     }
@@ -394,6 +398,7 @@ mod tests {
             label_column: Some("label".to_owned()),
             labels: Some("labels.csv".to_owned()),
             list: Some("list.txt".to_owned()),
+            purpose: Some("sorting fruits".to_owned()),
             ..Options::default()
         };
         let written = serde_json::to_value(all).unwrap();

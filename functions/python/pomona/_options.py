@@ -63,6 +63,7 @@ class RunOptions(ModelOptions, total=False):
     csv: Literal["none", "pca", "all"]
     keep_features: Literal["auto", "yes", "no"]
     allow_empty: bool
+    purpose: str | None
     threads: int | None
     keep_runs: int
 

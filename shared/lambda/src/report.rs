@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use pomona_formats::model_info::ModelInfo;
+use pomona_results::processing::Site;
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
@@ -32,12 +33,19 @@ pub struct Report {
     pub stack: StackSettings,
     /// Of how many runs the tables are kept.
     pub keep_runs: KeepRuns,
+    /// What is known of where results lie.
+    pub site: Site,
 }
 
 impl Report {
     /// The function as its settings say.
     pub fn new(settings: &Settings) -> Self {
-        Self { stores: Stores::default(), stack: settings.stack.clone(), keep_runs: settings.keep_runs }
+        Self {
+            stores: Stores::default(),
+            stack: settings.stack.clone(),
+            keep_runs: settings.keep_runs,
+            site: Site::Stack(settings.retention.clone()),
+        }
     }
 }
 
@@ -92,7 +100,7 @@ impl Function for Report {
         // Before the run is marked, so that nothing is written to it afterwards; a run is as good without it.
         let cost = cost::write(output.as_ref(), &run_id, &stages, &self.stack, max_concurrency).await;
         let cost_usd = cost.inspect_err(|error| tracing::warn!(%error, "could not write what the run cost")).ok();
-        let info = report::report(output.as_ref(), &run_id, &stages).await?;
+        let info = report::report(output.as_ref(), &run_id, &stages, &self.site).await?;
         retention::keep_newest(output.as_ref(), self.keep_runs).await;
         lock::release(output.as_ref(), &run_id).await?;
         Ok(reported(&run_id, &info, RunFigures { stages, cost_usd }))

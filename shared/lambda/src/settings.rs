@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pomona_results::processing::Stack;
 use pomona_run::pace;
 use pomona_run::region;
 use pomona_stages::recipe;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub keep_runs: KeepRuns,
     /// What the stack's settings say about its cost.
     pub stack: StackSettings,
+    /// How long the stack keeps what.
+    pub retention: Stack,
     /// The state machine whose runs are started.
     pub state_machine: Option<String>,
     /// The queue that tells that the input has changed.
@@ -89,6 +92,7 @@ impl Settings {
             max_concurrency: max_concurrency(variable("POMONA_MAX_CONCURRENCY"))?,
             keep_runs: keep_runs(variable("POMONA_KEEP_RUNS"))?,
             stack: StackSettings::read(&region, variable)?,
+            retention: retention(&region, variable)?,
             state_machine: variable("POMONA_STATE_MACHINE"),
             queue: variable("POMONA_QUEUE"),
             run_options: variable("POMONA_RUN_OPTIONS").unwrap_or_else(|| "{}".to_owned()),
@@ -103,6 +107,20 @@ fn threads(memory_mb: Option<String>) -> Result<usize, Error> {
     let memory_mb = memory_mb.ok_or_else(|| Error::setting("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", problem))?;
     let per_vcpu = pace::MB_PER_VCPU as usize;
     Ok(((memory_mb + per_vcpu / 2) / per_vcpu).max(1))
+}
+
+/// What is not set is as the template has it.
+fn retention(region: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Stack, Error> {
+    let days = |name, otherwise| match variable(name) {
+        Some(days) => days.parse().map_err(|_| Error::setting(name, "it is not a number of days")),
+        None => Ok(otherwise),
+    };
+    Ok(Stack {
+        region: region.to_owned(),
+        parts_expire_days: days("POMONA_PARTS_EXPIRE_DAYS", 90)?,
+        runs_expire_days: days("POMONA_RUNS_EXPIRE_DAYS", 365)?,
+        old_versions_expire_days: days("POMONA_OLD_VERSIONS_EXPIRE_DAYS", 30)?,
+    })
 }
 
 fn refresh_age(expire_days: Option<String>) -> Result<Option<Duration>, Error> {

@@ -14,6 +14,7 @@ pub mod classification;
 pub mod html;
 pub mod inspect;
 pub mod latest;
+pub mod processing;
 pub mod search;
 pub mod tables;
 pub mod validation;

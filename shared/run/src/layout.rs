@@ -318,6 +318,11 @@ impl RunLayout {
         self.file("report/timings.csv")
     }
 
+    /// The run as a record of processing activities wants it.
+    pub fn processing(&self) -> String {
+        self.file("report/processing.json")
+    }
+
     /// What the run cost; only on AWS, where it costs anything.
     pub fn cost(&self) -> String {
         self.file("report/cost.json")
@@ -359,6 +364,7 @@ impl RunLayout {
             self.validation(),
             self.timings(),
             self.cost(),
+            self.processing(),
             self.page(),
             self.tables_removed(),
             self.withdrawn(),
@@ -407,6 +413,7 @@ impl RunLayout {
             self.variance(),
             self.validation(),
             self.timings(),
+            self.processing(),
             self.page(),
             self.metrics(),
             self.confusion(),

@@ -76,6 +76,9 @@ pub struct Options {
     /// not set, because it changes no result.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_empty: bool,
+    /// What the images are processed for, as the record of processing says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
 }
 
 /// Which tables are written as CSV beside Parquet.
@@ -187,6 +190,7 @@ impl Default for Options {
             csv: CsvTables::default(),
             keep_features: KeepFeatures::default(),
             allow_empty: false,
+            purpose: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use pomona_dataset::Source;
 use pomona_formats::Error as FileError;
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::{self, Plan, Shard};
+use pomona_results::processing::Site;
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{Options, RunId, clock};
 use pomona_store::Store;
@@ -204,7 +205,8 @@ pub(crate) async fn fit_and_report(
         clock.observer.notice(notice);
     }
     project(output, threads, plan, clock).await?;
-    let report = |timings: Vec<Timing>| async move { report::report(output, &plan.run_id, &timings).await };
+    let site = &Site::of(output.location());
+    let report = |timings: Vec<Timing>| async move { report::report(output, &plan.run_id, &timings, site).await };
     clock.time(Stage::Report, 1, report).await
 }
 

@@ -15,6 +15,7 @@ use pomona_formats::error::if_readable;
 use pomona_formats::moments_file::MomentsFile;
 use pomona_formats::planned;
 use pomona_results::latest;
+use pomona_results::processing::Site;
 use pomona_results::verify::{self, Consequence, Problem, Tally, Unneeded, Verification};
 use pomona_run::layout::{self, LATEST, PLANNED, RunLayout};
 use pomona_run::place::Place;
@@ -184,7 +185,7 @@ impl Repair<'_> {
         for times in times {
             self.output.delete(times.file).await?;
         }
-        match report::write(self.output, run_id, &[]).await {
+        match report::write(self.output, run_id, &[], &Site::of(self.output.location())).await {
             Ok(_) => {}
             Err(StageError::File(Error::Store(error))) => return Err(error.into()),
             Err(error) => {

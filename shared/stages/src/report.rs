@@ -21,6 +21,7 @@ use pomona_formats::tables::CsvTable;
 use pomona_results::classification::{self, Metrics};
 use pomona_results::html::{self, Page};
 use pomona_results::latest;
+use pomona_results::processing::{Processing, Site};
 use pomona_results::validation::{Totals, Validation};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
@@ -36,8 +37,8 @@ use crate::{sample, timings};
 /// # Errors
 /// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there, [`Error::Invalid`] when a check
 /// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
-pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing]) -> Result<ModelInfo, Error> {
-    let (info, follows) = write(output, run_id, timings).await?;
+pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing], site: &Site) -> Result<ModelInfo, Error> {
+    let (info, follows) = write(output, run_id, timings, site).await?;
     output.put(&RunLayout::new(run_id.as_str()).success(), Bytes::new()).await?;
     latest::move_forward(output, run_id, follows.as_ref()).await?;
     Ok(info)
@@ -51,6 +52,7 @@ pub(crate) async fn write(
     output: &dyn Store,
     run_id: &RunId,
     timings: &[Timing],
+    site: &Site,
 ) -> Result<(ModelInfo, Option<RunId>), Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;
@@ -88,6 +90,8 @@ pub(crate) async fn write(
         written.put(layout.metrics(), json::encode(&layout.metrics(), metrics)?).await?;
         written.put(layout.confusion(), classification::confusion_csv(&layout.confusion(), labels, tally)?).await?;
     }
+    let processing = Processing::of(&plan, &info, output.location(), site);
+    written.put(layout.processing(), json::encode(&layout.processing(), &processing)?).await?;
     written.digests.add(&layout.timings(), &timings_csv);
     written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
     written.digests.write_record(output, &layout.report_digests()).await?;

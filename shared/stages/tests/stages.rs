@@ -10,7 +10,9 @@ use pomona_formats::Error as FileError;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_pca::Components;
+use pomona_results::processing::Site;
 use pomona_results::{inspect, latest};
+use pomona_run::layout::RunLayout;
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{ErrorName, Options, RunId, layout, names};
 use pomona_stages::extract::Extraction;
@@ -347,7 +349,7 @@ async fn the_newest_run_is_the_one_made_last_whatever_a_clock_said() {
     let in_2050 = "2050-01-01T00:00:00Z".parse().unwrap();
     let of_2050 = RunId::new(in_2050, "a clock that ran ahead");
     run_but_the_report(&images, &store, &of_2050, in_2050).await;
-    report::report(&store, &of_2050, &[]).await.unwrap();
+    report::report(&store, &of_2050, &[], &Site::Folder).await.unwrap();
     assert_eq!(newest(&store).await, of_2050);
 
     let now = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap();
@@ -364,11 +366,43 @@ async fn a_run_that_stood_still_while_another_was_made_is_not_the_newest() {
     run_but_the_report(&images, &store, &stalled, chrono::Utc::now()).await;
     let other = support::run(&input, &output, &Options::default(), &support::pool(1)).await.unwrap().plan.run_id;
     for _ in 0..2 {
-        report::report(&store, &stalled, &[]).await.unwrap();
+        report::report(&store, &stalled, &[], &Site::Folder).await.unwrap();
         assert_eq!(newest(&store).await, other);
     }
-    report::report(&store, &other, &[]).await.unwrap();
+    report::report(&store, &other, &[], &Site::Folder).await.unwrap();
     assert_eq!(newest(&store).await, other);
+}
+
+#[tokio::test]
+async fn a_run_leaves_a_record_of_processing_whose_places_are_there() {
+    let folder = dataset(10);
+    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
+    let options = Options { purpose: Some("sorting fruits".to_owned()), ..Options::default() };
+    let run_id = support::run(&input, &output, &options, &support::pool(1)).await.unwrap().plan.run_id;
+    let record = output.join(RunLayout::new(run_id.as_str()).processing());
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    assert_eq!((&record["purpose"], &record["images"]), (&"sorting fruits".into(), &10.into()));
+    assert!(record["region"].is_null());
+    let places: Vec<&str> = record["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|data| data["place"].as_array().unwrap())
+        .map(|place| place.as_str().unwrap())
+        .collect();
+    assert_eq!(places[0], input.to_str().unwrap());
+    // Where nothing failed and there is one shard some have nothing to hold.
+    let may_be_missing = ["errors/", "problems/", "nodes/", "sweeps/"];
+    for place in &places[1..] {
+        let is_there = output.join(place).is_dir();
+        assert!(is_there || may_be_missing.iter().any(|missing| place.ends_with(missing)), "{place}");
+    }
+    // And no folder with data is left out.
+    for entry in std::fs::read_dir(output.join(format!("runs/{run_id}"))).unwrap().map(Result::unwrap) {
+        let name = format!("runs/{run_id}/{}/", entry.file_name().to_str().unwrap());
+        let holds_no_data = ["digests/", "merge/"].iter().any(|folder| name.ends_with(folder));
+        assert!(!entry.path().is_dir() || holds_no_data || places.contains(&name.as_str()), "{name}");
+    }
 }
 
 #[tokio::test]
@@ -381,7 +415,7 @@ async fn a_run_that_ends_late_gives_way_to_one_that_was_planned_after_it() {
         run_but_the_report(&images, &store, run_id, chrono::Utc::now()).await;
     }
     for (run_id, expected) in [(&late, &late), (&last, &last), (&late, &last)] {
-        report::report(&store, run_id, &[]).await.unwrap();
+        report::report(&store, run_id, &[], &Site::Folder).await.unwrap();
         assert_eq!(newest(&store).await, *expected);
     }
 }

@@ -16,6 +16,7 @@ use pomona_lambda::report::Report;
 use pomona_lambda::sweep::Sweep;
 use pomona_lambda::trigger::{Buckets, Dataset, Queue, Recent, Runs, Trigger};
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
+use pomona_results::processing::Site;
 use pomona_stages::lock::UnknownHolders;
 use serde_json::{Value, json};
 
@@ -101,7 +102,8 @@ fn planner() -> Planner {
 
 fn report() -> Report {
     let stack = StackSettings { region: "eu-west-1".to_owned(), settings: Workload::default() };
-    Report { stores: stores(), stack, keep_runs: "3".parse().expect("it is a number") }
+    let keep_runs = "3".parse().expect("it is a number");
+    Report { stores: stores(), stack, keep_runs, site: Site::Bucket }
 }
 
 /// AWS around the trigger: whether a run is going is a matter of choice.

@@ -14,6 +14,7 @@ use pomona_lambda::report::Report;
 use pomona_lambda::sweep::Sweep;
 use pomona_lambda::trigger::{Dataset, Trigger};
 use pomona_lambda::{BucketLocation, StackSettings, Stores};
+use pomona_results::processing::Site;
 use pomona_stages::compute::ComputePool;
 use pomona_store::Store;
 
@@ -107,7 +108,12 @@ fn planner(setting: &Setting, recipe: Recipe) -> Planner {
 
 fn report(setting: &Setting) -> Report {
     let stack = StackSettings { region: "eu-west-1".into(), settings: Workload::default() };
-    Report { stores: stores(), stack, keep_runs: setting.keep_runs.to_string().parse().expect("few runs") }
+    Report {
+        stores: stores(),
+        stack,
+        keep_runs: setting.keep_runs.to_string().parse().expect("few runs"),
+        site: Site::Bucket,
+    }
 }
 
 fn trigger(setting: &Setting) -> Trigger {

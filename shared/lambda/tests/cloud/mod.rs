@@ -11,6 +11,7 @@ use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::sweep::Sweep;
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
+use pomona_results::processing::Site;
 use pomona_run::pace;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::lock::{Holders, UnknownHolders};
@@ -77,7 +78,7 @@ impl Cloud {
 
     pub fn report(&self) -> Report {
         let stack = StackSettings { region: "eu-west-1".into(), settings: pomona_cost::workload::Workload::default() };
-        Report { stores: self.stores(), stack, keep_runs: "3".parse().unwrap() }
+        Report { stores: self.stores(), stack, keep_runs: "3".parse().unwrap(), site: Site::Bucket }
     }
 
     /// What a Map's ResultWriter leaves behind; each child took two seconds.

@@ -20,6 +20,9 @@ pub(super) fn section(plan: &Plan, convergence: Option<&Convergence>) -> String 
     row("run", format!("<code>{}</code>", escape(plan.run_id.as_str())));
     row("input", format!("<code>{}</code>", escape(&plan.input)));
     row("started", moment(plan.started));
+    if let Some(purpose) = &options.purpose {
+        row("purpose", escape(purpose));
+    }
     row("model", format!("<code>{}</code>", escape(&recipe.model_digest)));
     row("numerics", format!("<code>{}</code>", escape(&recipe.numerics)));
     row("pixels", format!("<code>{}</code>", escape(&recipe.pixels)));

@@ -62,11 +62,12 @@ pub(super) async fn run(
     Ok(Some(NewRun { run_id: run_id.clone(), plan_sha256: names::digest(&plan_bytes) }))
 }
 
-/// The options without patterns that are the very path of an erased image: they would name it.
+/// The options without texts that are the very path of an erased image: they would name it.
 fn without_erased_names(options: &Options, suppressed: &Suppressed) -> Options {
     let mut options = options.clone();
     options.exclude.retain(|pattern| !suppressed.has(pattern));
     options.filter = options.filter.filter(|pattern| !suppressed.has(pattern));
+    options.purpose = options.purpose.filter(|purpose| !suppressed.has(purpose));
     options
 }
 
