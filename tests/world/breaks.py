@@ -91,8 +91,8 @@ BREAKS = {
     ),
     "latest.json is not moved forward": (
         "shared/stages/src/report.rs",
-        "    latest::move_forward(output, run_id, follows.as_ref()).await?;\n",
-        "    let _ = (latest::move_forward, follows);\n",
+        "        latest::move_forward(output, run_id, follows.as_ref()).await?;\n",
+        "        let _ = (latest::move_forward, follows);\n",
     ),
     "planned.json is written over": (
         "shared/formats/src/planned_runs.rs",

@@ -8,18 +8,19 @@ use std::sync::OnceLock;
 use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{Certificate, Examined, FileVersion, Signature};
+use pomona_formats::erasure::{Certificate, Examined, FileVersion, Rewritten, Signature};
 use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_run::Location;
 use pomona_run::counted::counted;
 use pomona_run::globs::globs;
 use pomona_run::layout;
 use pomona_run::visible::visible;
-use pomona_stages::erase::{self, Checked, Erased, Eraser, Which, Wish};
+use pomona_stages::erase::{self, Checked, Erased, Eraser, Older, Which, Wish};
 use pomona_stages::open;
 use pomona_stages::output::Output;
 
 use crate::progress::Progress;
+use crate::run::choice;
 use crate::runtime::available_threads;
 use crate::{Ending, Error, console, signals};
 
@@ -43,6 +44,10 @@ pub(crate) struct EraseArgs {
     /// Why; it stands in the certificate
     #[arg(long, value_name = "TEXT", requires = "which")]
     because: Option<String>,
+    /// What becomes of older runs that had one of the images: delete, or rewrite, which makes those anew without them that
+    /// have their tables
+    #[arg(long, value_name = "HOW", default_value_t, value_parser = choice::<Older, _>(Older::ALL.map(Older::as_str)))]
+    older: Older,
     /// A file with an Ed25519 key (PKCS #8, PEM) to sign the certificate with, as `openssl genpkey -algorithm ed25519`
     /// writes it
     #[arg(long, value_name = "FILE")]
@@ -80,6 +85,7 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
         holder: &holder,
         holders: output.holders(),
         threads: available_threads(),
+        older: args.older,
         signing_key: signing_key.as_ref(),
     };
     if args.allow_again {
@@ -182,7 +188,7 @@ fn screen(erased: &Erased) -> String {
 }
 
 fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) -> std::fmt::Result {
-    let Some(Certificate { run, deleted, examined, not_examined, beyond, .. }) = certificates.first() else {
+    let Some(Certificate { run, rewritten, deleted, examined, not_examined, beyond, .. }) = certificates.first() else {
         return Ok(());
     };
     let asked: BTreeSet<&String> = certificates.iter().flat_map(|certificate| &certificate.request.digests).collect();
@@ -195,6 +201,9 @@ fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) ->
         (Some(run), _) => writeln!(out, "new run     {}, the result of a fresh run over the rest", run.run_id)?,
         (None, Some(obstacle)) => writeln!(out, "new run     none, and there is no newest run any more: {obstacle}")?,
         (None, None) => writeln!(out, "new run     none: the newest run had none of them, or nothing else")?,
+    }
+    for Rewritten { was, run } in rewritten {
+        writeln!(out, "rewritten   {was} as {}", run.run_id)?;
     }
     let bytes = deleted.iter().map(|file| file.bytes).sum();
     writeln!(out, "deleted     {} ({})", files(deleted.len() as u64), HumanBytes(bytes))?;

@@ -256,7 +256,7 @@ impl ImageArgs {
 }
 
 /// A choice by its name.
-fn choice<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
+pub(crate) fn choice<T, const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = String> + Clone + Send + Sync + 'static,
 {

@@ -50,6 +50,9 @@ pub struct Certificate {
     /// Why there is no run any more over the images that stay, where nothing can be fitted to them: the error's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_run_because: Option<String>,
+    /// Older runs that were made anew without the images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<Rewritten>,
     /// The files that were deleted, older versions of files among them.
     pub deleted: Vec<DeletedFile>,
     /// What was read in the end, and holds nothing of it.
@@ -67,6 +70,15 @@ pub struct NewRun {
     pub run_id: RunId,
     /// The SHA-256 of its plan.json, in which stand the digests of what it was made of.
     pub plan_sha256: String,
+}
+
+/// An older run and what took its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewritten {
+    /// The run that had some of the images.
+    pub was: RunId,
+    /// The run without them.
+    pub run: NewRun,
 }
 
 /// A file below an output, or an older version of one.
@@ -133,6 +145,9 @@ pub struct Journal {
     /// The error's name, where nothing can be fitted to the images that stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_run_because: Option<String>,
+    /// Older runs that were made anew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<Rewritten>,
     /// The files.
     pub deleted: BTreeSet<DeletedFile>,
 }

@@ -2,11 +2,13 @@
 //!
 //! What was asked is written down first, as salted digests of the images' keys, so that an erasure that was killed goes
 //! on where it is asked for again; from then on every plan leaves these images out. The newest run, if it has any of
-//! them, is made anew of the features that are there, without reading an image; then every file that names one of them
+//! them, is made anew of the features that are there, without reading an image, and older ones are where that is asked
+//! for; then every file that names one of them
 //! goes, and what was made of such files: whole runs, parts, fragments, sums. All that is left is read once more, and the
 //! certificate is written last. Where a bucket keeps what was replaced and deleted, all that is said of files is true of
 //! each of their versions.
 
+mod older;
 mod rebuild;
 mod removal;
 mod traces;
@@ -24,14 +26,16 @@ use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::{html, latest, verify};
 use pomona_run::layout::{self, SUPPRESSED};
-use pomona_run::{Error as RequestError, RunId, clock, names};
+use pomona_run::{RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::local::Observer;
 use crate::lock::{self, Holders};
+use crate::report::Rank;
 
+pub use older::Older;
 use removal::Removal;
 pub use traces::Traces;
 use wish::Chosen;
@@ -67,6 +71,8 @@ pub struct Eraser<'a> {
     pub holders: &'a dyn Holders,
     /// Threads that compute.
     pub threads: usize,
+    /// What becomes of older runs that had one of the images.
+    pub older: Older,
     /// By which certificates are signed, if by any.
     pub signing_key: Option<&'a SigningKey>,
 }
@@ -171,6 +177,7 @@ impl Eraser<'_> {
             pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
             run: removal.journal.run.clone(),
             no_run_because: removal.journal.no_run_because.clone(),
+            rewritten: removal.journal.rewritten.clone(),
             deleted: removal.journal.deleted.iter().cloned().collect(),
             examined: found.examined,
             not_examined: found.foreign,
@@ -246,6 +253,35 @@ impl Eraser<'_> {
         }
     }
 
+    /// Makes the newest run anew if it is among those that go; gives why it cannot be.
+    async fn remake(
+        &self,
+        newest: &RunId,
+        removal: &mut Removal<'_>,
+        gone: &BTreeSet<RunId>,
+        suppressed: &Suppressed,
+        observer: &dyn Observer,
+    ) -> Result<Option<Error>, Error> {
+        if !gone.contains(newest) {
+            if gone.iter().any(|run_id| removal.name_anew(run_id) == *newest) {
+                // An attempt before this one has made it, and was killed before it could write that down.
+                removal.note_run(Some(rebuild::named(self.output, newest).await?), None).await?;
+            }
+            return Ok(None);
+        }
+        let (plan, anew) = (planned::read_plan(self.output, newest).await?, removal.name_anew(newest));
+        let made = (&anew, self.threads, Rank::Newest);
+        let (run, obstacle) = match rebuild::run(self.output, &plan, made, suppressed, observer).await {
+            Err(error) if rebuild::is_about_what_stays(&error) => (None, Some(error)),
+            made => (made?, None),
+        };
+        if run.is_none() {
+            latest::remove(self.output).await?;
+        }
+        removal.note_run(run, obstacle.as_ref()).await?;
+        Ok(obstacle)
+    }
+
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
     /// Gives why there is no run any more over the images that stay, where nothing can be fitted to them.
     async fn remove(
@@ -261,22 +297,16 @@ impl Eraser<'_> {
         traces.add_remains(self.output).await?;
         traces.add_followers(self.output).await?;
         let newest = self.mend_latest().await?;
-        let gone = traces.runs();
-        let mut obstacle = None;
-        if let Some(newest) = newest.filter(|newest| gone.contains(newest)) {
-            let newest = planned::read_plan(self.output, &newest).await?;
-            let run = match rebuild::run(self.output, &newest, (run_id, self.threads), suppressed, observer).await {
-                Err(error) if is_about_what_stays(&error) => {
-                    obstacle = Some(error);
-                    None
-                }
-                made => made?,
-            };
-            if run.is_none() {
-                latest::remove(self.output).await?;
-            }
-            removal.note_run(run, obstacle.as_ref()).await?;
+        if self.older == Older::Rewrite {
+            let runs = (&traces.runs(), newest.as_ref());
+            older::rewrite(self.output, runs, removal, self.threads, suppressed, observer).await?;
         }
+        let obstacle = match newest {
+            Some(newest) => self.remake(&newest, removal, &traces.runs(), suppressed, observer).await?,
+            None => None,
+        };
+        removal.made.iter().for_each(|run_id| traces.forget(run_id));
+        let gone = traces.runs();
         let planned = PlannedRuns::read(self.output).await?;
         let kept = planned.run_ids().iter().filter(|run_id| !gone.contains(run_id)).cloned().collect();
         PlannedRuns::new(kept).write(self.output).await?;
@@ -285,18 +315,6 @@ impl Eraser<'_> {
         removal.delete_sums(run_id).await?;
         Ok(obstacle)
     }
-}
-
-/// Whether an error says that nothing can be fitted to the images that stay: that is no reason to keep the others.
-fn is_about_what_stays(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::OneImage { .. }
-            | Error::NothingUsable { .. }
-            | Error::TooManyRejects { .. }
-            | Error::Invalid { .. }
-            | Error::File(FileError::Pca(_) | FileError::Request(RequestError::Option { .. }))
-    )
 }
 
 fn beyond(location: &str, finished: DateTime<Utc>) -> Vec<String> {

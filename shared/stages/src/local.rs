@@ -30,7 +30,7 @@ use crate::plan::{self, PlanRequest};
 use crate::project::{self, Projection};
 use crate::recipe;
 use crate::reduce::Reduced;
-use crate::report;
+use crate::report::{self, Rank};
 use crate::retention::{self, KeepRuns};
 use crate::sweep;
 
@@ -188,7 +188,7 @@ async fn planned_stages(
 ) -> Result<(Plan, Extracted, ModelInfo), Error> {
     let plan = plan(job, (run_id, replans), clock).await?;
     let extracted = extract(job, &plan, fragments, clock).await?;
-    let info = fit_and_report(job.output, job.pool.threads(), &plan, clock).await?;
+    let info = fit_and_report(job.output, job.pool.threads(), &plan, clock, Rank::Newest).await?;
     Ok((plan, extracted, info))
 }
 
@@ -198,6 +198,7 @@ pub(crate) async fn fit_and_report(
     threads: usize,
     plan: &Plan,
     clock: &Clock<'_>,
+    rank: Rank,
 ) -> Result<ModelInfo, Error> {
     combine(output, plan, clock).await?;
     let reduced = reduce(output, threads, plan, clock).await?;
@@ -206,7 +207,8 @@ pub(crate) async fn fit_and_report(
     }
     project(output, threads, plan, clock).await?;
     let site = &Site::of(output.location());
-    let report = |timings: Vec<Timing>| async move { report::report(output, &plan.run_id, &timings, site).await };
+    let report =
+        |timings: Vec<Timing>| async move { report::report_as(rank, output, &plan.run_id, &timings, site).await };
     clock.time(Stage::Report, 1, report).await
 }
 

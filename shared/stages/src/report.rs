@@ -38,9 +38,31 @@ use crate::{sample, timings};
 /// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there, [`Error::Invalid`] when a check
 /// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing], site: &Site) -> Result<ModelInfo, Error> {
+    report_as(Rank::Newest, output, run_id, timings, site).await
+}
+
+/// What a run becomes once it has succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    /// The one that latest.json names.
+    Newest,
+    /// One of those before.
+    Older,
+}
+
+/// As [`report`], for a run of any rank.
+pub(crate) async fn report_as(
+    rank: Rank,
+    output: &dyn Store,
+    run_id: &RunId,
+    timings: &[Timing],
+    site: &Site,
+) -> Result<ModelInfo, Error> {
     let (info, follows) = write(output, run_id, timings, site).await?;
     output.put(&RunLayout::new(run_id.as_str()).success(), Bytes::new()).await?;
-    latest::move_forward(output, run_id, follows.as_ref()).await?;
+    if rank == Rank::Newest {
+        latest::move_forward(output, run_id, follows.as_ref()).await?;
+    }
     Ok(info)
 }
 

@@ -10,7 +10,7 @@ use pomona_results::latest;
 use pomona_results::verify::{self, Unneeded};
 use pomona_run::place::Place as FilePlace;
 use pomona_stages::Error;
-use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
+use pomona_stages::erase::{self, Erased, Eraser, Older, Which, Wish};
 use pomona_stages::lock::UnknownHolders;
 use tokio::task::spawn_local;
 
@@ -35,10 +35,10 @@ pub(crate) enum When {
 impl World {
     /// Somebody has images erased; who names none has that gone on with which is unfinished, or taken out what has come
     /// back.
-    pub(crate) fn erase(self: &Rc<Self>, keys: BTreeSet<String>) {
+    pub(crate) fn erase(self: &Rc<Self>, keys: BTreeSet<String>, older: Older) {
         let program = self.program();
         self.disturb_output();
-        spawn_local(async move { program.erase_and_promise(keys).await });
+        spawn_local(async move { program.erase_and_promise(keys, older).await });
     }
 
     /// Images that were erased may come back.
@@ -63,21 +63,29 @@ impl World {
 impl Program {
     fn eraser<'a>(&'a self, output: &'a SimulatedS3) -> Eraser<'a> {
         pomona_run::chance::testing::set_next(self.number);
-        Eraser { output, holder: &self.name, holders: &UnknownHolders, threads: 1, signing_key: None }
+        Eraser {
+            output,
+            holder: &self.name,
+            holders: &UnknownHolders,
+            threads: 1,
+            older: Older::Delete,
+            signing_key: None,
+        }
     }
 
-    async fn erase(&self, keys: BTreeSet<String>) -> Result<Option<Erased>, Error> {
+    async fn erase(&self, keys: BTreeSet<String>, older: Older) -> Result<Option<Erased>, Error> {
         let wish = (!keys.is_empty()).then(|| Wish { which: Which::Keys(keys), because: None });
         let output = SimulatedS3(Place::Output);
-        self.eraser(&output).erase(wish.as_ref(), &Silent, self.world.interrupt.notified()).await
+        let eraser = Eraser { older, ..self.eraser(&output) };
+        eraser.erase(wish.as_ref(), &Silent, self.world.interrupt.notified()).await
     }
 
-    async fn erase_and_promise(&self, keys: BTreeSet<String>) {
+    async fn erase_and_promise(&self, keys: BTreeSet<String>, older: Older) {
         let world = &self.world;
         let (started, disturbed) = (world.now(), world.output_changed.get());
         let was_alone = world.at_work.get() == 1;
         let ever_at_work = world.ever_at_work.get();
-        let erased = self.act(self.erase(keys)).await;
+        let erased = self.act(self.erase(keys, older)).await;
         world.run_ended(started);
         world.note(|| format!("{} ends: {:?}", self.name, erased.as_ref().map(|erased| erased.as_ref().err())));
         let is_undisturbed = world.output_changed.get() == disturbed && !self.actor.has_met_its_doom();
@@ -137,7 +145,7 @@ impl World {
 pub(crate) async fn end(world: &Rc<World>, when: When) {
     world.let_leases_end().await;
     let program = world.program();
-    let erased = program.act(program.erase(BTreeSet::new())).await.expect("nobody dies any more");
+    let erased = program.act(program.erase(BTreeSet::new(), Older::Delete)).await.expect("nobody dies any more");
     world.note(|| format!("{} ends: {:?}", program.name, erased.as_ref().err()));
     drop(program);
     match erased {

@@ -69,6 +69,8 @@ pub(crate) enum Deed {
     Erase {
         first: u64,
         count: u64,
+        /// Older runs are made anew, and not deleted.
+        rewrites: bool,
     },
     /// Images that were erased may come back.
     AllowAgain {
@@ -114,7 +116,7 @@ fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
         let (first, count) = (dice.below(24), dice.below(6));
         let deed = match dice.below(5) {
             0 => Deed::AllowAgain { first, count: count + 1 },
-            _ => Deed::Erase { first, count },
+            _ => Deed::Erase { first, count, rewrites: dice.chance(0.5) },
         };
         let place = 1 + dice.below(deeds.len() as u64) as usize;
         deeds.insert(place, (gap(&mut dice), deed));
@@ -210,8 +212,9 @@ impl fmt::Display for Deed {
             }
             Self::Mend => formatter.write_str("somebody has the output mended and what nobody needs removed"),
             Self::Erase { count: 0, .. } => formatter.write_str("somebody erases what is unfinished or has come back"),
-            Self::Erase { first, count } => {
-                write!(formatter, "somebody erases images {first} to {}", first + count - 1)
+            Self::Erase { first, count, rewrites } => {
+                let older = if *rewrites { ", and has older runs made anew" } else { "" };
+                write!(formatter, "somebody erases images {first} to {}{older}", first + count - 1)
             }
             Self::AllowAgain { first, count } => {
                 write!(formatter, "somebody allows images {first} to {} again", first + count - 1)

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use pomona_stages::erase::Older;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -62,7 +63,10 @@ impl World {
             Deed::RollBack(deeds) => self.roll_back(*deeds),
             Deed::RunProgram(options, version) => self.run_program(options, *version),
             Deed::Mend => self.mend(),
-            Deed::Erase { first, count } => self.erase((*first..first + count).map(images::key).collect()),
+            Deed::Erase { first, count, rewrites } => {
+                let older = if *rewrites { Older::Rewrite } else { Older::Delete };
+                self.erase((*first..first + count).map(images::key).collect(), older);
+            }
             Deed::AllowAgain { first, count } => {
                 self.allow_again((*first..first + count).map(images::key).collect());
             }

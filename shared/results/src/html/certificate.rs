@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pomona_formats::erasure::{Certificate, DeletedFile};
+use pomona_formats::erasure::{Certificate, DeletedFile, Rewritten};
 
 use super::text::{bytes, count, counted, escape, moment};
 use super::{document, section};
@@ -50,7 +50,7 @@ fn asked(Certificate { request, .. }: &Certificate) -> String {
 }
 
 fn done(certificate: &Certificate) -> String {
-    let Certificate { run, no_run_because, deleted, examined, not_examined, .. } = certificate;
+    let Certificate { run, no_run_because, rewritten, deleted, examined, not_examined, .. } = certificate;
     let new_run = match (run, no_run_because) {
         (Some(run), _) => format!(
             "{}, the result of a fresh run over the images that stay; its plan has the SHA-256 {}",
@@ -65,6 +65,10 @@ fn done(certificate: &Certificate) -> String {
         }
         (None, None) => "none: the newest run had held none of the images, or nothing else".to_owned(),
     };
+    let rewritten: Vec<String> = rewritten
+        .iter()
+        .map(|Rewritten { was, run }| format!("{} as {}", code(was.as_str()), code(run.run_id.as_str())))
+        .collect();
     let deleted_bytes = deleted.iter().map(|file| file.bytes).sum();
     let older = match examined.older_versions {
         0 => String::new(),
@@ -74,6 +78,7 @@ fn done(certificate: &Certificate) -> String {
         ("Finished", moment(certificate.finished)),
         ("Version", escape(&certificate.pomona_version)),
         ("New run", new_run),
+        ("Older runs, made anew", if rewritten.is_empty() { "none".to_owned() } else { rewritten.join(", ") }),
         ("Deleted", format!("{} ({})", counted(deleted.len() as u64, "file", "files"), bytes(deleted_bytes))),
         (
             "Read in the end",

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_dataset::{Error as DatasetError, Item, LeftOut, Listed, Reader, Rejected, Source};
+use pomona_formats::Error as FileError;
 use pomona_formats::erasure::NewRun;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{digests, fragment, listing, part, rejects, run_aside};
+use pomona_run::Error as RequestError;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
 use pomona_run::{Options, RunId, names};
@@ -18,29 +20,30 @@ use crate::error::Error;
 use crate::local::{self, Clock, Observer};
 use crate::part::Part;
 use crate::plan::{self, PlanRequest};
+use crate::report::Rank;
 
-/// Makes the run `run_id` of what `newest` listed and was not erased; nothing where all of it was.
+/// Makes the run `run_id` of what an `earlier` one listed and was not erased; nothing where all of it was.
 pub(super) async fn run(
     output: &dyn Store,
-    newest: &Plan,
-    (run_id, threads): (&RunId, usize),
+    earlier: &Plan,
+    (run_id, threads, rank): (&RunId, usize, Rank),
     suppressed: &Suppressed,
     observer: &dyn Observer,
 ) -> Result<Option<NewRun>, Error> {
-    if let Some(models) = &newest.models_of {
-        return Err(Error::ModelsOfAnother { run_id: newest.run_id.clone(), models_of: models.run_id.clone() });
+    if let Some(models) = &earlier.models_of {
+        return Err(Error::ModelsOfAnother { run_id: earlier.run_id.clone(), models_of: models.run_id.clone() });
     }
-    let listed_before = ListedBefore::read(output, newest).await?;
+    let listed_before = ListedBefore::read(output, earlier).await?;
     if listed_before.items.iter().all(|item| suppressed.has(&item.id)) {
         return Ok(None);
     }
     let clock = Clock::new(observer);
-    let options = without_erased_names(&newest.options, suppressed);
+    let options = without_erased_names(&earlier.options, suppressed);
     let request = PlanRequest {
         run_id,
         started: clock.started,
         options: &options,
-        recipe: &newest.recipe,
+        recipe: &earlier.recipe,
         models: None,
         replans: 0,
         on_file: &|| {},
@@ -57,9 +60,35 @@ pub(super) async fn run(
             Ok::<_, Error>(())
         })
         .await?;
-    local::fit_and_report(output, threads, &plan, &clock).await?;
-    let plan_bytes = digests::get(output, &RunLayout::new(run_id.as_str()).plan()).await?;
-    Ok(Some(NewRun { run_id: run_id.clone(), plan_sha256: names::digest(&plan_bytes) }))
+    local::fit_and_report(output, threads, &plan, &clock, rank).await?;
+    named(output, run_id).await.map(Some)
+}
+
+/// A run as a certificate names it.
+pub(super) async fn named(output: &dyn Store, run_id: &RunId) -> Result<NewRun, Error> {
+    let plan = digests::get(output, &RunLayout::new(run_id.as_str()).plan()).await?;
+    Ok(NewRun { run_id: run_id.clone(), plan_sha256: names::digest(&plan) })
+}
+
+/// Whether an error says that nothing can be fitted to the images that stay: that is no reason to keep the others.
+pub(super) fn is_about_what_stays(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::OneImage { .. }
+            | Error::NothingUsable { .. }
+            | Error::TooManyRejects { .. }
+            | Error::Invalid { .. }
+            | Error::File(FileError::Pca(_) | FileError::Request(RequestError::Option { .. }))
+    )
+}
+
+/// Whether an error is about the images of the run alone, or about what is left of them.
+pub(super) fn is_about_its_images(error: &Error) -> bool {
+    let is_lost = matches!(
+        error,
+        Error::FeaturesGone { .. } | Error::ModelsOfAnother { .. } | Error::File(FileError::Damaged { .. })
+    );
+    is_lost || is_about_what_stays(error)
 }
 
 /// The options without texts that are the very path of an erased image: they would name it.

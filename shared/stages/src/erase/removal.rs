@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, WhyLeft};
+use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, Rewritten, WhyLeft};
 use pomona_formats::error::tell_of_damage;
 use pomona_results::verify;
 use pomona_run::layout::RunLayout;
@@ -21,16 +22,24 @@ pub(super) struct Removal<'a> {
     output: &'a dyn Store,
     /// In whose journal it is written down.
     id: RunId,
+    asked: DateTime<Utc>,
+    /// All that is erased with it, as text.
+    what: String,
     pub(super) journal: Journal,
+    /// The runs that this attempt has made anew.
+    pub(super) made: Vec<RunId>,
     pub(super) refused: Vec<LeftFile>,
 }
 
 impl<'a> Removal<'a> {
     /// Goes on with what attempts at these erasures have done before.
     pub(super) async fn go_on(output: &'a dyn Store, pending: &[Request]) -> Result<Self, Error> {
-        let id = pending.iter().map(|request| &request.id).min();
-        let id = id.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
-        let mut removal = Self { output, id, journal: Journal::default(), refused: Vec::new() };
+        let first = pending.iter().min_by_key(|request| &request.id);
+        let Request { id, asked, .. } = first.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
+        let what: Vec<&str> = pending.iter().map(|request| request.id.as_str()).collect();
+        let what = what.join(" ");
+        let mut removal =
+            Self { output, id, asked, what, journal: Journal::default(), made: Vec::new(), refused: Vec::new() };
         for request in pending {
             let journal = match Journal::read(output, &request.id).await {
                 Err(error @ FileError::Damaged { .. }) => {
@@ -42,14 +51,33 @@ impl<'a> Removal<'a> {
             removal.journal.run = journal.run.or(removal.journal.run);
             removal.journal.no_run_because = journal.no_run_because.or(removal.journal.no_run_because);
             removal.journal.deleted.extend(journal.deleted);
+            removal.journal.rewritten.extend(journal.rewritten);
         }
         Ok(removal)
     }
 
     /// Writes down what takes the newest run's place.
     pub(super) async fn note_run(&mut self, run: Option<NewRun>, obstacle: Option<&Error>) -> Result<(), Error> {
+        self.made.extend(run.iter().map(|run| run.run_id.clone()));
         self.journal.run = run;
         self.journal.no_run_because = obstacle.map(|obstacle| obstacle.name().as_str().to_owned());
+        Ok(self.journal.write(self.output, &self.id).await?)
+    }
+
+    /// What a run is called once it is made anew: the same by each attempt to erase the same, so that none makes it twice.
+    pub(super) fn name_anew(&self, run_id: &RunId) -> RunId {
+        RunId::new(self.asked, &format!("{run_id} without what was asked for by {}", self.what))
+    }
+
+    /// Whether an attempt has made this older run anew.
+    pub(super) fn has_rewritten(&self, run_id: &RunId) -> bool {
+        self.journal.rewritten.iter().any(|rewritten| rewritten.was == *run_id)
+    }
+
+    /// Writes down what takes an older run's place.
+    pub(super) async fn note_rewritten(&mut self, rewritten: Rewritten) -> Result<(), Error> {
+        self.made.push(rewritten.run.run_id.clone());
+        self.journal.rewritten.push(rewritten);
         Ok(self.journal.write(self.output, &self.id).await?)
     }
 

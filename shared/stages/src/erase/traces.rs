@@ -54,6 +54,11 @@ impl Traces {
         Ok(())
     }
 
+    /// Leaves out what an attempt before this one had begun of a run that is whole now.
+    pub(super) fn forget(&mut self, run_id: &RunId) {
+        self.holding.retain(|file| Place::run_of(&file.file).as_ref() != Some(run_id));
+    }
+
     /// Adds the runs at this output that took their models of a run that has any: these were learned from its images.
     pub(super) async fn add_followers(&mut self, output: &dyn Store) -> Result<(), Error> {
         let keys = output.sizes("runs/").await?.into_iter().map(|(key, _)| key);

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pomona_formats::erasure::{LeftFile, LeftFiles, WhyLeft};
 use pomona_formats::json;
+use pomona_formats::planned;
 use pomona_formats::suppressed::Suppressed;
+use pomona_results::latest;
 use pomona_run::RunId;
+use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
 use pomona_stages::Error;
-use pomona_stages::erase::{Erased, Which};
+use pomona_stages::erase::{Erased, Older, Which};
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{Store, Version, VersionKind};
 use proptest::prelude::*;
 
-use crate::{contents, demand_fresh, demand_gone, erase, key, keys, run, two_runs, upload};
+use crate::{contents, demand_fresh, demand_gone, erase, erase_with, key, keys, result, run, two_runs, upload};
 
 const WRITES: [Operation; 5] =
     [Operation::Put, Operation::Create, Operation::Replace, Operation::Copy, Operation::Delete];
@@ -27,30 +30,100 @@ async fn an_erasure_that_is_killed_at_any_write_goes_on() {
     let erased: BTreeSet<String> = [2, 9].map(key).into();
     let folder = tempfile::tempdir().unwrap();
     let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
-    for operation in WRITES {
+    for (operation, older) in WRITES.into_iter().flat_map(|operation| Older::ALL.map(|older| (operation, older))) {
         for write in 1.. {
             let output = Arc::new(MemoryStore::new("out", before.clone()).with_versions());
             let failing = FailingStore::new(output.clone());
             failing.on(operation, |_| true, write.., Fault::CrashBefore);
-            let killed = erase(&failing, Some(Which::Keys(erased.clone()))).await.is_err();
+            let killed = erase_with(&failing, Some(Which::Keys(erased.clone())), older).await.is_err();
             if !killed {
                 break;
             }
             let output = output.as_ref();
-            match erase(output, None).await {
+            match erase_with(output, None, older).await {
                 // Nothing was written down, or all was done and the lock was not given back.
                 Err(Error::NothingToErase { .. }) => {
                     let is_done = !pomona_stages::erase::check(output, None).await.unwrap().done.is_empty();
                     if !is_done {
-                        erase(output, Some(Which::Keys(erased.clone()))).await.unwrap();
+                        erase_with(output, Some(Which::Keys(erased.clone())), older).await.unwrap();
                     }
                 }
                 again => drop(again.unwrap()),
             }
             demand_gone(output, &erased, &[]).await;
             demand_fresh(&folder.path().join("in"), output, &erased).await;
+            // Each run is there once, whether or not an attempt had made it already.
+            let marks = output.sizes("runs/").await.unwrap().into_iter().filter(|(key, _)| key.ends_with("/_SUCCESS"));
+            assert_eq!(marks.count(), if older == Older::Rewrite { 2 } else { 1 });
         }
     }
+}
+
+#[tokio::test]
+async fn an_older_run_that_is_rewritten_is_a_fresh_run_over_what_it_had_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, erased) = (folder.path().join("in"), BTreeSet::from([2, 9].map(key)));
+    let output = two_runs(folder.path()).await;
+    let Erased { certificates, .. } = erase_with(&output, Some(keys([2, 9])), Older::Rewrite).await.unwrap();
+    let [rewritten] = certificates[0].rewritten.as_slice() else { panic!("{:?}", certificates[0]) };
+    demand_gone(&output, &erased, &[]).await;
+    demand_fresh(&input, &output, &erased).await;
+    assert!(!output.exists(&RunLayout::new(rewritten.was.as_str()).success()).await.unwrap());
+
+    // The second run had found these replaced.
+    upload(&input, 4..6, 0);
+    let rest = MemoryStore::new("rest", BTreeMap::new());
+    erased.iter().for_each(|key| std::fs::remove_file(input.join(key)).unwrap());
+    run(&input, &rest).await.unwrap();
+    assert_eq!(result::result_of(&output, &rewritten.run.run_id).await, result::result_in(&rest).await);
+    // The newest run is another one all the same.
+    let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+    assert_eq!(Some(&newest), certificates[0].run.as_ref().map(|run| &run.run_id));
+}
+
+/// Killed before each deletion; then more is asked for.
+#[tokio::test]
+async fn what_was_made_anew_is_made_anew_again_where_more_is_asked_for_before_the_erasure_is_done() {
+    let erased: BTreeSet<String> = [2, 9, 11].map(key).into();
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for (operation, older) in WRITES.into_iter().flat_map(|operation| Older::ALL.map(|older| (operation, older))) {
+        for write in (1..).step_by(5) {
+            let output = Arc::new(MemoryStore::new("out", before.clone()));
+            let failing = FailingStore::new(output.clone());
+            failing.on(operation, |_| true, write.., Fault::CrashBefore);
+            let killed = erase_with(&failing, Some(keys([2, 9])), older).await.is_err();
+            let all = if killed { keys([2, 9, 11]) } else { keys([11]) };
+            erase_with(output.as_ref(), Some(all), older).await.unwrap();
+            demand_gone(output.as_ref(), &erased, &[]).await;
+            demand_fresh(&folder.path().join("in"), output.as_ref(), &erased).await;
+            if !killed {
+                break;
+            }
+        }
+    }
+}
+
+/// It was of images of which only features are left, and these are gone.
+#[tokio::test]
+async fn an_older_run_that_cannot_be_rewritten_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let output = two_runs(folder.path()).await;
+    upload(&input, 0..24, 2);
+    run(&input, &output).await.unwrap();
+    let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+    let plan = planned::read_plan(&output, &newest).await.unwrap();
+    let used: Vec<String> =
+        planned::read_shards(&output, &plan).await.unwrap().into_iter().map(|shard| shard.part).collect();
+    for (file, _) in output.sizes("parts/").await.unwrap() {
+        if !used.iter().any(|part| file.contains(part)) {
+            output.delete(&file).await.unwrap();
+        }
+    }
+    let Erased { certificates, .. } = erase_with(&output, Some(keys([2])), Older::Rewrite).await.unwrap();
+    assert!(certificates[0].rewritten.is_empty());
+    demand_fresh(&input, &output, &BTreeSet::from([key(2)])).await;
 }
 
 /// Attempts that are killed one after another, each a little later: what any of them deleted stands in the certificate.

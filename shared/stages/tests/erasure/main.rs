@@ -19,7 +19,7 @@ use pomona_results::latest;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{ErrorName, Options, RunId, globs::globs};
 use pomona_stages::Error;
-use pomona_stages::erase::{self, Erased, Eraser, Which, Wish};
+use pomona_stages::erase::{self, Erased, Eraser, Older, Which, Wish};
 use pomona_stages::lock::{self, NoOtherHolders};
 use pomona_stages::models::Models;
 use pomona_store::testing::MemoryStore;
@@ -52,7 +52,11 @@ async fn run(input: &Path, output: &dyn Store) -> Result<(), Error> {
 }
 
 async fn erase(output: &dyn Store, which: Option<Which>) -> Result<Erased, Error> {
-    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
+    erase_with(output, which, Older::Delete).await
+}
+
+async fn erase_with(output: &dyn Store, which: Option<Which>, older: Older) -> Result<Erased, Error> {
+    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1, older, signing_key: None };
     let wish = which.map(|which| Wish { which, because: Some("Art. 17".to_owned()) });
     Ok(eraser.erase(wish.as_ref(), &Silent, std::future::pending()).await?.expect("nobody stopped it"))
 }
@@ -161,7 +165,14 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
 
     let nothing = erase(&output, None).await;
     assert!(matches!(nothing, Err(Error::NothingToErase { .. })), "{nothing:?}");
-    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
+    let eraser = Eraser {
+        output: &output,
+        holder: "a test",
+        holders: &NoOtherHolders,
+        threads: 1,
+        older: Older::Delete,
+        signing_key: None,
+    };
     assert_eq!(eraser.allow_again(&[key(3), key(23)]).await.unwrap(), 1);
     run(&input, &output).await.unwrap();
     assert_eq!(row_of(&output, &key(3)).await, rows[0]);
@@ -291,7 +302,14 @@ async fn nothing_is_erased_under_a_run_nor_of_features_that_are_gone() {
     let run_id = RunId::now();
     let holder: &dyn lock::Holders = &lock::UnknownHolders;
     lock::acquire(&output, &run_id, "a run", std::time::Duration::from_secs(90), holder).await.unwrap();
-    let eraser = Eraser { output: &output, holder: "a test", holders: holder, threads: 1, signing_key: None };
+    let eraser = Eraser {
+        output: &output,
+        holder: "a test",
+        holders: holder,
+        threads: 1,
+        older: Older::Delete,
+        signing_key: None,
+    };
     let wish = Wish { which: keys([1]), because: None };
     let busy = eraser.erase(Some(&wish), &Silent, std::future::pending()).await;
     assert!(matches!(busy, Err(Error::Busy { .. })), "{busy:?}");
@@ -342,7 +360,14 @@ async fn erased_images_are_gone_from_options_messages_and_models_and_a_users_fil
     assert!(!runs.iter().any(|file| file.contains(applied.plan.run_id.as_str())), "it took models of an erased run");
 
     let because = Wish { which: keys([8]), because: Some(key(8)) };
-    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key: None };
+    let eraser = Eraser {
+        output: &output,
+        holder: "a test",
+        holders: &NoOtherHolders,
+        threads: 1,
+        older: Older::Delete,
+        signing_key: None,
+    };
     let refused = eraser.erase(Some(&because), &Silent, std::future::pending()).await;
     assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
 }

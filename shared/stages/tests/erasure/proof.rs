@@ -33,7 +33,14 @@ async fn a_certificate_is_signed_by_whoever_has_the_key() {
     let output = two_runs(folder.path()).await;
     let key = SigningKey::from_pem(PRIVATE.as_bytes()).unwrap();
     let signing_key = Some(&key);
-    let eraser = Eraser { output: &output, holder: "a test", holders: &NoOtherHolders, threads: 1, signing_key };
+    let eraser = Eraser {
+        output: &output,
+        holder: "a test",
+        holders: &NoOtherHolders,
+        threads: 1,
+        older: Older::Delete,
+        signing_key,
+    };
     let wish = Wish { which: keys([7]), because: None };
     let erased = eraser.erase(Some(&wish), &Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(signature(&output, PUBLIC).await, Signature::Good);
