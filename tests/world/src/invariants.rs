@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pomona_formats::listing;
+use pomona_formats::lock_file::Lock;
 use pomona_formats::planned::{self, Plan};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
@@ -15,7 +16,7 @@ use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
 
-use crate::bucket::{Place, etag_of};
+use crate::bucket::{Blob, Place, etag_of};
 use crate::deployed;
 use crate::execution::Execution;
 use crate::images::{Silent, VERSIONS, run_objects};
@@ -25,6 +26,9 @@ use crate::world::World;
 #[path = "../../../shared/stages/tests/support/result.rs"]
 #[allow(dead_code, reason = "the stages' own tests need more")]
 mod result;
+
+/// So long whoever finds a lock whose time is over looks whether it is renewed (shared/stages/src/lock.rs).
+const SECONDS_LOOKED_ON: i64 = 45;
 
 /// What a run is for, byte by byte; or the name of the error that it ends with.
 type Outcome = Result<BTreeMap<String, Vec<u8>>, String>;
@@ -90,6 +94,16 @@ pub(crate) async fn is_as_fresh(
     };
     world.demand(differing.is_none(), "the result of a fresh run", || {
         format!("{name} as {run_id}: {}", differing.unwrap_or_default())
+    });
+}
+
+/// Whoever takes a program's lock over has seen for a while that nobody renews it, whatever the clocks say.
+pub(crate) fn lock_is_replaced(world: &World, before: &Blob, after: &[u8]) {
+    let (Some(theirs), Some(mine)) = (Lock::decode(&before.bytes), Lock::decode(after)) else { return };
+    let is_programs = theirs.run_id != mine.run_id && theirs.holder.starts_with("program");
+    let seconds = (world.now() - before.written).num_seconds();
+    world.demand(!is_programs || seconds >= SECONDS_LOOKED_ON, "one run past the lock", || {
+        format!("{} has taken the lock that {} wrote {seconds} s ago", mine.holder, theirs.holder)
     });
 }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pomona_run::layout::LOCK;
 use pomona_store::{Entry, Error, Keep, Object, Store, Stored};
 use tokio::time::sleep;
 
 use crate::bucket::{Blob, Bucket, Place};
 use crate::context::{self, Doom};
+use crate::invariants;
 
 /// Tries of a request, and the longest pause between them (shared/store/src/s3/config.rs).
 const ATTEMPTS: u32 = 8;
@@ -130,6 +132,11 @@ impl SimulatedS3 {
             };
             if !is_met {
                 return Err(self.changed(key));
+            }
+            if key == LOCK
+                && let Some(before) = bucket.0.get(key)
+            {
+                invariants::lock_is_replaced(&context::world(), before, &bytes);
             }
             bucket.put(key, bytes.clone(), context::world().now());
             Ok(())
