@@ -100,7 +100,7 @@ def test_images_are_erased_from_every_version_and_stay_away(stack, pomona, erase
     stack.s3.put_object(Bucket=stack.output, Key=part, Body=before[part])
     stack.s3.delete_object(Bucket=stack.output, Key=part)
     printed, said = pomona("verify-erasure", output, code=1)
-    assert f"names an erased image: {part} (version " in printed and " 1 files name erased images" in said
+    assert f"names an erased image: {part} (version " in printed and " 1 file names erased images" in said
     pomona("erase", output)
     demand_gone(stack, keys)
     pomona("verify-erasure", output)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pomona_dataset::name_of_store_error;
+use pomona_run::counted::counted;
 use pomona_run::{ErrorName, RunId};
 use pomona_stages::name_of_model_error;
 use pomona_vision::pixels::Reject;
@@ -57,8 +58,9 @@ pub enum Error {
     },
     /// What a certificate says is not true any more.
     #[error(
-        "at `{location}` {holding} files name erased images (`pomona erase {location}` deletes them), and {unreadable} \
-         cannot be read (`pomona verify {location} --repair` sets them aside)"
+        "at `{location}` {} (`pomona erase {location}` deletes them), and {unreadable} cannot be read (`pomona verify \
+         {location} --repair` sets them aside)",
+        files_that_name_images(*holding)
     )]
     NotErased {
         /// The output.
@@ -138,6 +140,11 @@ pub enum Error {
     /// Something cannot be said as JSON.
     #[error("cannot print as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+fn files_that_name_images(files: usize) -> String {
+    let named = counted(files as u64, "file names erased images", "files name erased images");
+    named.unwrap_or_else(|| "no file names erased images".to_owned())
 }
 
 impl Error {

@@ -20,7 +20,7 @@ pub enum RejectReason {
     TooLarge,
     /// The network makes features of it that are not finite numbers; which no decoder says.
     NotFinite,
-    /// The bytes could not be read at all; which no decoder says either.
+    /// The bytes could not be read at all, or memory ran out while they were decoded: nothing is known of them.
     Unreadable,
 }
 

@@ -10,7 +10,10 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::thread;
 
-use super::Reject;
+use super::{Reject, RejectReason};
+
+/// How libjpeg says that an allocation has failed (JERR_OUT_OF_MEMORY in its jerror.h).
+const LIBJPEG_HAS_NO_MEMORY: &str = "Insufficient memory";
 
 thread_local! {
     static IS_DECODING: Cell<bool> = const { Cell::new(false) };
@@ -47,7 +50,13 @@ fn reject_of_panic(payload: Box<dyn Any + Send>) -> Reject {
     };
     let message =
         payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-    Reject::corrupt(message.unwrap_or("the decoder failed"))
+    match message {
+        // Says nothing of the bytes: another time there may be more.
+        Some(message) if message.contains(LIBJPEG_HAS_NO_MEMORY) => {
+            Reject::new(RejectReason::Unreadable, "memory ran out while it was decoded")
+        }
+        message => Reject::corrupt(message.unwrap_or("the decoder failed")),
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +88,13 @@ mod tests {
         let nested = caught(|| caught(|| Err::<(), _>(Reject::ends_early())).map_err(|_| panic!("a decoder's second")));
         assert_eq!(nested.unwrap_err(), Reject::corrupt("a decoder's second"));
         assert!(catch_unwind(|| panic!("somebody else's")).is_err());
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_no_property_of_the_bytes() {
+        let message = "libjpeg fatal error: Insufficient memory (case 4)".to_owned();
+        let unwinds = || -> Result<(), Reject> { panic::resume_unwind(Box::new(message)) };
+        assert_eq!(caught(unwinds).unwrap_err().reason, RejectReason::Unreadable);
     }
 
     #[test]
