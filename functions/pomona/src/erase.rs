@@ -140,7 +140,10 @@ pub(crate) async fn verify(args: VerifyErasureArgs) -> Result<Ending, Error> {
     let checked = checks.done;
     let count =
         |files: fn(&Checked) -> &Vec<FileVersion>| checked.iter().flat_map(files).collect::<BTreeSet<_>>().len();
-    match (count(|checked| &checked.traces.holding), count(|checked| &checked.traces.unreadable)) {
+    match (
+        count(|checked| &checked.traces.holding) + count(|checked| &checked.traces.remains),
+        count(|checked| &checked.traces.unreadable),
+    ) {
         (0, 0) => {}
         (holding, unreadable) => {
             return Err(Error::NotErased { location: args.output.to_string(), holding, unreadable });
@@ -233,7 +236,7 @@ fn checked_screen(checked: &[Checked]) -> String {
         if let Some(signature) = signature {
             let _ = writeln!(out, "  {}", said_of(*signature));
         }
-        let is_clean = traces.holding.is_empty() && traces.unreadable.is_empty();
+        let is_clean = traces.holding.is_empty() && traces.unreadable.is_empty() && traces.remains.is_empty();
         let verdict = if is_clean { ": none names them" } else { "" };
         let _ = writeln!(out, "  examined {}{verdict}", examined_files(&traces.examined));
         for file in &traces.holding {
@@ -241,6 +244,9 @@ fn checked_screen(checked: &[Checked]) -> String {
         }
         for file in &traces.unreadable {
             let _ = writeln!(out, "  cannot be read: {}", visible(&file.to_string()));
+        }
+        for file in &traces.remains {
+            let _ = writeln!(out, "  is of a run that has no plan any more: {}", visible(&file.to_string()));
         }
     }
     out

@@ -143,7 +143,11 @@ pub enum Error {
 }
 
 fn files_that_name_images(files: usize) -> String {
-    let named = counted(files as u64, "file names erased images", "files name erased images");
+    let named = counted(
+        files as u64,
+        "file names erased images, or is of no run",
+        "files name erased images, or are of no run",
+    );
     named.unwrap_or_else(|| "no file names erased images".to_owned())
 }
 

@@ -180,6 +180,8 @@ pub enum WhyLeft {
     NamesAnErasedImage,
     /// It is not what its name says, so that nothing is known of it.
     Unreadable,
+    /// It is of a run that has no plan any more.
+    OfNoRun,
     /// It could not be deleted.
     Refused {
         /// What the store said.
@@ -203,6 +205,7 @@ impl fmt::Display for WhyLeft {
         match self {
             Self::NamesAnErasedImage => formatter.write_str("it names an erased image"),
             Self::Unreadable => formatter.write_str("it cannot be read"),
+            Self::OfNoRun => formatter.write_str("it is of a run that has no plan any more"),
             Self::Refused { reason } => write!(formatter, "it could not be deleted: {reason}"),
         }
     }
@@ -291,6 +294,22 @@ pub struct Erasures {
 }
 
 impl Erasures {
+    /// Reads those that are not done, and no other.
+    ///
+    /// # Errors
+    /// As [`Erasures::read`].
+    pub async fn pending(output: &dyn Store) -> Result<Vec<Request>, Error> {
+        let keys: BTreeSet<String> = output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
+        let mut pending = Vec::new();
+        for id in keys.iter().filter_map(|key| layout::erasure_of(key)).collect::<BTreeSet<RunId>>() {
+            let request = layout::erasure_request(&id);
+            if keys.contains(&request) && !keys.contains(&layout::erasure_certificate(&id)) {
+                pending.push(digests::read_sealed(output, &request).await?);
+            }
+        }
+        Ok(pending)
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -302,10 +321,9 @@ impl Erasures {
             let certificate = layout::erasure_certificate(&id);
             if keys.contains(&certificate) {
                 erasures.done.push(digests::read_sealed(output, &certificate).await?);
-            } else if keys.contains(&layout::erasure_request(&id)) {
-                erasures.pending.push(digests::read_sealed(output, &layout::erasure_request(&id)).await?);
             }
         }
+        erasures.pending = Self::pending(output).await?;
         Ok(erasures)
     }
 }

@@ -55,7 +55,13 @@ impl Suppressed {
                     tell_of_damage(&error, "all that was ever erased is left out, images that were allowed again, too");
                     Ok(Some(asked_for))
                 }
-                read => read.map(Some),
+                // What was asked for is in force before it is written here.
+                read => {
+                    let mut suppressed = read?;
+                    let pending = Erasures::pending(output).await?;
+                    pending.iter().for_each(|request| suppressed.add(&request.digests));
+                    Ok(Some(suppressed))
+                }
             },
         }
     }

@@ -253,6 +253,7 @@ impl Planner {
             recipe: &self.recipe,
             models: models.as_ref(),
             replans,
+            in_place_of: None,
             on_file: &|| {},
         };
         let plan = plan::plan(images, to, &wanted).await?;

@@ -58,6 +58,7 @@ impl Site {
     fn until(&self, kept: Kept) -> String {
         match (kept, self) {
             (Kept::ByInput, _) => "whoever holds the input deletes them there".to_owned(),
+            (Kept::ByHand, _) => "somebody deletes it; then erased images may come back".to_owned(),
             (_, Self::Folder) => "somebody deletes it (`pomona erase`, `pomona forget`)".to_owned(),
             (_, Self::Bucket) => "the bucket's lifecycle, or somebody, deletes it".to_owned(),
             (Kept::AsPart, Self::Stack(stack)) => format!(
@@ -78,6 +79,7 @@ enum Kept {
     ByInput,
     AsPart,
     AsRun,
+    ByHand,
 }
 
 /// The content of report/processing.json.
@@ -126,6 +128,12 @@ impl<'a> Processing<'a> {
                 "paths, labels, sizes and digests of images, and what was wrong with some",
                 of_run(&["listing/", "metadata/", "classes/", "errors/", "counters/", "problems/"]),
                 Kept::AsRun,
+            ),
+            data("names and labels of the members of archives", vec!["archives/".to_owned()], Kept::AsPart),
+            data(
+                "salted digests of the paths of images that were erased, and certificates",
+                vec!["suppressed.json".to_owned(), "erasures/".to_owned()],
+                Kept::ByHand,
             ),
             data("sums over many images", vec!["nodes/".to_owned(), "sweeps/".to_owned()], Kept::AsPart),
             data(

@@ -25,14 +25,14 @@ use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::{html, latest, verify};
-use pomona_run::layout::{self, SUPPRESSED};
+use pomona_run::layout::{self, ERASURES, SUPPRESSED};
 use pomona_run::{RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::local::Observer;
-use crate::lock::{self, Holders};
+use crate::lock::{self, Holders, Lock};
 use crate::report::Rank;
 
 pub use older::Older;
@@ -44,7 +44,7 @@ pub use wish::{Which, Wish};
 /// What lies out of reach of whoever erases at an output, and who must act.
 const BEYOND: [&str; 4] = [
     "the images themselves: whoever holds the input deletes them there, with their older versions",
-    "results that were copied or downloaded, and backups of this output: whoever made them",
+    "results that were copied or downloaded, and backups or snapshots of this output: whoever made them",
     "outputs that took models from a run here (`pomona apply`), which are sums over all images: whoever runs those \
      applies the models that were made anew",
     "archives of the input: whoever holds them; an index of one is made anew when a run reads it, and names its members \
@@ -52,9 +52,11 @@ const BEYOND: [&str; 4] = [
 ];
 
 /// The same, where the output is a bucket.
-const BEYOND_OF_A_BUCKET: [&str; 2] = [
+const BEYOND_OF_A_BUCKET: [&str; 3] = [
     "records of requests to S3 (CloudTrail's data events, server access logs), where the account keeps any: whoever runs \
      the account; they name objects",
+    "queues that tell of uploads (a stack's `Uploads` and `LostUploads`): messages with the paths of objects go within 4 \
+     and 14 days",
     "backups and replicas of the buckets (AWS Backup, replication): whoever runs the account",
 ];
 
@@ -110,6 +112,12 @@ impl Eraser<'_> {
     pub async fn allow_again(&self, keys: &[String]) -> Result<u64, Error> {
         let allow = |_| async {
             let Some(mut suppressed) = Suppressed::read(self.output).await? else { return Ok(0) };
+            let pending = Erasures::pending(self.output).await?;
+            let is_pending = |key| pending.iter().any(|request| request.digests.contains(&suppressed.digest(key)));
+            if keys.iter().any(|key| is_pending(key)) {
+                let problem = "an erasure of some of these images is not done: `pomona erase` goes on with it";
+                return Err(FileError::option("allow-again", problem).into());
+            }
             let allowed = keys.iter().filter(|key| suppressed.allow(key)).count() as u64;
             suppressed.write(self.output).await?;
             Ok(allowed)
@@ -119,7 +127,8 @@ impl Eraser<'_> {
     }
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
-        let mut pending = Erasures::read(self.output).await?.pending;
+        self.forget_journals().await?;
+        let mut pending = Erasures::pending(self.output).await?;
         let mut suppressed = match Suppressed::read(self.output).await? {
             Some(suppressed) => {
                 // It may have been lost.
@@ -130,16 +139,19 @@ impl Eraser<'_> {
         };
         if let Some(wish) = wish {
             let Chosen { keys, unlisted } = wish::choose(self.output, &wish.which).await?;
-            if wish.because.as_ref().is_some_and(|because| keys.contains(because)) {
-                return Err(FileError::option("because", "it is the path of an image, and would stay").into());
+            if wish.because.as_ref().is_some_and(|because| keys.iter().any(|key| because.contains(key))) {
+                return Err(FileError::option("because", "it has the path of an image, and would stay").into());
             }
             // What an erasure that was killed had chosen by listings may be listed no more.
             if keys.is_empty() && pending.is_empty() {
                 return Err(self.nothing("no run has listed such an image; `--keys` takes any path"));
             }
-            if !keys.is_empty() {
-                let request = Request { unlisted, ..request(run_id, wish.because.clone(), &suppressed) };
-                let request = Request { digests: keys.iter().map(|key| suppressed.digest(key)).collect(), ..request };
+            let digests: BTreeSet<String> = keys.iter().map(|key| suppressed.digest(key)).collect();
+            // The same command again goes on with what it asked for before.
+            let is_new = |digest: &String| !pending.iter().any(|request| request.digests.contains(digest));
+            if digests.iter().any(is_new) {
+                let because = wish.because.clone();
+                let request = Request { unlisted, digests, ..request(run_id, because, &suppressed) };
                 request.write(self.output).await?;
                 pending.push(request);
             }
@@ -160,7 +172,9 @@ impl Eraser<'_> {
             return Err(self.tell_of_left(&pending, left).await?);
         }
         let certificates = self.certify(pending, &removal, &found).await?;
-        Ok(Erased { certificates, obstacle: obstacle.map(|obstacle| obstacle.to_string()) })
+        let obstacle = obstacle.map(|obstacle| obstacle.to_string());
+        // An attempt before this one may have met it.
+        Ok(Erased { obstacle: obstacle.or_else(|| certificates[0].no_run_because.clone()), certificates })
     }
 
     /// Writes a certificate for each request.
@@ -170,35 +184,51 @@ impl Eraser<'_> {
         removal: &Removal<'_>,
         found: &Traces,
     ) -> Result<Vec<Certificate>, Error> {
-        let finished = clock::now();
+        let (finished, rewritten) = (clock::now(), removal.rewritten().await?);
         let certificates = done.into_iter().map(|request| Certificate {
             request,
             finished,
             pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
             run: removal.journal.run.clone(),
             no_run_because: removal.journal.no_run_because.clone(),
-            rewritten: removal.journal.rewritten.clone(),
+            rewritten: rewritten.clone(),
             deleted: removal.journal.deleted.iter().cloned().collect(),
             examined: found.examined,
             not_examined: found.foreign,
             beyond: beyond(self.output.location(), finished),
         });
-        let certificates: Vec<Certificate> = certificates.collect();
-        for certificate in &certificates {
+        let mut certificates: Vec<Certificate> = certificates.collect();
+        certificates.sort_by(|a, b| a.request.id.cmp(&b.request.id));
+        // That of the first one last: what was done is in its journal.
+        for certificate in certificates.iter().rev() {
             self.write(certificate).await?;
         }
-        for id in certificates.iter().map(|certificate| &certificate.request.id) {
-            self.output.delete(&layout::erasure_journal(id)).await?;
-            self.output.delete(&layout::erasure_left(id)).await?;
-        }
+        self.forget_journals().await?;
         Ok(certificates)
+    }
+
+    /// Deletes what erasures that are done have left of their work.
+    async fn forget_journals(&self) -> Result<(), Error> {
+        let keys: BTreeSet<String> = self.output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
+        for id in keys.iter().filter_map(|key| layout::erasure_of(key)).collect::<BTreeSet<RunId>>() {
+            if keys.contains(&layout::erasure_certificate(&id)) {
+                for work in
+                    [layout::erasure_journal(&id), layout::erasure_left(&id)].iter().filter(|key| keys.contains(*key))
+                {
+                    self.output.delete(work).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes a certificate down, last the file by which others know that it is there.
     async fn write(&self, certificate: &Certificate) -> Result<(), Error> {
         let (id, bytes) = (&certificate.request.id, certificate.encode()?);
-        if let Some(key) = self.signing_key {
-            self.output.put(&layout::erasure_signature(id), key.sign(&bytes)).await?;
+        match self.signing_key {
+            Some(key) => self.output.put(&layout::erasure_signature(id), key.sign(&bytes)).await?,
+            // One that was killed may have been by another attempt's key, over other bytes.
+            None => self.output.delete(&layout::erasure_signature(id)).await?,
         }
         let page = html::certificate::page(certificate, &names::digest(&bytes), self.signing_key.is_some());
         self.output.put(&layout::erasure_page(id), page.into()).await?;
@@ -263,7 +293,7 @@ impl Eraser<'_> {
         observer: &dyn Observer,
     ) -> Result<Option<Error>, Error> {
         if !gone.contains(newest) {
-            if gone.iter().any(|run_id| removal.name_anew(run_id) == *newest) {
+            if gone.iter().any(|run_id| removal.is_made_of(newest, run_id)) {
                 // An attempt before this one has made it, and was killed before it could write that down.
                 removal.note_run(Some(rebuild::named(self.output, newest).await?), None).await?;
             }
@@ -275,10 +305,11 @@ impl Eraser<'_> {
             Err(error) if rebuild::is_about_what_stays(&error) => (None, Some(error)),
             made => (made?, None),
         };
-        if run.is_none() {
+        let is_gone = run.is_none();
+        removal.note_run(run, obstacle.as_ref()).await?;
+        if is_gone {
             latest::remove(self.output).await?;
         }
-        removal.note_run(run, obstacle.as_ref()).await?;
         Ok(obstacle)
     }
 
@@ -294,7 +325,6 @@ impl Eraser<'_> {
         self.output.settle(&traces::is_ours).await?;
         observer.notice("reading everything");
         let mut traces = traces::find(self.output, suppressed).await?;
-        traces.add_remains(self.output).await?;
         traces.add_followers(self.output).await?;
         let newest = self.mend_latest().await?;
         if self.older == Older::Rewrite {
@@ -308,7 +338,11 @@ impl Eraser<'_> {
         removal.made.iter().for_each(|run_id| traces.forget(run_id));
         let gone = traces.runs();
         let planned = PlannedRuns::read(self.output).await?;
-        let kept = planned.run_ids().iter().filter(|run_id| !gone.contains(run_id)).cloned().collect();
+        let stays = |run_id: &RunId| match gone.contains(run_id) {
+            true => removal.in_place_of(run_id).cloned(),
+            false => Some(run_id.clone()),
+        };
+        let kept = planned.run_ids().iter().filter_map(stays).collect();
         PlannedRuns::new(kept).write(self.output).await?;
         observer.notice("deleting what holds or was made of the images");
         removal.delete_traces(&traces).await?;
@@ -373,13 +407,18 @@ pub struct Checks {
 pub async fn check(output: &dyn Store, key: Option<&PublicKey>) -> Result<Checks, Error> {
     let suppressed = Suppressed::read(output).await?;
     let Erasures { done, pending } = Erasures::read(output).await?;
+    let is_busy = Lock::read(output).await?.is_some_and(|lock| lock.is_held());
     let mut checked = Vec::new();
     for certificate in done {
         let Request { salt, digests, .. } = &certificate.request;
         let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.digests().contains(*digest));
         let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
         let allowed_again = (digests.len() - erased.len()) as u64;
-        let traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
+        let mut traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
+        if is_busy {
+            // A run that is being planned has no plan yet.
+            traces.remains.clear();
+        }
         let signature = match key {
             Some(key) => Some(Signature::of(output, &certificate.request.id, key).await?),
             None => None,

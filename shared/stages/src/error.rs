@@ -137,7 +137,7 @@ pub enum Error {
         models_of: RunId,
     },
     /// It cannot be told which sums a run that stays uses.
-    #[error("a list of run {run_id} cannot be read: `pomona verify --repair` first, then erase again")]
+    #[error("a list of run {run_id} cannot be read: `pomona verify --repair` first, then the same command again")]
     ListsUnreadable {
         /// The run.
         run_id: RunId,

@@ -12,7 +12,7 @@ use pomona_formats::Error as FileError;
 use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_results::latest;
-use pomona_results::verify::{self, Tally};
+use pomona_results::verify::{self, Tally, Unneeded};
 use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
 use pomona_run::{RunId, pace};
@@ -92,12 +92,20 @@ async fn with_models(output: &dyn Store, mut run: Option<RunId>) -> Result<BTree
 }
 
 async fn forget_unneeded(output: &dyn Store, ours: &RunId) -> Result<Tally, Error> {
+    Ok(repair::prune(output, &unneeded(output, ours).await?).await?)
+}
+
+/// What no run at an output uses that is left.
+///
+/// # Errors
+/// [`Error::ListsUnreadable`] where it cannot be told, and those of the store.
+pub(crate) async fn unneeded(output: &dyn Store, ours: &RunId) -> Result<Vec<Unneeded>, Error> {
     let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
-        Err(FileError::NoRun { .. }) => return Ok(Tally::default()),
+        Err(FileError::NoRun { .. }) => return Ok(Vec::new()),
         found => found?,
     };
-    match found.in_doubt.first() {
-        Some(run_id) => Err(Error::ListsUnreadable { run_id: run_id.clone() }),
-        None => Ok(repair::prune(output, &found.unneeded).await?),
+    match found.in_doubt.into_iter().next() {
+        Some(run_id) => Err(Error::ListsUnreadable { run_id }),
+        None => Ok(found.unneeded),
     }
 }

@@ -222,6 +222,7 @@ async fn plan(job: &Job<'_>, (run_id, replans): (&RunId, u32), clock: &Clock<'_>
         recipe: &recipe,
         models: job.models,
         replans,
+        in_place_of: None,
         on_file: &on_file,
     };
     clock.time(Stage::Plan, 1, |_| plan::plan(job.input, job.output, &request)).await

@@ -44,6 +44,8 @@ pub struct PlanRequest<'a> {
     pub models: Option<&'a Models<'a>>,
     /// How many plans of this run did not hold.
     pub replans: u32,
+    /// The run whose place among the others this one takes; without it, it is planned last.
+    pub in_place_of: Option<&'a Plan>,
     /// Is called for every file that the listing comes across.
     pub on_file: &'a (dyn Fn() + Send + Sync),
 }
@@ -75,7 +77,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         && is_asked_for(&plan, request)
         && is_whole(output, &plan).await?
     {
-        PlannedRuns::add(output, request.run_id).await?;
+        add_to_planned_runs(output, request).await?;
         return Ok(plan);
     }
     let listed = list(input, output, request.options, request.on_file).await;
@@ -147,7 +149,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
         models_of: request.models.map(|models| models.named_at(output)),
-        follows: newest.clone(),
+        follows: request.in_place_of.map_or(newest.clone(), |earlier| earlier.follows.clone()),
         replans: request.replans,
         attempt,
         digests,
@@ -160,8 +162,16 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         claims.put(&key, bytes).await?;
     }
     claims.put(&layout.shards(), shards_json).await?;
-    PlannedRuns::add(output, request.run_id).await?;
+    add_to_planned_runs(output, request).await?;
     Ok(plan)
+}
+
+/// Whoever has a run take another one's place has planned.json name it there.
+async fn add_to_planned_runs(output: &dyn Store, request: &PlanRequest<'_>) -> Result<(), Error> {
+    match request.in_place_of {
+        Some(_) => Ok(()),
+        None => Ok(PlannedRuns::add(output, request.run_id).await?),
+    }
 }
 
 /// Whether another attempt at this very plan has made one: the run may be at work by it, or have ended, when a call that

@@ -44,6 +44,7 @@ async fn plan_as(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store)
         recipe: &recipe,
         models: None,
         replans,
+        in_place_of: None,
         on_file: &|| {},
     };
     plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()

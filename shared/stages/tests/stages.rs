@@ -320,7 +320,16 @@ async fn run_but_the_report(
     let plan = plan::plan(
         &Images::new(input),
         output,
-        &PlanRequest { run_id, started, options: &options, recipe: &recipe, models: None, replans: 0, on_file: &|| {} },
+        &PlanRequest {
+            run_id,
+            started,
+            options: &options,
+            recipe: &recipe,
+            models: None,
+            replans: 0,
+            in_place_of: None,
+            on_file: &|| {},
+        },
     )
     .await
     .unwrap();
@@ -392,7 +401,7 @@ async fn a_run_leaves_a_record_of_processing_whose_places_are_there() {
         .collect();
     assert_eq!(places[0], input.to_str().unwrap());
     // Where nothing failed and there is one shard some have nothing to hold.
-    let may_be_missing = ["errors/", "problems/", "nodes/", "sweeps/"];
+    let may_be_missing = ["errors/", "problems/", "nodes/", "sweeps/", "archives/", "suppressed.json", "erasures/"];
     for place in &places[1..] {
         let is_there = output.join(place).is_dir();
         assert!(is_there || may_be_missing.iter().any(|missing| place.ends_with(missing)), "{place}");
@@ -488,6 +497,7 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
         recipe: &recipe,
         models: None,
         replans: 0,
+        in_place_of: None,
         on_file: &|| {},
     };
     let plan = plan::plan(&images, &output, &request).await.unwrap();

@@ -118,7 +118,7 @@ impl World {
         let checks = erase::check(&invariants::snapshot(self), None).await.expect("certificates are whole");
         let lies = checks.done.iter().find(|checked| {
             let traces = &checked.traces;
-            !(traces.holding.is_empty() && traces.unreadable.is_empty())
+            !(traces.holding.is_empty() && traces.unreadable.is_empty() && traces.remains.is_empty())
         });
         self.demand(lies.is_none(), "a certificate tells the truth", || format!("{:?}", lies.map(|lies| &lies.traces)));
     }
@@ -133,7 +133,7 @@ impl World {
         };
         let is_sum = |unneeded: &&Unneeded| {
             let place = FilePlace::of(&unneeded.file);
-            matches!(place, Some(FilePlace::Node(_) | FilePlace::PartMoments(_)))
+            matches!(place, Some(FilePlace::Node(_)))
         };
         let sum = verified.unneeded.iter().find(is_sum);
         self.demand(sum.is_none(), "a certificate tells the truth", || format!("no run uses {sum:?}"));

@@ -76,7 +76,7 @@ pub(super) async fn rewrite(
         }
         let Some(plan) = of_earlier_run(planned::read_plan(output, run_id).await)? else { continue };
         let anew = removal.name_anew(run_id);
-        if newest == Some(&anew) {
+        if newest.is_some_and(|newest| removal.is_made_of(newest, run_id)) {
             // It was the newest one itself when an attempt before this one began.
             continue;
         }

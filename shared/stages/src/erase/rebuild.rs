@@ -1,4 +1,4 @@
-//! The newest run once more, without what was erased: of the features that are there, bit by bit, and no image is read.
+//! A run once more, without what was erased: of the features that are there, bit by bit, and no image is read.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,12 +15,16 @@ use pomona_run::{Options, RunId, names};
 use pomona_store::Store;
 use pomona_terms::Reject;
 
+use super::traces::names_any;
 use crate::earlier::{self, Earlier, Take};
 use crate::error::Error;
 use crate::local::{self, Clock, Observer};
 use crate::part::Part;
 use crate::plan::{self, PlanRequest};
 use crate::report::Rank;
+
+/// How often damage is set aside and planned around before it is told of.
+const MENDS: u32 = 3;
 
 /// Makes the run `run_id` of what an `earlier` one listed and was not erased; nothing where all of it was.
 pub(super) async fn run(
@@ -37,18 +41,42 @@ pub(super) async fn run(
     if listed_before.items.iter().all(|item| suppressed.has(&item.id)) {
         return Ok(None);
     }
-    let clock = Clock::new(observer);
     let options = without_erased_names(&earlier.options, suppressed);
+    let source = (&listed_before, earlier, &options);
+    let mut mends = 0;
+    loop {
+        match make(output, source, (run_id, threads, rank), mends, observer).await {
+            // A plan that an attempt has made may lack what was set aside since, and damage is met while merging.
+            Err(Error::File(FileError::Damaged { .. })) if mends < MENDS => mends += 1,
+            made => {
+                made?;
+                return named(output, run_id).await.map(Some);
+            }
+        }
+    }
+}
+
+/// All stages of the run, by a plan of this number.
+async fn make(
+    output: &dyn Store,
+    (listed_before, earlier, options): (&ListedBefore, &Plan, &Options),
+    (run_id, threads, rank): (&RunId, usize, Rank),
+    replans: u32,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let clock = Clock::new(observer);
+    let in_place_of = (rank == Rank::Older).then_some(earlier);
     let request = PlanRequest {
         run_id,
-        started: clock.started,
-        options: &options,
+        started: in_place_of.map_or(clock.started, |earlier| earlier.started),
+        options,
         recipe: &earlier.recipe,
         models: None,
-        replans: 0,
+        replans,
+        in_place_of,
         on_file: &|| {},
     };
-    let plan = clock.time(Stage::Plan, 1, |_| plan::plan(&listed_before, output, &request)).await?;
+    let plan = clock.time(Stage::Plan, 1, |_| plan::plan(listed_before, output, &request)).await?;
     let missing = planned::read_missing(output, &plan).await?;
     let images = missing.iter().map(|shard| shard.images).sum();
     clock
@@ -60,8 +88,7 @@ pub(super) async fn run(
             Ok::<_, Error>(())
         })
         .await?;
-    local::fit_and_report(output, threads, &plan, &clock, rank).await?;
-    named(output, run_id).await.map(Some)
+    local::fit_and_report(output, threads, &plan, &clock, rank).await.map(drop)
 }
 
 /// A run as a certificate names it.
@@ -91,12 +118,12 @@ pub(super) fn is_about_its_images(error: &Error) -> bool {
     is_lost || is_about_what_stays(error)
 }
 
-/// The options without texts that are the very path of an erased image: they would name it.
+/// The options without texts that name an erased image.
 fn without_erased_names(options: &Options, suppressed: &Suppressed) -> Options {
     let mut options = options.clone();
-    options.exclude.retain(|pattern| !suppressed.has(pattern));
-    options.filter = options.filter.filter(|pattern| !suppressed.has(pattern));
-    options.purpose = options.purpose.filter(|purpose| !suppressed.has(purpose));
+    options.exclude.retain(|pattern| !names_any(pattern, suppressed));
+    options.filter = options.filter.filter(|pattern| !names_any(pattern, suppressed));
+    options.purpose = options.purpose.filter(|purpose| !names_any(purpose, suppressed));
     options
 }
 

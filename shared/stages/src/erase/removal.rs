@@ -8,14 +8,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, Rewritten, WhyLeft};
 use pomona_formats::error::tell_of_damage;
-use pomona_results::verify;
-use pomona_run::layout::RunLayout;
+use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
 use pomona_run::{RunId, names, pace};
 use pomona_store::{Error as StoreError, Store, Version};
 
-use super::traces::Traces;
+use super::traces::{self, Traces};
 use crate::error::Error;
+use crate::forget;
 
 /// What was deleted so far, by this attempt and by those before it, and what would not go.
 pub(super) struct Removal<'a> {
@@ -23,8 +23,8 @@ pub(super) struct Removal<'a> {
     /// In whose journal it is written down.
     id: RunId,
     asked: DateTime<Utc>,
-    /// All that is erased with it, as text.
-    what: String,
+    /// The names of all erasures that are done with it, in order.
+    ids: Vec<RunId>,
     pub(super) journal: Journal,
     /// The runs that this attempt has made anew.
     pub(super) made: Vec<RunId>,
@@ -36,10 +36,10 @@ impl<'a> Removal<'a> {
     pub(super) async fn go_on(output: &'a dyn Store, pending: &[Request]) -> Result<Self, Error> {
         let first = pending.iter().min_by_key(|request| &request.id);
         let Request { id, asked, .. } = first.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
-        let what: Vec<&str> = pending.iter().map(|request| request.id.as_str()).collect();
-        let what = what.join(" ");
+        let ids: BTreeSet<RunId> = pending.iter().map(|request| request.id.clone()).collect();
+        let ids = ids.into_iter().collect();
         let mut removal =
-            Self { output, id, asked, what, journal: Journal::default(), made: Vec::new(), refused: Vec::new() };
+            Self { output, id, asked, ids, journal: Journal::default(), made: Vec::new(), refused: Vec::new() };
         for request in pending {
             let journal = match Journal::read(output, &request.id).await {
                 Err(error @ FileError::Damaged { .. }) => {
@@ -66,7 +66,34 @@ impl<'a> Removal<'a> {
 
     /// What a run is called once it is made anew: the same by each attempt to erase the same, so that none makes it twice.
     pub(super) fn name_anew(&self, run_id: &RunId) -> RunId {
-        RunId::new(self.asked, &format!("{run_id} without what was asked for by {}", self.what))
+        self.name_without(run_id, &self.ids)
+    }
+
+    /// Whether `anew` is what this attempt, or one before it, makes of a run; more may have been asked for since.
+    pub(super) fn is_made_of(&self, anew: &RunId, run_id: &RunId) -> bool {
+        (1..=self.ids.len()).any(|count| self.name_without(run_id, &self.ids[..count]) == *anew)
+    }
+
+    fn name_without(&self, run_id: &RunId, ids: &[RunId]) -> RunId {
+        let ids: Vec<&str> = ids.iter().map(RunId::as_str).collect();
+        RunId::new(self.asked, &format!("{run_id} without what was asked for by {}", ids.join(" ")))
+    }
+
+    /// What takes the place of a run that goes.
+    pub(super) fn in_place_of(&self, run_id: &RunId) -> Option<&RunId> {
+        self.journal.rewritten.iter().find(|rewritten| rewritten.was == *run_id).map(|rewritten| &rewritten.run.run_id)
+    }
+
+    /// The runs that were made anew and are still there: one that was asked for later may have had to go.
+    pub(super) async fn rewritten(&self) -> Result<Vec<Rewritten>, Error> {
+        let mut there = Vec::new();
+        for rewritten in &self.journal.rewritten {
+            let mark = RunLayout::new(rewritten.run.run_id.as_str()).success();
+            if self.output.exists(&mark).await? {
+                there.push(rewritten.clone());
+            }
+        }
+        Ok(there)
     }
 
     /// Whether an attempt has made this older run anew.
@@ -102,9 +129,20 @@ impl<'a> Removal<'a> {
     pub(super) async fn delete_sums(&mut self, ours: &RunId) -> Result<(), Error> {
         let versions = self.output.versions("").await?;
         let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
-        let unneeded = if has_runs { unneeded(self.output, ours).await? } else { Unneeded::All };
+        let unneeded = match has_runs {
+            true => {
+                let files = forget::unneeded(self.output, ours).await?;
+                Unneeded::These(files.into_iter().map(|unneeded| unneeded.file).collect())
+            }
+            false => Unneeded::All,
+        };
+        let current: BTreeSet<&str> =
+            versions.iter().filter(|version| version.is_current()).map(|version| version.key.as_str()).collect();
+        // Of a part whose features are there it is known whom its moments are of.
+        let is_known = |part: &str| current.contains(layout::part_features(part).as_str());
         let is_doomed = |version: &&Version| match Place::of(&version.key) {
             Some(Place::Index) => true,
+            Some(Place::PartMoments(part)) if version.is_current() && is_known(part) => false,
             Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&version.key)),
             None => false,
         };
@@ -124,7 +162,13 @@ impl<'a> Removal<'a> {
         self.journal.deleted.extend(described.into_iter().flatten());
         self.journal.write(output, &self.id).await?;
         for now in [Turn::Mark, Turn::Other, Turn::Holding] {
+            // What names an image stays with what could not go of its run or part, so that the next attempt finds that.
+            let kept: BTreeSet<String> = match now {
+                Turn::Holding => self.refused.iter().map(|left| group_of(&left.file.file)).collect(),
+                Turn::Mark | Turn::Other => BTreeSet::new(),
+            };
             let keys = doomed.chunk_by(|a, b| a.key == b.key).filter(|versions| turn(&versions[0].key) == now);
+            let keys = keys.filter(|versions| !kept.contains(&group_of(&versions[0].key)));
             let keys = stream::iter(keys).map(|versions| delete_key(output, versions)).buffer_unordered(pace::REQUESTS);
             let refused: Vec<Vec<LeftFile>> = keys.try_collect().await?;
             self.refused.extend(refused.into_iter().flatten());
@@ -172,6 +216,9 @@ impl<'a> Doom<'a> {
     fn has(&self, version: &Version) -> bool {
         match Place::of(&version.key) {
             Some(Place::OfRun { run_id, .. }) => {
+                if !traces::is_ours(&version.key) {
+                    return false;
+                }
                 let keeps_older = self.present.contains(&run_id) && !self.without_older.contains(&run_id);
                 self.runs.contains(&run_id) || !version.is_current() && !keeps_older
             }
@@ -188,6 +235,15 @@ impl<'a> Doom<'a> {
     }
 }
 
+/// What goes together: a run's folder, a part's files.
+fn group_of(key: &str) -> String {
+    match Place::of(key) {
+        Some(Place::OfRun { run_id, .. }) => run_id.to_string(),
+        Some(Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part)) => part.to_owned(),
+        _ => key.to_owned(),
+    }
+}
+
 /// Sums that no run uses.
 enum Unneeded {
     All,
@@ -200,19 +256,6 @@ impl Unneeded {
             Self::All => true,
             Self::These(keys) => keys.contains(key),
         }
-    }
-}
-
-/// # Errors
-/// [`Error::ListsUnreadable`] where it cannot be told what is used.
-async fn unneeded(output: &dyn Store, ours: &RunId) -> Result<Unneeded, Error> {
-    let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
-        Err(FileError::NoRun { .. }) => return Ok(Unneeded::These(BTreeSet::new())),
-        found => found?,
-    };
-    match found.in_doubt.first() {
-        Some(run_id) => Err(Error::ListsUnreadable { run_id: run_id.clone() }),
-        None => Ok(Unneeded::These(found.unneeded.into_iter().map(|unneeded| unneeded.file).collect())),
     }
 }
 

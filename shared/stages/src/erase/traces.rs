@@ -24,6 +24,9 @@ pub struct Traces {
     pub holding: Vec<FileVersion>,
     /// Files that are not what their names say, so that nothing is known of them.
     pub unreadable: Vec<FileVersion>,
+    /// Files of runs without a plan, which a call may have written that went on when its run had been deleted: nobody
+    /// can tell of what images they were made.
+    pub remains: Vec<FileVersion>,
     /// Files that no run writes: nobody looked into these.
     pub foreign: u64,
 }
@@ -44,19 +47,9 @@ impl Traces {
         self.suspects().filter(|file| !file.is_current()).filter_map(|file| Place::run_of(&file.file)).collect()
     }
 
-    /// Adds what is left of runs without a plan, which a call may have written that went on when its run had been deleted:
-    /// nobody can tell of what images that was made.
-    pub(super) async fn add_remains(&mut self, output: &dyn Store) -> Result<(), Error> {
-        let keys: Vec<String> = output.sizes("runs/").await?.into_iter().map(|(key, _)| key).collect();
-        let has_plan = |run_id: &RunId| keys.binary_search(&RunLayout::new(run_id.as_str()).plan()).is_ok();
-        let of_run = |key: &&String| is_ours(key) && Place::run_of(key).is_some_and(|run_id| !has_plan(&run_id));
-        self.holding.extend(keys.iter().filter(of_run).map(|key| FileVersion { file: key.clone(), version: None }));
-        Ok(())
-    }
-
     /// Leaves out what an attempt before this one had begun of a run that is whole now.
     pub(super) fn forget(&mut self, run_id: &RunId) {
-        self.holding.retain(|file| Place::run_of(&file.file).as_ref() != Some(run_id));
+        self.remains.retain(|file| Place::run_of(&file.file).as_ref() != Some(run_id));
     }
 
     /// Adds the runs at this output that took their models of a run that has any: these were learned from its images.
@@ -85,14 +78,15 @@ impl Traces {
 
     /// A file of which nothing is known may hold anything.
     pub(super) fn suspects(&self) -> impl Iterator<Item = &FileVersion> {
-        self.holding.iter().chain(&self.unreadable)
+        self.holding.iter().chain(&self.unreadable).chain(&self.remains)
     }
 
     /// The files, each with what is wrong about it.
     pub(super) fn left(&self) -> impl Iterator<Item = LeftFile> {
         let holding = self.holding.iter().map(|file| (file, WhyLeft::NamesAnErasedImage));
         let unreadable = self.unreadable.iter().map(|file| (file, WhyLeft::Unreadable));
-        holding.chain(unreadable).map(|(file, why)| LeftFile { file: file.clone(), why })
+        let remains = self.remains.iter().map(|file| (file, WhyLeft::OfNoRun));
+        holding.chain(unreadable).chain(remains).map(|(file, why)| LeftFile { file: file.clone(), why })
     }
 }
 
@@ -101,10 +95,10 @@ impl Traces {
 /// # Errors
 /// Those of the store.
 pub(super) async fn find(output: &dyn Store, erased: &Suppressed) -> Result<Traces, Error> {
-    let versions = output.versions("").await?.into_iter().filter(Version::is_content);
+    let versions: Vec<Version> = output.versions("").await?.into_iter().filter(Version::is_content).collect();
+    let mut traces = Traces { remains: remains(&versions), ..Traces::default() };
     let look = |version: Version| async move { Ok::<_, Error>((look(output, erased, &version).await?, version)) };
     let mut looks = stream::iter(versions).map(look).buffered(pace::REQUESTS);
-    let mut traces = Traces::default();
     while let Some((look, version)) = looks.try_next().await? {
         match look {
             Look::Gone => continue,
@@ -121,6 +115,15 @@ pub(super) async fn find(output: &dyn Store, erased: &Suppressed) -> Result<Trac
         traces.examined.older_versions += u64::from(!version.is_current());
     }
     Ok(traces)
+}
+
+/// Files of runs without a plan.
+fn remains(versions: &[Version]) -> Vec<FileVersion> {
+    let current: BTreeSet<&str> =
+        versions.iter().filter(|version| version.is_current()).map(|version| version.key.as_str()).collect();
+    let has_plan = |run_id: &RunId| current.contains(RunLayout::new(run_id.as_str()).plan().as_str());
+    let is_remains = |key: &&&str| is_ours(key) && Place::run_of(key).is_some_and(|run_id| !has_plan(&run_id));
+    current.iter().filter(is_remains).map(|key| FileVersion { file: (*key).to_owned(), version: None }).collect()
 }
 
 enum Look {
@@ -162,7 +165,8 @@ pub(super) fn is_ours(key: &str) -> bool {
     }
 }
 
-/// Messages have what they name between backticks.
-fn names_any(text: &str, erased: &Suppressed) -> bool {
-    erased.has(text) || text.contains('`') && text.split('`').any(|part| erased.has(part))
+/// Messages have what they name between backticks, or as Rust quotes text.
+pub(super) fn names_any(text: &str, erased: &Suppressed) -> bool {
+    let quoted = |quote: char| text.contains(quote) && text.split(quote).any(|part| erased.has(part));
+    erased.has(text) || quoted('`') || quoted('"')
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{LeftFile, LeftFiles, WhyLeft};
 use pomona_formats::json;
 use pomona_formats::planned;
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::suppressed::Suppressed;
-use pomona_results::latest;
+use pomona_results::{latest, verify};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
@@ -19,7 +21,7 @@ use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{Store, Version, VersionKind};
 use proptest::prelude::*;
 
-use crate::{contents, demand_fresh, demand_gone, erase, erase_with, key, keys, result, run, two_runs, upload};
+use crate::{contents, demand_fresh, demand_gone, erase, erase_with, eraser, key, keys, result, run, two_runs, upload};
 
 const WRITES: [Operation; 5] =
     [Operation::Put, Operation::Create, Operation::Replace, Operation::Copy, Operation::Delete];
@@ -173,7 +175,78 @@ async fn what_may_not_be_deleted_is_named_and_there_is_no_certificate() {
         assert_eq!(certificates.len(), 1);
         demand_gone(output.as_ref(), &[2, 9].map(key).into(), &[]).await;
         assert!(!output.exists(&list).await.unwrap());
+        // What the first attempt could not delete did not lose the file by which the second one finds it.
+        for deleted in &certificates[0].deleted {
+            assert!(!output.exists(&deleted.file.file).await.unwrap(), "{locked}: {}", deleted.file);
+        }
     }
+}
+
+/// Two erasures that were asked for one after the other are done together, and killed between their certificates.
+#[tokio::test]
+async fn each_certificate_says_all_that_was_done_whichever_was_written_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    for certificate in 1..=2 {
+        let output = Arc::new(MemoryStore::new("out", before.clone()));
+        for (image, (operation, file)) in
+            [(2, (Operation::Put, "suppressed.json")), (9, (Operation::Put, "certificate.json"))]
+        {
+            let failing = FailingStore::new(output.clone());
+            let calls = if image == 2 { 1 } else { certificate };
+            failing.on(operation, move |key| key.ends_with(file), calls.., Fault::CrashBefore);
+            assert!(erase(&failing, Some(keys([image]))).await.is_err());
+        }
+        erase(output.as_ref(), None).await.unwrap();
+        let checks = pomona_stages::erase::check(output.as_ref(), None).await.unwrap();
+        assert_eq!((checks.done.len(), checks.pending.len()), (2, 0));
+        for checked in checks.done {
+            assert!(checked.certificate.run.is_some() && !checked.certificate.deleted.is_empty(), "{certificate}");
+        }
+        let work = output.objects().into_keys().find(|key| key.ends_with("/journal.json"));
+        assert_eq!(work, None);
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_in_force_before_anything_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = Arc::new(MemoryStore::new("out", before));
+    erase(output.as_ref(), Some(keys([2]))).await.unwrap();
+    let failing = FailingStore::new(output.clone());
+    failing.on(Operation::Put, |key| key == "suppressed.json", 2.., Fault::CrashBefore);
+    assert!(erase(&failing, Some(keys([9]))).await.is_err());
+    run(&input, output.as_ref()).await.unwrap();
+    demand_fresh(&input, output.as_ref(), &[2, 9].map(key).into()).await;
+    // Nobody takes back what is being done.
+    let eraser = eraser(output.as_ref(), Older::Delete);
+    let refused = eraser.allow_again(&[key(9)]).await;
+    assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
+}
+
+/// The newest run has none of the images, an older one has.
+#[tokio::test]
+async fn an_older_run_that_is_rewritten_keeps_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    let output = two_runs(folder.path()).await;
+    std::fs::remove_file(input.join(key(2))).unwrap();
+    run(&input, &output).await.unwrap();
+    let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+    let before = PlannedRuns::read(&output).await.unwrap();
+    let Erased { certificates, .. } = erase_with(&output, Some(keys([2])), Older::Rewrite).await.unwrap();
+    assert_eq!((certificates[0].rewritten.len(), &certificates[0].run), (2, &None));
+    assert_eq!(latest::read(&output).await.unwrap().unwrap().run_id, newest);
+    let anew = |run_id: &RunId| {
+        let rewritten = certificates[0].rewritten.iter().find(|rewritten| rewritten.was == *run_id);
+        rewritten.map_or_else(|| run_id.clone(), |rewritten| rewritten.run.run_id.clone())
+    };
+    let expected: Vec<RunId> = before.run_ids().iter().map(anew).collect();
+    assert_eq!(PlannedRuns::read(&output).await.unwrap().run_ids(), expected);
+    // So do plans, which tell where planned.json is lost.
+    assert_eq!(verify::runs(&output).await.unwrap().planned.run_ids(), expected);
 }
 
 /// Runs that were deleted, parts that were pruned, lists that were written anew: a bucket keeps them all.

@@ -55,10 +55,14 @@ async fn erase(output: &dyn Store, which: Option<Which>) -> Result<Erased, Error
     erase_with(output, which, Older::Delete).await
 }
 
+fn eraser(output: &dyn Store, older: Older) -> Eraser<'_> {
+    Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1, older, signing_key: None }
+}
+
 async fn erase_with(output: &dyn Store, which: Option<Which>, older: Older) -> Result<Erased, Error> {
-    let eraser = Eraser { output, holder: "a test", holders: &NoOtherHolders, threads: 1, older, signing_key: None };
     let wish = which.map(|which| Wish { which, because: Some("Art. 17".to_owned()) });
-    Ok(eraser.erase(wish.as_ref(), &Silent, std::future::pending()).await?.expect("nobody stopped it"))
+    let erased = eraser(output, older).erase(wish.as_ref(), &Silent, std::future::pending()).await?;
+    Ok(erased.expect("nobody stopped it"))
 }
 
 /// Everything that is there, older versions too.
@@ -165,14 +169,7 @@ async fn erased_images_are_gone_from_everything_and_do_not_come_back() {
 
     let nothing = erase(&output, None).await;
     assert!(matches!(nothing, Err(Error::NothingToErase { .. })), "{nothing:?}");
-    let eraser = Eraser {
-        output: &output,
-        holder: "a test",
-        holders: &NoOtherHolders,
-        threads: 1,
-        older: Older::Delete,
-        signing_key: None,
-    };
+    let eraser = eraser(&output, Older::Delete);
     assert_eq!(eraser.allow_again(&[key(3), key(23)]).await.unwrap(), 1);
     run(&input, &output).await.unwrap();
     assert_eq!(row_of(&output, &key(3)).await, rows[0]);
@@ -277,6 +274,18 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
         assert!(certificates[0].deleted.iter().any(|deleted| deleted.file.file == *key), "{key}");
         assert!(!output.exists(key).await.unwrap());
     }
+    // After the erasure, too.
+    for key in &remains {
+        output.put(key, Bytes::from_static(b"{}")).await.unwrap();
+    }
+    let checked = erase::check(&output, None).await.unwrap().done;
+    assert_eq!(
+        checked[0].traces.remains.iter().map(|file| file.file.clone()).collect::<BTreeSet<_>>(),
+        remains.clone().into()
+    );
+    erase(&output, None).await.unwrap();
+    let checked = erase::check(&output, None).await.unwrap().done;
+    assert!(checked.iter().all(|checked| checked.traces.remains.is_empty()));
 }
 
 #[tokio::test]
@@ -359,15 +368,8 @@ async fn erased_images_are_gone_from_options_messages_and_models_and_a_users_fil
     let runs: BTreeSet<String> = output.sizes("runs/").await.unwrap().into_iter().map(|(key, _)| key).collect();
     assert!(!runs.iter().any(|file| file.contains(applied.plan.run_id.as_str())), "it took models of an erased run");
 
-    let because = Wish { which: keys([8]), because: Some(key(8)) };
-    let eraser = Eraser {
-        output: &output,
-        holder: "a test",
-        holders: &NoOtherHolders,
-        threads: 1,
-        older: Older::Delete,
-        signing_key: None,
-    };
+    let because = Wish { which: keys([8]), because: Some(format!("as the owner of {} asked", key(8))) };
+    let eraser = eraser(&output, Older::Delete);
     let refused = eraser.erase(Some(&because), &Silent, std::future::pending()).await;
     assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
 }
