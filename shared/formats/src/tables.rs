@@ -3,11 +3,12 @@
 //! The same rows always give the same bytes: no time, no location, one row group, Snappy (the default that every reader
 //! knows). List elements are named `element`, as Spark and the Parquet format name them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    RecordBatchReader, StringArray,
+    StringArray,
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -136,6 +137,21 @@ fn writer_properties(
     properties.set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty())).build()
 }
 
+/// What `read` comes to. Of bytes that are no table, the reader of Parquet files panics at several places.
+fn caught<T>(file: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::table(file, "its pages contradict each other")))
+}
+
+fn all_rows(
+    file: &str,
+    schema: &SchemaRef,
+    builder: ParquetRecordBatchReaderBuilder<Bytes>,
+) -> Result<RecordBatch, Error> {
+    let reader = builder.build().map_err(|error| Error::table(file, error))?;
+    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| Error::table(file, error))?;
+    concat_batches(schema, &batches).map_err(|error| Error::table(file, error))
+}
+
 /// A Parquet file in memory.
 pub struct ParquetTable {
     file: String,
@@ -145,26 +161,25 @@ pub struct ParquetTable {
 impl ParquetTable {
     /// Decodes `bytes`, the content of `file`.
     pub fn read(file: &str, bytes: Bytes) -> Result<Self, Error> {
-        let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
-        let schema = builder.schema().clone();
-        let reader = builder.build().map_err(|error| failed(&error))?;
-        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
-        let batch = concat_batches(&schema, &batches).map_err(|error| failed(&error))?;
+        let batch = caught(file, || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
+            // With the file's metadata, which no batch has.
+            all_rows(file, &builder.schema().clone(), builder)
+        })?;
         Ok(Self { file: file.to_owned(), batch })
     }
 
     /// The columns of text alone.
     pub(crate) fn read_texts(file: &str, bytes: Bytes) -> Result<RecordBatch, Error> {
-        let failed = |error: &dyn std::fmt::Display| Error::table(file, error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| failed(&error))?;
-        let fields = builder.schema().fields().iter().enumerate();
-        let texts = fields.filter(|(_, field)| *field.data_type() == DataType::Utf8).map(|(number, _)| number);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), texts);
-        let reader = builder.with_projection(mask).build().map_err(|error| failed(&error))?;
-        let schema = reader.schema();
-        let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
-        concat_batches(&schema, &batches).map_err(|error| failed(&error))
+        caught(file, || {
+            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
+            let fields = builder.schema().fields().iter().enumerate();
+            let texts = fields.filter(|(_, field)| *field.data_type() == DataType::Utf8).map(|(number, _)| number);
+            let texts: Vec<usize> = texts.collect();
+            let mask = ProjectionMask::roots(builder.parquet_schema(), texts.iter().copied());
+            let texts = builder.schema().project(&texts).map_err(|error| Error::table(file, error))?.into();
+            all_rows(file, &texts, builder.with_projection(mask))
+        })
     }
 
     /// How many rows there are.
