@@ -196,6 +196,10 @@ impl Lbfgs {
 
     /// The descent over `parameters` numbers that [`Lbfgs::write`] wrote.
     pub fn read(words: &mut Reader<'_>, parameters: usize) -> Result<Self, Error> {
+        if parameters == 0 {
+            // Any number of pairs of nothing would be there.
+            return Err(Error::Encoding("a descent without parameters".to_owned()));
+        }
         let (iterations, first_value, search) = (words.count()?, words.number()?, LineSearch::read(words)?);
         let values = words.length()?;
         let values = VecDeque::from(words.numbers(values)?);
