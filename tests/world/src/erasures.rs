@@ -16,9 +16,9 @@ use tokio::task::spawn_local;
 
 use crate::bucket::Place;
 use crate::history::Deed;
-use crate::images::{self, Silent};
+use crate::images::{self, Silent, Unseen};
 use crate::invariants;
-use crate::program::{Program, Unseen};
+use crate::program::Program;
 use crate::s3::SimulatedS3;
 use crate::world::World;
 

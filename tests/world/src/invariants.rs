@@ -19,8 +19,7 @@ use pomona_store::testing::MemoryStore;
 use crate::bucket::{Blob, Place, etag_of};
 use crate::deployed;
 use crate::execution::Execution;
-use crate::images::{Silent, VERSIONS, run_objects};
-use crate::program::Unseen;
+use crate::images::{Silent, Unseen, VERSIONS, run_objects};
 use crate::world::World;
 
 #[path = "../../../shared/stages/tests/support/result.rs"]

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use pomona_dataset::Images;
-use pomona_results::verify::Observer;
 use pomona_run::{Options, chance};
 use pomona_stages::Error;
 use pomona_stages::local::{self, Job, Summary};
@@ -15,7 +14,7 @@ use tokio::task::spawn_local;
 use crate::bucket::Place;
 use crate::context::{Actor, As};
 use crate::deployed;
-use crate::images::Silent;
+use crate::images::{Silent, Unseen};
 use crate::invariants::{self, Success};
 use crate::lambda::{self, AtWork};
 use crate::s3::SimulatedS3;
@@ -106,12 +105,4 @@ impl Program {
         chance::testing::set_next(self.number);
         verify::verify(&output, all, holder, &Unseen, self.world.interrupt.notified()).await
     }
-}
-
-/// Nobody looks on.
-pub(crate) struct Unseen;
-
-impl Observer for Unseen {
-    fn begun(&self, _: u64) {}
-    fn bytes_looked_at(&self, _: u64) {}
 }
