@@ -24,8 +24,9 @@ use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
-use pomona_results::{html, latest, verify};
-use pomona_run::layout::{self, ERASURES, SUPPRESSED};
+use pomona_results::latest::{self, Latest};
+use pomona_results::{html, verify};
+use pomona_run::layout::{self, ERASURES, RunLayout, SUPPRESSED};
 use pomona_run::{RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
@@ -268,19 +269,25 @@ impl Eraser<'_> {
         ))
     }
 
-    /// The newest run; where latest.json cannot be read it is made to name it.
+    /// The newest run; where latest.json cannot be read, or names a run that is gone but for what a late call has written
+    /// of it, it is made to name the newest one that is left.
     async fn mend_latest(&self) -> Result<Option<RunId>, Error> {
         match latest::read(self.output).await {
-            Err(FileError::Damaged { .. }) => {
-                let newest = verify::runs(self.output).await?.newest;
-                match &newest {
-                    Some(newest) => latest::point_at(self.output, newest).await?,
-                    None => latest::remove(self.output).await?,
+            Err(FileError::Damaged { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(None) => return Ok(None),
+            Ok(Some(Latest { run_id, .. })) => {
+                if self.output.exists(&RunLayout::new(run_id.as_str()).plan()).await? {
+                    return Ok(Some(run_id));
                 }
-                Ok(newest)
             }
-            latest => Ok(latest?.map(|latest| latest.run_id)),
         }
+        let newest = verify::runs(self.output).await?.newest;
+        match &newest {
+            Some(newest) => latest::point_at(self.output, newest).await?,
+            None => latest::remove(self.output).await?,
+        }
+        Ok(newest)
     }
 
     /// Makes the newest run anew if it is among those that go; gives why it cannot be.

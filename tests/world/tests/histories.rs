@@ -8,7 +8,7 @@ const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 12] = [
+const REGRESSIONS: [u64; 13] = [
     108,
     139,
     157,
@@ -21,6 +21,7 @@ const REGRESSIONS: [u64; 12] = [
     795_881_897_303,
     795_881_900_219,
     795_881_900_900,
+    795_931_332_000,
 ];
 
 /// Lives through the histories of these seeds on all cores.

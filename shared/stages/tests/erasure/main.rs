@@ -274,10 +274,12 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
         assert!(certificates[0].deleted.iter().any(|deleted| deleted.file.file == *key), "{key}");
         assert!(!output.exists(key).await.unwrap());
     }
-    // After the erasure, too.
+    // After the erasure, too, and although it has pointed latest.json at itself.
     for key in &remains {
         output.put(key, Bytes::from_static(b"{}")).await.unwrap();
     }
+    let newest = latest::read(&output).await.unwrap().unwrap().run_id;
+    latest::point_at(&output, &"20260105T091351Z-ee74d566".parse().unwrap()).await.unwrap();
     let checked = erase::check(&output, None).await.unwrap().done;
     assert_eq!(
         checked[0].traces.remains.iter().map(|file| file.file.clone()).collect::<BTreeSet<_>>(),
@@ -286,6 +288,7 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
     erase(&output, None).await.unwrap();
     let checked = erase::check(&output, None).await.unwrap().done;
     assert!(checked.iter().all(|checked| checked.traces.remains.is_empty()));
+    assert_eq!(latest::read(&output).await.unwrap().unwrap().run_id, newest);
 }
 
 #[tokio::test]
