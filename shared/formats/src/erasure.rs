@@ -299,15 +299,7 @@ impl Erasures {
     /// # Errors
     /// As [`Erasures::read`].
     pub async fn pending(output: &dyn Store) -> Result<Vec<Request>, Error> {
-        let keys: BTreeSet<String> = output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
-        let mut pending = Vec::new();
-        for id in keys.iter().filter_map(|key| layout::erasure_of(key)).collect::<BTreeSet<RunId>>() {
-            let request = layout::erasure_request(&id);
-            if keys.contains(&request) && !keys.contains(&layout::erasure_certificate(&id)) {
-                pending.push(digests::read_sealed(output, &request).await?);
-            }
-        }
-        Ok(pending)
+        Here::list(output).await?.pending(output).await
     }
 
     /// Reads them.
@@ -315,15 +307,55 @@ impl Erasures {
     /// # Errors
     /// [`Error::Damaged`] where a file is not what was written, and those of the store.
     pub async fn read(output: &dyn Store) -> Result<Self, Error> {
-        let keys: BTreeSet<String> = output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
-        let mut erasures = Self::default();
-        for id in keys.iter().filter_map(|key| layout::erasure_of(key)).collect::<BTreeSet<RunId>>() {
-            let certificate = layout::erasure_certificate(&id);
-            if keys.contains(&certificate) {
-                erasures.done.push(digests::read_sealed(output, &certificate).await?);
-            }
+        let here = Here::list(output).await?;
+        let mut done = Vec::new();
+        for id in here.done() {
+            done.push(digests::read_sealed(output, &layout::erasure_certificate(id)).await?);
         }
-        erasures.pending = Self::pending(output).await?;
-        Ok(erasures)
+        Ok(Self { done, pending: here.pending(output).await? })
+    }
+
+    /// Deletes what those that are done have left of their work.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn delete_work(output: &dyn Store) -> Result<(), Error> {
+        let here = Here::list(output).await?;
+        let work = here.done().flat_map(|id| [layout::erasure_journal(id), layout::erasure_left(id)]);
+        for work in work.filter(|key| here.keys.contains(key)) {
+            output.delete(&work).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What there is of erasures.
+struct Here {
+    keys: BTreeSet<String>,
+    ids: BTreeSet<RunId>,
+}
+
+impl Here {
+    async fn list(output: &dyn Store) -> Result<Self, Error> {
+        let keys: BTreeSet<String> = output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
+        let ids = keys.iter().filter_map(|key| layout::erasure_of(key)).collect();
+        Ok(Self { keys, ids })
+    }
+
+    fn is_done(&self, id: &RunId) -> bool {
+        self.keys.contains(&layout::erasure_certificate(id))
+    }
+
+    fn done(&self) -> impl Iterator<Item = &RunId> {
+        self.ids.iter().filter(|id| self.is_done(id))
+    }
+
+    async fn pending(&self, output: &dyn Store) -> Result<Vec<Request>, Error> {
+        let asked = self.ids.iter().filter(|id| !self.is_done(id)).map(layout::erasure_request);
+        let mut pending = Vec::new();
+        for request in asked.filter(|key| self.keys.contains(key)) {
+            pending.push(digests::read_sealed(output, &request).await?);
+        }
+        Ok(pending)
     }
 }

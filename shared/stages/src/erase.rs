@@ -26,7 +26,7 @@ use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest::{self, Latest};
 use pomona_results::{html, verify};
-use pomona_run::layout::{self, ERASURES, RunLayout, SUPPRESSED};
+use pomona_run::layout::{self, RunLayout, SUPPRESSED};
 use pomona_run::{RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
@@ -128,7 +128,7 @@ impl Eraser<'_> {
     }
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
-        self.forget_journals().await?;
+        Erasures::delete_work(self.output).await?;
         let mut pending = Erasures::pending(self.output).await?;
         let mut suppressed = match Suppressed::read(self.output).await? {
             Some(suppressed) => {
@@ -204,23 +204,8 @@ impl Eraser<'_> {
         for certificate in certificates.iter().rev() {
             self.write(certificate).await?;
         }
-        self.forget_journals().await?;
+        Erasures::delete_work(self.output).await?;
         Ok(certificates)
-    }
-
-    /// Deletes what erasures that are done have left of their work.
-    async fn forget_journals(&self) -> Result<(), Error> {
-        let keys: BTreeSet<String> = self.output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
-        for id in keys.iter().filter_map(|key| layout::erasure_of(key)).collect::<BTreeSet<RunId>>() {
-            if keys.contains(&layout::erasure_certificate(&id)) {
-                for work in
-                    [layout::erasure_journal(&id), layout::erasure_left(&id)].iter().filter(|key| keys.contains(*key))
-                {
-                    self.output.delete(work).await?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Writes a certificate down, last the file by which others know that it is there.
