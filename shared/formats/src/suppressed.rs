@@ -1,9 +1,10 @@
 //! suppressed.json: the images that were erased and must not come back, as digests of their keys. The salt is drawn once
-//! an output, so that what was erased here and elsewhere cannot be told to be the same.
+//! an output, so that what was erased here and elsewhere cannot be told to be the same. Where somebody has brought back
+//! what was deleted of an output, there may be two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pomona_run::layout::{self, SUPPRESSED};
+use pomona_run::layout::SUPPRESSED;
 use pomona_run::names::NameHasher;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ const SALT: usize = 32;
 pub struct Suppressed {
     salt: String,
     digests: BTreeSet<String>,
+    /// What was asked for under other salts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Suppressed {
@@ -31,12 +35,12 @@ impl Suppressed {
         let mut salt = [0_u8; SALT];
         getrandom::fill(&mut salt).map_err(|error| Error::Internal(format!("no salt can be drawn: {error}")))?;
         let salt = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { salt, digests: BTreeSet::new() })
+        Ok(Self::of(salt, BTreeSet::new()))
     }
 
     /// Those of these `digests` under a `salt`.
     pub fn of(salt: String, digests: BTreeSet<String>) -> Self {
-        Self { salt, digests }
+        Self { salt, digests, others: BTreeMap::new() }
     }
 
     /// What was erased at `output`, if anything was. Where the file is lost, that is all that ever was asked to be erased:
@@ -59,7 +63,7 @@ impl Suppressed {
                 read => {
                     let mut suppressed = read?;
                     let pending = Erasures::pending(output).await?;
-                    pending.iter().for_each(|request| suppressed.add(&request.digests));
+                    pending.iter().for_each(|request| suppressed.add(request));
                     Ok(Some(suppressed))
                 }
             },
@@ -72,12 +76,7 @@ impl Suppressed {
         let mut asked = pending.into_iter().chain(done.into_iter().map(|certificate| certificate.request));
         let Some(Request { salt, digests, .. }) = asked.next() else { return Ok(None) };
         let mut suppressed = Self::of(salt, digests);
-        for Request { id, salt, digests, .. } in asked {
-            if salt != suppressed.salt {
-                return Err(Error::inconsistent(layout::erasure_request(&id), "it has another salt than others"));
-            }
-            suppressed.add(&digests);
-        }
+        asked.for_each(|request| suppressed.add(&request));
         Ok(Some(suppressed))
     }
 
@@ -97,53 +96,73 @@ impl Suppressed {
         Ok(output.put(SUPPRESSED, json::seal(SUPPRESSED, self)?).await?)
     }
 
-    /// Under which salt the digests are.
+    /// Under which salt what is asked for next is written down.
     pub fn salt(&self) -> &str {
         &self.salt
     }
 
-    /// The images, each by the digest of its key.
-    pub fn digests(&self) -> &BTreeSet<String> {
-        &self.digests
+    /// The images, each by the digest of its key, by salts.
+    pub fn by_salt(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        let others = self.others.iter().map(|(salt, digests)| (salt.as_str(), digests));
+        [(self.salt(), &self.digests)].into_iter().chain(others)
     }
 
-    /// What stands for the image of this key.
+    /// What stands for the image of this key in what is asked for next.
     pub fn digest(&self, key: &str) -> String {
-        let mut hasher = NameHasher::new("erased");
-        hasher.field(self.salt.as_bytes());
-        hasher.field(key.as_bytes());
-        hasher.finish()
+        digest(&self.salt, key)
+    }
+
+    /// Whether an image was erased of whose key this is the digest.
+    pub fn has_digest(&self, digest: &str) -> bool {
+        self.by_salt().any(|(_, digests)| digests.contains(digest))
     }
 
     /// Whether the image of this key was erased.
     pub fn has(&self, key: &str) -> bool {
-        !self.digests.is_empty() && self.digests.contains(&self.digest(key))
+        self.by_salt().any(|(salt, digests)| !digests.is_empty() && digests.contains(&digest(salt, key)))
     }
 
-    /// Adds images by their digests.
-    pub fn add<'a>(&mut self, digests: impl IntoIterator<Item = &'a String>) {
-        self.digests.extend(digests.into_iter().cloned());
+    /// Adds the images that somebody asks to be erased.
+    pub fn add(&mut self, Request { salt, digests, .. }: &Request) {
+        let known = match *salt == self.salt {
+            true => &mut self.digests,
+            false => self.others.entry(salt.clone()).or_default(),
+        };
+        known.extend(digests.iter().cloned());
     }
 
     /// Lets the image of this key come back; whether it was erased.
     pub fn allow(&mut self, key: &str) -> bool {
-        self.digests.remove(&self.digest(key))
+        let was_here = self.digests.remove(&digest(&self.salt, key));
+        let elsewhere = self.others.iter_mut().filter_map(|(salt, digests)| digests.take(&digest(salt, key)));
+        let was_elsewhere = elsewhere.count() > 0;
+        self.others.retain(|_, digests| !digests.is_empty());
+        was_here || was_elsewhere
     }
 
-    /// How many images were erased.
+    /// How many images were erased; one twice that was so under two salts.
     pub fn len(&self) -> usize {
-        self.digests.len()
+        self.by_salt().map(|(_, digests)| digests.len()).sum()
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.digests.is_empty()
+        self.len() == 0
     }
+}
+
+fn digest(salt: &str, key: &str) -> String {
+    let mut hasher = NameHasher::new("erased");
+    hasher.field(salt.as_bytes());
+    hasher.field(key.as_bytes());
+    hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
+    use pomona_run::RunId;
     use pomona_store::testing::MemoryStore;
 
     #[tokio::test]
@@ -152,7 +171,7 @@ mod tests {
         assert_eq!(Suppressed::read(&output).await.unwrap(), None);
         let mut suppressed = Suppressed::none().unwrap();
         let digest = suppressed.digest("anna/1.jpg");
-        suppressed.add([&digest]);
+        suppressed.add(&asking(suppressed.salt(), "anna/1.jpg"));
         suppressed.write(&output).await.unwrap();
         let bytes = output.get(SUPPRESSED).await.unwrap().bytes;
         assert!(!bytes.windows(4).any(|bytes| bytes == b"anna"));
@@ -163,5 +182,32 @@ mod tests {
 
         output.put(SUPPRESSED, bytes.slice(..bytes.len() - 9)).await.unwrap();
         assert!(matches!(Suppressed::read(&output).await, Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn keys_are_known_whatever_the_salt_under_which_they_were_erased() {
+        let mut suppressed = Suppressed::none().unwrap();
+        suppressed.add(&asking(suppressed.salt(), "anna/1.jpg"));
+        for key in ["anna/1.jpg", "ben/1.jpg"] {
+            suppressed.add(&asking("another", key));
+        }
+        let mut read = Suppressed::decode(&json::seal(SUPPRESSED, &suppressed).unwrap()).unwrap();
+        assert_eq!(read, suppressed);
+        assert!(read.has("anna/1.jpg") && read.has("ben/1.jpg") && !read.has("ben/2.jpg") && read.len() == 3);
+        assert!(read.has_digest(&digest("another", "ben/1.jpg")) && !read.has_digest(&read.digest("ben/1.jpg")));
+        assert!(read.allow("anna/1.jpg") && !read.has("anna/1.jpg") && read.has("ben/1.jpg"));
+        assert!(read.allow("ben/1.jpg") && read.is_empty() && read.by_salt().count() == 1);
+    }
+
+    fn asking(salt: &str, key: &str) -> Request {
+        Request {
+            id: RunId::new(DateTime::UNIX_EPOCH, key),
+            asked: DateTime::UNIX_EPOCH,
+            pomona_version: "1".to_owned(),
+            because: None,
+            salt: salt.to_owned(),
+            digests: BTreeSet::from([digest(salt, key)]),
+            unlisted: 0,
+        }
     }
 }

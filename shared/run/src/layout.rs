@@ -436,9 +436,11 @@ impl RunLayout {
         ["merge/", "listing/"].iter().any(|folder| key.starts_with(&self.file(folder))) && self.has(key)
     }
 
-    /// Whether nobody writes down what the file at `key` must be: what AWS writes of a run, and what it cost.
+    /// Whether nobody writes down what the file at `key` must be: what AWS writes of a run, what it cost, and that it was
+    /// complete, which whoever was killed then, or has brought the run back, leaves beside its marks.
     pub fn is_vouched_for_by_nobody(&self, key: &str) -> bool {
-        key == self.left() || key == self.cost() || key.starts_with(&self.file("map/"))
+        [self.left(), self.cost(), self.withdrawn()].iter().any(|file| file == key)
+            || key.starts_with(&self.file("map/"))
     }
 
     /// Says that the run was complete once, and is no more.

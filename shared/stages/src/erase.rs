@@ -26,7 +26,7 @@ use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest::{self, Latest};
 use pomona_results::{html, verify};
-use pomona_run::layout::{self, RunLayout, SUPPRESSED};
+use pomona_run::layout::{self, RunLayout};
 use pomona_run::{RunId, clock, names};
 use pomona_store::Store;
 use serde::Serialize;
@@ -114,8 +114,10 @@ impl Eraser<'_> {
         let allow = |_| async {
             let Some(mut suppressed) = Suppressed::read(self.output).await? else { return Ok(0) };
             let pending = Erasures::pending(self.output).await?;
-            let is_pending = |key| pending.iter().any(|request| request.digests.contains(&suppressed.digest(key)));
-            if keys.iter().any(|key| is_pending(key)) {
+            let asked: Vec<Suppressed> =
+                pending.into_iter().map(|Request { salt, digests, .. }| Suppressed::of(salt, digests)).collect();
+            let is_pending = |key: &String| asked.iter().any(|asked| asked.has(key));
+            if keys.iter().any(is_pending) {
                 let problem = "an erasure of some of these images is not done: `pomona erase` goes on with it";
                 return Err(FileError::option("allow-again", problem).into());
             }
@@ -152,18 +154,15 @@ impl Eraser<'_> {
             let is_new = |digest: &String| !pending.iter().any(|request| request.digests.contains(digest));
             if digests.iter().any(is_new) {
                 let because = wish.because.clone();
-                let request = Request { unlisted, digests, ..request(run_id, because, &suppressed) };
+                let request = Request { unlisted, because, ..request(run_id, suppressed.salt(), digests) };
                 request.write(self.output).await?;
                 pending.push(request);
             }
         }
         if pending.is_empty() {
-            pending.push(self.once_more(run_id, &suppressed).await?);
+            pending = self.once_more(run_id, &suppressed).await?;
         }
-        if pending.iter().any(|request| request.salt != suppressed.salt()) {
-            return Err(FileError::inconsistent(SUPPRESSED, "what was asked to be erased has another salt").into());
-        }
-        pending.iter().for_each(|request| suppressed.add(&request.digests));
+        pending.iter().for_each(|request| suppressed.add(request));
         suppressed.write(self.output).await?;
         let mut removal = Removal::go_on(self.output, &pending).await?;
         let obstacle = self.remove(&mut removal, run_id, &suppressed, observer).await?;
@@ -242,16 +241,20 @@ impl Eraser<'_> {
     }
 
     /// Asks for all that was erased where some of it has come back.
-    async fn once_more(&self, run_id: &RunId, suppressed: &Suppressed) -> Result<Request, Error> {
-        if traces::find(self.output, suppressed).await?.are_any() {
-            let digests = suppressed.digests().clone();
-            let request = Request { digests, ..request(run_id, None, suppressed) };
-            request.write(self.output).await?;
-            return Ok(request);
+    async fn once_more(&self, run_id: &RunId, suppressed: &Suppressed) -> Result<Vec<Request>, Error> {
+        if !traces::find(self.output, suppressed).await?.are_any() {
+            return Err(self.nothing(
+                "no erasure is unfinished, and nothing of what was erased is there; name images by --keys, --filter or --label",
+            ));
         }
-        Err(self.nothing(
-            "no erasure is unfinished, and nothing of what was erased is there; name images by --keys, --filter or --label",
-        ))
+        let mut requests = Vec::new();
+        for (number, (salt, digests)) in suppressed.by_salt().enumerate() {
+            let id = if number == 0 { run_id } else { &RunId::new(clock::now(), &format!("{run_id} under {salt}")) };
+            let request = request(id, salt, digests.clone());
+            request.write(self.output).await?;
+            requests.push(request);
+        }
+        Ok(requests)
     }
 
     /// The newest run; where latest.json cannot be read, or names a run that is gone but for what a late call has written
@@ -356,15 +359,15 @@ fn beyond(location: &str, finished: DateTime<Utc>) -> Vec<String> {
     beyond
 }
 
-/// A request of no image yet.
-fn request(id: &RunId, because: Option<String>, suppressed: &Suppressed) -> Request {
+/// A request by nobody who says why.
+fn request(id: &RunId, salt: &str, digests: BTreeSet<String>) -> Request {
     Request {
         id: id.clone(),
         asked: clock::now(),
         pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
-        because,
-        salt: suppressed.salt().to_owned(),
-        digests: BTreeSet::new(),
+        because: None,
+        salt: salt.to_owned(),
+        digests,
         unlisted: 0,
     }
 }
@@ -403,7 +406,7 @@ pub async fn check(output: &dyn Store, key: Option<&PublicKey>) -> Result<Checks
     let mut checked = Vec::new();
     for certificate in done {
         let Request { salt, digests, .. } = &certificate.request;
-        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.digests().contains(*digest));
+        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.has_digest(digest));
         let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
         let allowed_again = (digests.len() - erased.len()) as u64;
         let mut traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;

@@ -34,6 +34,8 @@ pub(crate) struct Setting {
     pub(crate) parts_expire_days: u64,
     /// Keys in a page of a listing.
     pub(crate) page_size: usize,
+    /// The output's bucket keeps what is replaced and deleted.
+    pub(crate) keeps_versions: bool,
 }
 
 /// What somebody does.
@@ -101,16 +103,17 @@ impl History {
         for _ in 0..dice.below(10) {
             deeds.push((gap(&mut dice), Deed::draw(&mut dice, &setting)));
         }
-        add_erasures(seed, &mut deeds);
+        setting.keeps_versions = add_erasures(seed, &mut deeds);
         Self { seed, setting, weather, deeds }
     }
 }
 
-/// One history in five has erasures: by dice of their own, so that the others know nothing of them.
-fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
+/// One history in five has erasures: by dice of their own, so that the others know nothing of them. Whether the output
+/// keeps versions matters to these alone.
+fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) -> bool {
     let mut dice = Dice::of(seed, "erasures");
     if !dice.chance(0.2) {
-        return;
+        return false;
     }
     for _ in 0..1 + dice.below(3) {
         let (first, count) = (dice.below(24), dice.below(6));
@@ -121,6 +124,7 @@ fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
         let place = 1 + dice.below(deeds.len() as u64) as usize;
         deeds.insert(place, (gap(&mut dice), deed));
     }
+    dice.chance(0.5)
 }
 
 impl Setting {
@@ -139,6 +143,7 @@ impl Setting {
             keep_runs: dice.pick(&[0, 1, 3]),
             parts_expire_days: dice.pick(&[14, 90]),
             page_size: dice.pick(&[5, 1_000]),
+            keeps_versions: false,
         };
         if dice.chance(0.15) {
             setting.run_options["classify"] = json!({

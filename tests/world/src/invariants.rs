@@ -139,7 +139,12 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     world.demand(!objects.contains_key(layout::LOCK), "the lock is given back", || "lock.json stays".to_owned());
     let verified = verify::verify(&output, None, &Unseen).await.expect("there is an output");
     // Of a run that was ended while it was planned anew, one list may be of either plan.
-    let is_told = |damaged: &&Damaged| damaged.follows != Consequence::NotTakenOver;
+    let is_harmed = |run_id: &RunId| world.harmed.borrow().contains(run_id);
+    let is_told = |damaged: &&Damaged| match &damaged.follows {
+        Consequence::NotTakenOver => false,
+        Consequence::Rerun(run_id) => !is_harmed(run_id),
+        _ => true,
+    };
     let damaged = verified.damaged.iter().find(is_told);
     world.demand(damaged.is_none(), "every file is whole", || format!("{damaged:?}"));
     // Of a part one file may expire before another; a report may have been killed before it marked its run.
@@ -191,6 +196,19 @@ pub(crate) async fn newest(world: &World) -> Option<(Options, BTreeMap<String, V
 
 pub(crate) fn snapshot(world: &World) -> MemoryStore {
     MemoryStore::new(Place::Output.location(), world.with_bucket(Place::Output, |bucket| bucket.contents()))
+}
+
+/// The output with all that its bucket keeps.
+pub(crate) async fn snapshot_with_versions(world: &World) -> MemoryStore {
+    let output = MemoryStore::new(Place::Output.location(), Contents::new()).with_versions();
+    for (key, written) in world.with_bucket(Place::Output, |bucket| bucket.writes()) {
+        let done = match written {
+            Some(bytes) => output.put(&key, bytes).await,
+            None => output.delete(&key).await,
+        };
+        done.expect("a store that does as it is told");
+    }
+    output
 }
 
 async fn listed(world: &World, output: &MemoryStore, plan: &Plan) -> Contents {

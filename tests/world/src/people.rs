@@ -7,11 +7,12 @@ use pomona_stages::erase::Older;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::bucket::{Bucket, Place, etag_of};
+use crate::bucket::{Blob, Objects, Place, etag_of};
 use crate::dice::Dice;
 use crate::execution::Execution;
 use crate::history::Deed;
 use crate::images;
+use crate::invariants;
 use crate::world::World;
 
 /// Earlier runs whose parts a plan looks through (shared/stages/src/history.rs): an image that comes back after more of
@@ -23,7 +24,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl World {
     pub(crate) async fn act(self: &Rc<Self>, deed: &Deed) {
         self.note(|| deed.to_string());
-        let output = self.with_bucket(Place::Output, |bucket| bucket.clone());
+        let output = self.with_bucket(Place::Output, |bucket| bucket.objects().clone());
         self.earlier_outputs.borrow_mut().push(output);
         match deed {
             Deed::Upload { first, count, version } => self.upload(*first, *count, *version).await,
@@ -107,12 +108,10 @@ impl World {
     }
 
     fn delete(&self, is_meant: impl Fn(&str) -> bool) {
-        let keys: Vec<String> = self.with_bucket(Place::Input, |bucket| {
-            bucket.0.extract_if(.., |key, _| is_meant(key)).map(|(key, _)| key).collect()
-        });
-        for key in keys {
+        let deleted = self.with_bucket(Place::Input, |bucket| bucket.delete_all(|key, _| is_meant(key)));
+        for key in deleted.keys() {
             self.input_changed.set(self.now());
-            self.tell_of_object(&key, true);
+            self.tell_of_object(key, true);
         }
     }
 
@@ -122,15 +121,13 @@ impl World {
         let mut bill = self.bill.borrow_mut();
         self.with_bucket(Place::Input, |bucket| {
             for version in versions {
-                bucket.0.iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &version.to_string()));
+                bucket.objects().iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &version.to_string()));
             }
         });
     }
 
     fn delete_at_output(&self, prefix: &str) {
-        let deleted: Bucket = self.with_bucket(Place::Output, |bucket| {
-            Bucket(bucket.0.extract_if(.., |key, _| key.starts_with(prefix)).collect())
-        });
+        let deleted = self.with_bucket(Place::Output, |bucket| bucket.delete_all(|key, _| key.starts_with(prefix)));
         self.deleted.replace(Some(deleted));
         self.promises.borrow_mut().clear();
         self.disturb_output();
@@ -138,7 +135,9 @@ impl World {
 
     fn restore(&self) {
         if let Some(deleted) = self.deleted.take() {
-            self.with_bucket(Place::Output, |bucket| bucket.0.extend(deleted.0));
+            self.with_bucket(Place::Output, |bucket| {
+                deleted.into_iter().for_each(|(key, blob)| bucket.put_blob(&key, blob));
+            });
             self.promises.borrow_mut().clear();
             self.disturb_output();
         }
@@ -147,7 +146,12 @@ impl World {
     fn roll_back(&self, deeds: usize) {
         let earlier = self.earlier_outputs.borrow().iter().rev().nth(deeds).cloned();
         if let Some(earlier) = earlier {
-            self.with_bucket(Place::Output, |bucket| *bucket = earlier);
+            self.with_bucket(Place::Output, |bucket| {
+                bucket.delete_all(|key, _| !earlier.contains_key(key));
+                let is_as_now = |key: &str, blob: &Blob| bucket.get(key).is_some_and(|now| now.etag == blob.etag);
+                let replaced: Objects = earlier.into_iter().filter(|(key, blob)| !is_as_now(key, blob)).collect();
+                replaced.into_iter().for_each(|(key, blob)| bucket.put_blob(&key, blob));
+            });
             self.promises.borrow_mut().clear();
             self.disturb_output();
         }
@@ -155,6 +159,7 @@ impl World {
 
     pub(crate) fn disturb_output(&self) {
         self.output_changed.set(self.now());
+        self.harmed.borrow_mut().extend(self.going().iter().map(|execution| invariants::run_id(execution)));
         self.bill.borrow_mut().forget();
     }
 
@@ -175,11 +180,11 @@ impl World {
             sleep(dice.between(DAY / 2, DAY)).await;
             let (now, days) = (self.now(), i64::try_from(self.setting.parts_expire_days).expect("few days"));
             let expired = self.with_bucket(Place::Output, |bucket| {
-                let is_expired = |key: &String, blob: &mut crate::bucket::Blob| {
+                let is_expired = |key: &str, blob: &Blob| {
                     let expires = ["parts/", "nodes/", "sweeps/"].iter().any(|prefix| key.starts_with(prefix));
                     expires && (now - blob.written).num_days() >= days && dice.chance(0.7)
                 };
-                bucket.0.extract_if(.., is_expired).count()
+                bucket.delete_all(is_expired).len()
             });
             if expired > 0 {
                 self.note(|| format!("{expired} objects at the output expire"));

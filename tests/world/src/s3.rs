@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_run::layout::LOCK;
-use pomona_store::{Entry, Error, Keep, Object, Store, Stored};
+use pomona_store::{Entry, Error, Keep, Object, Store, Stored, Version};
 use tokio::time::sleep;
 
 use crate::bucket::{Blob, Bucket, Place};
@@ -125,7 +125,7 @@ impl SimulatedS3 {
     /// out before (shared/store/src/s3/write.rs looks then, too).
     async fn write(self, key: &str, bytes: Bytes, condition: Condition<'_>) -> Result<(), Error> {
         let written = self.request(Kind::Write, key, |bucket| {
-            let is_met = match (condition, bucket.0.get(key)) {
+            let is_met = match (condition, bucket.get(key)) {
                 (Condition::Always, _) | (Condition::Absent, None) => true,
                 (Condition::Matches(etag), Some(blob)) => blob.etag == etag,
                 (Condition::Absent, Some(_)) | (Condition::Matches(_), None) => false,
@@ -134,7 +134,7 @@ impl SimulatedS3 {
                 return Err(self.changed(key));
             }
             if key == LOCK
-                && let Some(before) = bucket.0.get(key)
+                && let Some(before) = bucket.get(key)
             {
                 invariants::lock_is_replaced(&context::world(), before, &bytes);
             }
@@ -201,7 +201,7 @@ impl Store for SimulatedS3 {
         loop {
             let page = self.request(Kind::Read, prefix, |bucket| {
                 let from = after.clone().unwrap_or_else(|| prefix.to_owned());
-                let below = bucket.0.range(from..).take_while(|(key, _)| key.starts_with(prefix));
+                let below = bucket.objects().range(from..).take_while(|(key, _)| key.starts_with(prefix));
                 let page = below.filter(|(key, _)| Some(*key) != after.as_ref()).take(page_size);
                 Ok(page.map(|(key, blob)| object(key, blob)).collect::<Vec<_>>())
             });
@@ -216,11 +216,11 @@ impl Store for SimulatedS3 {
     }
 
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
-        self.request(Kind::Read, key, |bucket| Ok(bucket.0.get(key).map(|blob| object(key, blob)))).await.result
+        self.request(Kind::Read, key, |bucket| Ok(bucket.get(key).map(|blob| object(key, blob)))).await.result
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Error> {
-        self.request(Kind::Read, key, |bucket| Ok(bucket.0.contains_key(key))).await.result
+        self.request(Kind::Read, key, |bucket| Ok(bucket.get(key).is_some())).await.result
     }
 
     async fn get(&self, key: &str) -> Result<Stored, Error> {
@@ -230,7 +230,7 @@ impl Store for SimulatedS3 {
 
     async fn get_if_match(&self, key: &str, etag: &str) -> Result<Bytes, Error> {
         let read = |bucket: &mut Bucket| {
-            let blob = bucket.0.get(key).filter(|blob| blob.etag == etag);
+            let blob = bucket.get(key).filter(|blob| blob.etag == etag);
             blob.map(|blob| blob.bytes.clone()).ok_or_else(|| self.changed(key))
         };
         self.request(Kind::Read, key, read).await.result
@@ -260,14 +260,35 @@ impl Store for SimulatedS3 {
     async fn refresh(&self, key: &str, age: Duration) -> Result<(), Error> {
         let is_old = |bucket: &mut Bucket| {
             let now = context::world().now();
-            Ok(bucket.0.get(key).is_some_and(|blob| (now - blob.written).to_std().is_ok_and(|found| found >= age)))
+            Ok(bucket.get(key).is_some_and(|blob| (now - blob.written).to_std().is_ok_and(|found| found >= age)))
         };
         if self.request(Kind::Read, key, is_old).await.result? { self.copy(key, key).await } else { Ok(()) }
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let delete = |bucket: &mut Bucket| {
-            bucket.0.remove(key);
+            bucket.delete(key);
+            Ok(())
+        };
+        self.request(Kind::Write, key, delete).await.result
+    }
+
+    async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
+        self.request(Kind::Read, prefix, |bucket| Ok(bucket.versions(prefix))).await.result
+    }
+
+    async fn get_version(&self, version: &Version) -> Result<Bytes, Error> {
+        let key = &version.key;
+        let Some(id) = &version.id else { return Ok(self.get(key).await?.bytes) };
+        let read = |bucket: &mut Bucket| bucket.version(key, id).ok_or_else(|| self.not_found(key));
+        self.request(Kind::Read, key, read).await.result
+    }
+
+    async fn delete_version(&self, version: &Version) -> Result<(), Error> {
+        let key = &version.key;
+        let Some(id) = &version.id else { return self.delete(key).await };
+        let delete = |bucket: &mut Bucket| {
+            bucket.delete_version(key, id, context::world().now());
             Ok(())
         };
         self.request(Kind::Write, key, delete).await.result

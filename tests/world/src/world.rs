@@ -2,19 +2,20 @@
 //! them wait.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::asl::Machine;
-use crate::bucket::{Bucket, Place};
+use crate::bucket::{Bucket, Objects, Place};
 use crate::deployed::Functions;
 use crate::dice::Dice;
 use crate::execution::{Execution, Status};
@@ -49,17 +50,20 @@ pub(crate) struct World {
     /// Every image that ever was, by its etag.
     pub(crate) contents: RefCell<BTreeMap<String, Bytes>>,
     /// What somebody deleted at the output.
-    pub(crate) deleted: RefCell<Option<Bucket>>,
+    pub(crate) deleted: RefCell<Option<Objects>>,
     /// When the input, and when somebody changed the output, for the last time.
     pub(crate) input_changed: Cell<DateTime<Utc>>,
     pub(crate) output_changed: Cell<DateTime<Utc>>,
     /// When the last run ended under which somebody had changed the output: it may have lost its lock to that.
     pub(crate) disturbed_until: Cell<DateTime<Utc>>,
+    /// Runs of executions under which somebody has changed the output: calls that were given up may have taken what was
+    /// deleted for what was never there.
+    pub(crate) harmed: RefCell<BTreeSet<RunId>>,
     pub(crate) bill: RefCell<crate::bill::Bill>,
     pub(crate) fresh: RefCell<Fresh>,
     pub(crate) prefixes: RefCell<Prefixes>,
     /// The output as it was before each thing that somebody did: a bucket keeps the versions of its objects.
-    pub(crate) earlier_outputs: RefCell<Vec<Bucket>>,
+    pub(crate) earlier_outputs: RefCell<Vec<Objects>>,
     /// Images that are gone for good, as far as people were told, and since when.
     pub(crate) promises: RefCell<BTreeMap<String, DateTime<Utc>>>,
     /// Programs on people's machines, ended or not, and the versions of those that run.
@@ -100,6 +104,7 @@ impl World {
             input_changed: Cell::new(epoch),
             output_changed: Cell::new(epoch),
             disturbed_until: Cell::new(epoch),
+            harmed: RefCell::default(),
             bill: RefCell::default(),
             fresh: RefCell::default(),
             prefixes: RefCell::default(),
@@ -116,7 +121,10 @@ impl World {
             began: Instant::now(),
             is_calm: Cell::new(false),
             functions: Functions::new(&history.setting),
-            buckets: RefCell::default(),
+            buckets: RefCell::new(match history.setting.keeps_versions {
+                true => [Bucket::default(), Bucket::with_versions()],
+                false => Default::default(),
+            }),
             timeline: is_told.then(RefCell::default),
         })
     }
@@ -208,7 +216,7 @@ impl World {
     /// Whether the execution's run is marked as successful: a double of its report may have given the lock back.
     fn is_marked(&self, execution: &Execution) -> bool {
         let mark = RunLayout::new(invariants::run_id(execution).as_str()).success();
-        self.with_bucket(Place::Output, |bucket| bucket.0.contains_key(&mark))
+        self.with_bucket(Place::Output, |bucket| bucket.get(&mark).is_some())
     }
 
     /// A run that began then has ended.

@@ -22,6 +22,9 @@ const REGRESSIONS: [u64; 13] = [
     795_881_900_219,
     795_881_900_900,
     795_931_332_000,
+    41_000_002_598,
+    41_000_004_154,
+    41_000_005_011,
 ];
 
 /// Lives through the histories of these seeds on all cores.

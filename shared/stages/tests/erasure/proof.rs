@@ -95,6 +95,31 @@ async fn what_was_erased_stays_away_although_suppressed_json_is_lost() {
     }
 }
 
+/// Who brings back what was deleted of an output, and has erased images since.
+#[tokio::test]
+async fn what_was_erased_under_two_salts_stays_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    erase(&output, Some(keys([7]))).await.unwrap();
+    let deleted = output.get(SUPPRESSED).await.unwrap().bytes;
+    for (file, _) in output.sizes("erasures/").await.unwrap() {
+        output.delete(&file).await.unwrap();
+    }
+    output.delete(SUPPRESSED).await.unwrap();
+    let Erased { certificates, .. } = erase(&output, Some(keys([8]))).await.unwrap();
+    output.delete(&layout::erasure_certificate(&certificates[0].request.id)).await.unwrap();
+    output.put(SUPPRESSED, deleted).await.unwrap();
+
+    let Erased { certificates, .. } = erase(&output, None).await.unwrap();
+    assert_eq!(certificates.len(), 1);
+    run(&folder.path().join("in"), &output).await.unwrap();
+    demand_fresh(&folder.path().join("in"), &output, &BTreeSet::from([key(7), key(8)])).await;
+    let allowed = eraser(&output, Older::Delete).allow_again(&[key(7), key(8)]).await.unwrap();
+    assert_eq!(allowed, 2);
+    run(&folder.path().join("in"), &output).await.unwrap();
+    demand_fresh(&folder.path().join("in"), &output, &BTreeSet::new()).await;
+}
+
 #[tokio::test]
 async fn a_damaged_suppressed_json_that_nothing_replaces_ends_a_run() {
     let folder = tempfile::tempdir().unwrap();

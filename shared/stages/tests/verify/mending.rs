@@ -169,6 +169,14 @@ async fn where_the_newest_run_is_withdrawn_the_one_before_it_takes_its_place() {
     assert_eq!(computed, 1, "the features of the withdrawn run serve the next one");
 }
 
+#[tokio::test]
+async fn a_run_is_whole_although_somebody_had_begun_to_withdraw_it() {
+    let world = World::new(8, 3).await;
+    let word = RunLayout::new(world.newest.as_str()).withdrawn();
+    let found = look(&store(&with(world.output.clone(), &word, Some("it is no result any more".into())))).await;
+    assert!(found.is_whole() && found.unknown.is_empty() && found.unneeded.is_empty(), "{found:?}");
+}
+
 /// What runs compute over so many images of a copy of an output, and of one more.
 async fn computed(pool: &ComputePool, options: &Options, images: u64, objects: &Objects) -> [u64; 2] {
     let mut computed = [0, 0];
