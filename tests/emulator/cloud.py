@@ -21,7 +21,7 @@ import results
 HERE = Path(__file__).parent
 WORKSPACE = HERE.parents[1]
 STAGES = ["plan", "list-batch", "sweep", "reduce", "project-map", "report"]
-FUNCTIONS = [*STAGES, "trigger"]
+FUNCTIONS = [*STAGES, "erase", "trigger"]
 MODEL = "mobilenet_v2_1.0_224_features.onnx"
 
 

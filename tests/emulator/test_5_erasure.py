@@ -127,3 +127,49 @@ def test_an_erasure_that_is_killed_at_any_time_goes_on(stack, pomona, erased, fo
     demand_gone(stack, keys)
     assert_same(newest(stack), local(rest(forty, keys), *OPTIONS))
     pomona("verify-erasure", output)
+
+
+def erase_on_aws(stack, pomona, *arguments):
+    """What the execution answers, which `pomona erase` starts."""
+    printed, _ = pomona("erase", stack.outputs["OutputLocation"], *arguments, "--on-aws")
+    ended = stack.wait(printed.strip())
+    assert ended["status"] == "SUCCEEDED", f"{ended.get('error')}: {ended.get('cause')}"
+    return printed.strip(), json.loads(ended["output"])
+
+
+def test_the_state_machine_erases_what_was_asked_for(stack, pomona, erased, forty, local):
+    keys = erased.read_text().split("\n")[:-1]
+    execution, answer = erase_on_aws(stack, pomona, "--keys", erased)
+    assert answer["images"] == 3 and answer["deleted"] > 0 and answer["run"] and len(answer["certificates"]) == 1
+    demand_gone(stack, keys)
+    assert_same(newest(stack), local(rest(forty, keys), *OPTIONS))
+    assert "none names them" in pomona("verify-erasure", stack.outputs["OutputLocation"])[0]
+    assert not [key for key in stack.keys() if "/work/" in key or key == "lock.json"]
+    asked = [invocation["event"]["task"] for invocation in stack.invocations("erase")]
+    assert set(asked) == {"begin", "search", "remake", "part", "remove", "certify"}
+    said = json.dumps([stack.history(execution), stack.invocations("erase")], default=str)
+    assert not [key for key in keys if key in said], "what was asked lies at the output alone"
+    printed, _ = pomona("watch", execution.split(":")[-1])
+    assert "succeeded" in printed
+
+    # Nobody takes it for a run, and a run takes nothing back.
+    assert stack.succeed(options=OPTIONS_OF_RUN)["images"] == 37
+    demand_gone(stack, keys)
+    # Where nothing is asked for, all that was erased is looked for once more.
+    _, answer = erase_on_aws(stack, pomona)
+    assert (answer["images"], answer["run"]) == (3, None)
+
+
+def test_the_state_machine_goes_on_wherever_a_call_was_ended(stack, pomona, erased, forty, local):
+    keys = erased.read_text().split("\n")[:-1]
+    tasks = ["begin", "search", "remake", "part", "remove", "certify"]
+    crashes = [
+        {"function": "erase", "kind": "crash", "times": 1, "match": f'"task": "{task}"'} for task in tasks
+    ]
+    with stack.faults(*crashes):
+        erase_on_aws(stack, pomona, "--keys", erased)
+    failed = [invocation["event"]["task"] for invocation in stack.invocations("erase") if invocation["failed"]]
+    assert sorted(failed) == sorted(tasks)
+    demand_gone(stack, keys)
+    assert_same(newest(stack), local(rest(forty, keys), *OPTIONS))
+    pomona("verify-erasure", stack.outputs["OutputLocation"])

@@ -5,6 +5,7 @@ import json
 import zipfile
 
 from cloud import FUNCTIONS, STAGES, until
+from test_5_command_line import Pomona
 
 # Words that are nowhere but in paths and labels.
 LABEL, NAME = "wildrosemark", "mirabellemark"
@@ -41,7 +42,7 @@ def histories(stack):
     return told
 
 
-def test_no_path_and_no_label_is_anywhere_but_in_s3(watching, emulator, forty):
+def test_no_path_and_no_label_is_anywhere_but_in_s3(watching, emulator, forty, tmp_path):
     stack, hear = watching, watching.listen()
     with stack.at_once():
         stack.upload(marked(forty))
@@ -54,10 +55,21 @@ def test_no_path_and_no_label_is_anywhere_but_in_s3(watching, emulator, forty):
     part = next(key for key in stack.keys("parts/") if key.endswith(".features.parquet"))
     stack.s3.put_object(Bucket=stack.output, Key=part, Body=b"what a disk left of it")
     stack.succeed(options={**OPTIONS, "max_reject_share": 0.5, "components": 4})
+    # They are there to be told: in the results, and in what errors say.
+    in_s3 = b"".join(stack.read(key) for key in stack.keys("runs/") if key.endswith((".csv", ".html", ".json")))
+    assert LABEL.encode() in in_s3 and NAME.encode() in in_s3
+    until(lambda: any("/problems/" in key for key in stack.keys("runs/")), "problem")
+    # And images are erased.
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"{LABEL} 0/{NAME}-0.jpg\n{LABEL} 2/{NAME}-5.jpg\n")
+    started, _ = Pomona(emulator, stack)("erase", stack.outputs["OutputLocation"], "--keys", keys, "--on-aws")
+    assert stack.wait(started.strip())["status"] == "SUCCEEDED"
     message = hear()
 
     invocations = [
-        (invocation["answer"], invocation["event"]) for stage in STAGES for invocation in stack.invocations(stage)
+        (invocation["answer"], invocation["event"])
+        for function in [*STAGES, "erase"]
+        for invocation in stack.invocations(function)
     ]
     answers = [invocation["answer"] for invocation in stack.invocations("trigger")]
     logs = [emulator.folder / f"{stack.name}-{function}.log" for function in FUNCTIONS if function != "sweep"]
@@ -73,8 +85,3 @@ def test_no_path_and_no_label_is_anywhere_but_in_s3(watching, emulator, forty):
         assert len(text) > 50, where
         for word in (LABEL, NAME):
             assert word not in text, f"{where}: {text[text.index(word) - 300 :][:600]}"
-
-    # They were there to be told: in the results, and in what errors say.
-    in_s3 = b"".join(stack.read(key) for key in stack.keys("runs/") if key.endswith((".csv", ".html", ".json")))
-    assert LABEL.encode() in in_s3 and NAME.encode() in in_s3
-    until(lambda: any("/problems/" in key for key in stack.keys("runs/")), "problem")

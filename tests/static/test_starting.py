@@ -88,9 +88,9 @@ def test_uploads_are_those_below_the_input(resources):
 
 
 def test_names_by_which_the_template_and_the_trigger_know_each_other(template, resources):
-    source = (WORKSPACE / "shared/lambda/src/trigger.rs").read_text()
+    source = (WORKSPACE / "shared/run/src/executions.rs").read_text()
     [prefix] = resources("AWS::Events::Rule")["RunWasBusy"]["EventPattern"]["detail"]["name"]
-    assert f'const EXECUTION_PREFIX: &str = "{prefix["prefix"]}";' in source
+    assert f'const OF_UPLOADS: &str = "{prefix["prefix"]}";' in source
     # Whether the event has the error is not documented for all; without it the trigger asks the execution.
     expected = ["Pomona.Busy", {"exists": False}]
     assert resources("AWS::Events::Rule")["RunWasBusy"]["EventPattern"]["detail"]["error"] == expected

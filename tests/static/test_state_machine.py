@@ -77,6 +77,8 @@ def test_no_map_leads_to_a_state_that_fails(states):
 
 
 CHECKS = {"Extract": "CheckParts", "Combine": "CheckNodes", "Sweep": "CheckSums", "Project": "CheckTables"}
+# What Rebuild leaves out is counted as Extract's, and the step behind Search looks through what that leaves out.
+OF_ERASURES = {"Rebuild": "CheckParts", "Search": "IsRemoved"}
 
 
 def test_what_cannot_be_had_now_is_left_out_of_a_map_and_counted_behind_it(states):
@@ -87,15 +89,17 @@ def test_what_cannot_be_had_now_is_left_out_of_a_map_and_counted_behind_it(state
         for child, inner in state["ItemProcessor"]["States"].items()
         if "Catch" in inner
     }
-    assert children == {"ListBatch", "MergeGroup", "AddUp", "ProjectMap"}
+    assert children == {"ListBatch", "MergeGroup", "AddUp", "ProjectMap", "LookThrough", "MakePart"}
     for name, [handler] in caught.items():
         changed = ["Pomona.InputChanged"] if name == "ListBatch" else []
+        # A file that is damaged is found to be, and no error.
+        damaged = ["Pomona.Damaged"] if name != "LookThrough" else []
         throttled = [THROTTLED] if name in children else []
-        assert handler["ErrorEquals"] == [*changed, "Pomona.Damaged", *throttled], name
+        assert handler["ErrorEquals"] == [*changed, *damaged, *throttled], name
         if name not in children:
             assert (handler["ResultPath"], handler["Next"]) == (None, "IsDamageMendable"), name
     assert set(caught) - children == {*CHECKS.values(), "Reduce", "Report"}
-    assert {name: state["Next"] for name, state in maps(states)} == CHECKS
+    assert {name: state["Next"] for name, state in maps(states)} == CHECKS | OF_ERASURES
 
 
 def test_a_check_leads_on_to_a_new_plan_or_back_into_its_map(states):
@@ -110,10 +114,29 @@ def test_a_check_leads_on_to_a_new_plan_or_back_into_its_map(states):
             and ways["$.check.damaged"]["Next"] == "IsDamageMendable"
         )
         back = states[ways["$.check.idle"]["Next"]]
-        assert (back["Parameters"], back["ResultPath"], back["Next"]) == ({"key.$": "$.left_key"}, "$.items", map_name)
+        assert (back["Parameters"], back["ResultPath"]) == ({"key.$": "$.left_key"}, "$.items")
+        assert back["Next"] == ("WhoExtracts" if map_name == "Extract" else map_name)
         assert states[found["Default"]]["Error"] == THROTTLED
+    assert leads(states["WhoExtracts"]) == {"erasing": "Rebuild", None: "Extract"}
+    assert leads(states[states["Replan"]["Next"]]) == {"erasing": "EraseRemake", None: "Plan"}
     for name in ("IsPlanStillTrue", "IsDamageMendable"):
         assert states[name]["Choices"] == [{"Variable": "$replans", "NumericLessThan": 3, "Next": "Replan"}]
+
+
+def test_a_run_of_an_erasure_leads_back_to_it_and_any_other_to_the_end(states):
+    assert leads(states[states["Report"]["Next"]]) == {"erasing": "EraseRemove", None: "Done"}
+    assert states["Start"]["Assign"]["erasing"] is False and states["KeepErasure"]["Assign"]["erasing"] is True
+    [begins] = states["IsErasure"]["Choices"]
+    assert begins == {"Variable": "$.erase", "IsPresent": True, "Next": "EraseBegin"}
+    assert leads(states["IsRemoved"]) == {"removed": "EraseCertify", None: "EraseRemake"}
+    assert states["SearchAgain"]["Assign"] == {"removed": True}
+
+
+def leads(choice):
+    """Where a variable that is true leads, and where one that is not."""
+    [rule] = choice["Choices"]
+    assert rule["BooleanEquals"] is True
+    return {rule["Variable"].removeprefix("$"): rule["Next"], None: choice["Default"]}
 
 
 def longest_wait(rule):
@@ -132,7 +155,7 @@ def test_throttling_is_waited_out_for_as_long_as_there_is_time(states, template)
 
 
 def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
-    assert [name for name, _ in maps(states)] == ["Extract", "Combine", "Sweep", "Project"]
+    assert [name for name, _ in maps(states)] == ["Extract", "Combine", "Sweep", "Project", "Search", "Rebuild"]
     for name, state in maps(states):
         assert len(state["Label"]) <= 40
         assert state["ItemReader"]["ReaderConfig"] == {"InputType": "JSON"}
@@ -142,10 +165,10 @@ def test_every_map_reads_from_s3_and_leaves_its_results_there(states):
             "Mode": "DISTRIBUTED",
             "ExecutionType": "${ChildExecutionType}",
         }
-        assert state["MaxConcurrencyPath"] == "$.max_concurrency"
-        assert (
-            state["ResultWriter"]["Parameters"]["Prefix.$"] == f"States.Format('{{}}/map/{name.lower()}', $.run_prefix)"
-        )
+        of_run = (f"States.Format('{{}}/map/{name.lower()}', $.run_prefix)", "$.max_concurrency")
+        of_search = ("States.Format('{}/map', $.work_prefix)", "$.erasure.max_concurrency")
+        found = (state["ResultWriter"]["Parameters"]["Prefix.$"], state["MaxConcurrencyPath"])
+        assert found == (of_search if name == "Search" else of_run)
         assert state["ResultPath"] is None, "results would not fit into the state"
 
 

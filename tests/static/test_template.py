@@ -91,7 +91,7 @@ def test_the_state_machine_calls_what_was_deployed_last(resources):
 def test_a_bucket_that_the_stack_makes_is_always_read_with_the_stacks_key(resources):
     other = {"Fn::If": ["HasOutputKey", {"Ref": "OutputBucketKmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
     keys = [statement["Resource"] for _, statement in statements(resources) if statement["Sid"] == "OutputKey"]
-    assert len(keys) == 8 and all(each == [{"Fn::GetAtt": ["Key", "Arn"]}, other] for each in keys)
+    assert len(keys) == 9 and all(each == [{"Fn::GetAtt": ["Key", "Arn"]}, other] for each in keys)
 
 
 def test_an_account_may_ask_for_a_boundary_and_a_path_of_every_role(template, resources):
@@ -141,13 +141,13 @@ def test_every_role_is_kept_to_the_allowed_regions(resources):
     assert (guard["Effect"], guard["Action"], guard["Resource"]) == ("Deny", "*", "*")
     assert guard["Condition"] == {"StringNotEquals": {"aws:RequestedRegion": {"Ref": "AllowedRegions"}}}
     roles = resources("AWS::IAM::Role")
-    assert len(roles) == 9
+    assert len(roles) == 10
     assert all({"Ref": "RegionGuard"} in role["ManagedPolicyArns"] for role in roles.values())
 
 
 def test_every_function_has_a_role_of_its_own_and_knows_the_allowed_regions(template, resources):
     functions = resources("AWS::Serverless::Function")
-    assert len(functions) == 7
+    assert len(functions) == 8
     assert [function["Role"] for function in functions.values()] == [
         {"Fn::GetAtt": [f"{name}Role", "Arn"]} for name in functions
     ]
@@ -194,6 +194,7 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
     left_over = {("PlanRole", f"runs/*/{folder}/*") for folder in folders} | {("PlanRole", "runs/*/fits.json")}
     tables = ("features/*", "pca/*", "metadata/*", "classify/predictions/*")
     old = {("ReportRole", f"runs/*/{name}") for name in (*tables, "_SUCCESS")}
+    erased = {("EraseRole", "*")}
     assert (
         deleted
         == {("PlanRole", "lock.json"), ("PlanRole", "latest.json"), ("ReportRole", "lock.json")}
@@ -201,6 +202,7 @@ def test_nothing_is_written_below_the_input_and_only_the_lock_pointer_and_what_i
         | left_over
         | finished
         | old
+        | erased
     )
 
 
@@ -277,7 +279,7 @@ def test_the_key_and_the_topic_let_events_alarms_and_budgets_through(resources):
 
 def test_logs_are_kept_for_a_set_time(resources):
     groups = resources("AWS::Logs::LogGroup")
-    assert len(groups) == 8
+    assert len(groups) == 9
     assert all(
         group["RetentionInDays"] == {"Ref": "LogRetentionDays"} and "KmsKeyId" in group for group in groups.values()
     )

@@ -96,8 +96,8 @@ BREAKS = {
     ),
     "planned.json is written over": (
         "shared/formats/src/planned_runs.rs",
-        "output.replace(PLANNED, planned, &stored.etag()).await",
-        "output.put(PLANNED, planned).await",
+        "output.replace(PLANNED, json::seal(PLANNED, &planned)?, &stored.etag()).await",
+        "output.put(PLANNED, json::seal(PLANNED, &planned)?).await",
     ),
     "a new plan writes over the listings of the one before": (
         "shared/run/src/layout.rs",
@@ -115,9 +115,9 @@ BREAKS = {
         "        listed.items.retain(|item| !suppressed.has(&item.id) || true);\n",
     ),
     "an erasure leaves the sums": (
-        "shared/stages/src/erase.rs",
-        "        removal.delete_sums(run_id).await?;\n",
-        "        let _ = (Removal::delete_sums, run_id);\n",
+        "shared/stages/src/erase/removal.rs",
+        "Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)",
+        "Ok(self.delete_traces(&traces).await? || self.delete_sums(lock).await?)",
     ),
     "a plan writes over that of another attempt": (
         "shared/stages/src/claims.rs",

@@ -22,6 +22,7 @@ use pomona_stages::output::Output;
 use crate::progress::Progress;
 use crate::run::choice;
 use crate::runtime::available_threads;
+use crate::stack::{self, StackArgs};
 use crate::{Ending, Error, console, signals};
 
 /// Erase images from everything below an output: results are made anew without them, whatever holds or was made of them
@@ -52,6 +53,12 @@ pub(crate) struct EraseArgs {
     /// writes it
     #[arg(long, value_name = "FILE")]
     sign_with: Option<PathBuf>,
+    /// Only ask for it, and have the stack's state machine do it: for outputs that are too large for one machine. Nobody
+    /// signs the certificate, and older runs are deleted
+    #[arg(long, conflicts_with_all = ["allow_again", "older", "sign_with", "json"])]
+    on_aws: bool,
+    #[command(flatten)]
+    stack: StackArgs,
     /// Let the images of --keys come back in later runs
     #[arg(long, requires = "keys", conflicts_with_all = ["filter", "label", "because", "sign_with"])]
     allow_again: bool,
@@ -98,6 +105,9 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
         (None, None, None) => None,
     };
     let wish = which.map(|which| Wish { which, because: args.because });
+    if args.on_aws {
+        return start(&eraser, (&args.output, &args.stack), wish.as_ref(), quiet).await;
+    }
     let progress = Progress::new(quiet);
     let received = OnceLock::new();
     let erased = eraser.erase(wish.as_ref(), &progress, signals::wait(&received)).await?;
@@ -110,6 +120,37 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     } else {
         console::show(&screen(&erased))?;
     }
+    Ok(Ending::Done)
+}
+
+/// What was asked lies at the output, so that the execution's input names no image.
+async fn start(
+    eraser: &Eraser<'_>,
+    (output, stack): (&Location, &StackArgs),
+    wish: Option<&Wish>,
+    quiet: bool,
+) -> Result<Ending, Error> {
+    let Location::Bucket(output) = output else {
+        return Err(FileError::option(
+            "on-aws",
+            "the state machine erases from an output in S3: write s3://bucket/prefix",
+        )
+        .into());
+    };
+    let stack = stack.find().await?;
+    if let Some(wish) = wish {
+        let asked = eraser.ask(wish).await?;
+        console::tell(&format!(
+            "{} are to be erased, and every plan leaves them out from now on",
+            images(asked as u64)
+        ));
+    }
+    let execution = stack.start_erasure(output).await?;
+    if !quiet {
+        let arguments = stack::arguments(&stack, &execution);
+        console::tell(&format!("started; follow it with `pomona watch {arguments}`"));
+    }
+    console::show(&(execution + "\n"))?;
     Ok(Ending::Done)
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::config::retry::RetryConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
-use pomona_run::RunId;
+use pomona_run::{BucketLocation, RunId, executions};
 
 use crate::account::Account;
 use crate::error::Error;
@@ -59,11 +59,22 @@ impl Stack {
     /// # Errors
     /// Those of every request.
     pub async fn start(&self, request: &RunRequest) -> Result<String, Error> {
-        let input = serde_json::to_string(request)?;
+        self.start_execution("", serde_json::to_string(request)?).await
+    }
+
+    /// Starts an execution that erases what was asked for at `output`, and gives its ARN.
+    ///
+    /// # Errors
+    /// Those of every request.
+    pub async fn start_erasure(&self, output: &BucketLocation) -> Result<String, Error> {
+        let input = serde_json::json!({ "output": output, "erase": {} });
+        self.start_execution(executions::OF_ERASURES, input.to_string()).await
+    }
+
+    async fn start_execution(&self, prefix: &str, input: String) -> Result<String, Error> {
         // With a name of its own, a request whose answer was lost starts nothing when it is repeated.
-        let name = RunId::now();
-        let start =
-            self.client.start_execution().state_machine_arn(&self.state_machine).name(name.as_str()).input(input);
+        let name = format!("{prefix}{}", RunId::now());
+        let start = self.client.start_execution().state_machine_arn(&self.state_machine).name(name).input(input);
         let started = start.send().await.map_err(|error| Error::of("start an execution", error))?;
         Ok(started.execution_arn)
     }

@@ -150,6 +150,9 @@ pub struct Journal {
     pub rewritten: Vec<Rewritten>,
     /// The files.
     pub deleted: BTreeSet<DeletedFile>,
+    /// Those that could not be deleted, where another call writes the certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<LeftFile>,
 }
 
 /// What an attempt at an erasure could not delete: the content of left.json. There is no certificate then.
@@ -315,18 +318,25 @@ impl Erasures {
         Ok(Self { done, pending: here.pending(output).await? })
     }
 
-    /// Deletes what those that are done have left of their work.
+    /// Deletes what those that are done have left of their work, and of any what calls handed to each other.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn delete_work(output: &dyn Store) -> Result<(), Error> {
         let here = Here::list(output).await?;
-        let work = here.done().flat_map(|id| [layout::erasure_journal(id), layout::erasure_left(id)]);
-        for work in work.filter(|key| here.keys.contains(key)) {
-            output.delete(&work).await?;
+        let of_done = |key: &str| {
+            here.done().any(|id| [layout::erasure_journal(id), layout::erasure_left(id)].contains(&key.to_owned()))
+        };
+        for key in here.keys.iter().filter(|key| is_handed_over(key) || of_done(key)) {
+            output.delete(key).await?;
         }
         Ok(())
     }
+}
+
+/// Whether a call hands this file to another that erases with it.
+pub fn is_handed_over(key: &str) -> bool {
+    layout::erasure_of(key).is_some_and(|id| key.starts_with(&layout::erasure_work(&id)))
 }
 
 /// What there is of erasures.

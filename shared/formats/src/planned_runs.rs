@@ -1,8 +1,9 @@
 //! planned.json: the runs that were planned last, whatever became of them. What they computed need not be computed
 //! again.
 
+use futures::future::try_join_all;
 use pomona_run::RunId;
-use pomona_run::layout::PLANNED;
+use pomona_run::layout::{PLANNED, RunLayout};
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
@@ -71,8 +72,8 @@ impl PlannedRuns {
         loop {
             let written = match output.get(PLANNED).await {
                 Ok(stored) => {
-                    let planned = json::seal(PLANNED, &Self::decode_as_source(&stored.bytes)?.with(run_id))?;
-                    output.replace(PLANNED, planned, &stored.etag()).await
+                    let planned = Self::decode_as_source(&stored.bytes)?.with(run_id).without_too_many(output).await?;
+                    output.replace(PLANNED, json::seal(PLANNED, &planned)?, &stored.etag()).await
                 }
                 Err(StoreError::NotFound { .. }) => {
                     output.create(PLANNED, json::seal(PLANNED, &Self::default().with(run_id))?).await
@@ -89,7 +90,21 @@ impl PlannedRuns {
 
     fn with(self, run_id: &RunId) -> Self {
         let earlier = self.run_ids.into_iter().filter(|earlier| earlier != run_id);
-        Self::new(std::iter::once(run_id.clone()).chain(earlier).collect())
+        Self { run_ids: std::iter::once(run_id.clone()).chain(earlier).collect() }
+    }
+
+    /// No more of them than are remembered. Runs that have tables are forgotten last: nobody would remove those any more.
+    async fn without_too_many(mut self, output: &dyn Store) -> Result<Self, Error> {
+        while self.run_ids.len() > MOST_REMEMBERED {
+            let has_tables = |run_id: &RunId| {
+                let mark = RunLayout::new(run_id.as_str()).success();
+                async move { output.exists(&mark).await }
+            };
+            let have_tables = try_join_all(self.run_ids.iter().skip(1).map(has_tables)).await?;
+            let oldest_without = have_tables.iter().rposition(|has_tables| !has_tables);
+            self.run_ids.remove(1 + oldest_without.unwrap_or(have_tables.len() - 1));
+        }
+        Ok(self)
     }
 
     /// Whether one run was planned before another, as far as both are remembered.
@@ -115,6 +130,29 @@ impl PlannedRuns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pomona_store::testing::MemoryStore;
+
+    #[tokio::test]
+    async fn runs_that_have_tables_are_forgotten_last() {
+        let run_id = |number: usize| -> RunId { format!("20260101T120000Z-{number:08x}").parse().unwrap() };
+        let output = MemoryStore::new("out", Default::default());
+        for number in 0..MOST_REMEMBERED + 2 {
+            PlannedRuns::add(&output, &run_id(number)).await.unwrap();
+            if number == 0 {
+                output.put(&RunLayout::new(run_id(0).as_str()).success(), Default::default()).await.unwrap();
+            }
+        }
+        let remembered = PlannedRuns::read(&output).await.unwrap().run_ids;
+        let expected: Vec<RunId> = (3..MOST_REMEMBERED + 2).rev().chain([0]).map(run_id).collect();
+        assert_eq!(remembered, expected);
+
+        for run_id in &remembered {
+            output.put(&RunLayout::new(run_id.as_str()).success(), Default::default()).await.unwrap();
+        }
+        PlannedRuns::add(&output, &run_id(100)).await.unwrap();
+        let remembered = PlannedRuns::read(&output).await.unwrap();
+        assert_eq!((remembered.run_ids.len(), remembered.run_ids.last()), (MOST_REMEMBERED, Some(&run_id(3))));
+    }
 
     #[test]
     fn the_newest_successful_run_is_a_source_however_many_were_planned_since() {

@@ -11,6 +11,7 @@
 //! | reduce | [`reduce::Reduce`] | merges one group of moments, or fits |
 //! | project-map | [`project_map::ProjectMap`] | projects one shard |
 //! | report | [`report::Report`] | checks and reports the run, gives the lock back |
+//! | erase | [`erase::Erase`] | a step of an erasure, one group of files that it looks through, one part that it makes anew |
 //! | trigger | [`trigger::Trigger`] | none: it starts a run when the input has changed |
 //!
 //! Events and answers are those that `statemachine/README.md` lists; tests hold both against the state machine itself.
@@ -32,6 +33,7 @@ mod check;
 mod cost;
 mod diagnose;
 mod edge;
+pub mod erase;
 mod error;
 mod event;
 mod executions;

@@ -108,8 +108,9 @@ impl Answer for PlanAnswer {}
 pub struct ExecutionState {
     /// The run.
     pub run_id: RunId,
-    /// Where images are.
-    pub input: BucketLocation,
+    /// Where images are, if any is to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<BucketLocation>,
     /// Where results go.
     pub output: BucketLocation,
     /// The output's bucket.
@@ -134,6 +135,34 @@ pub struct ExecutionState {
     pub max_concurrency: NonZeroU32,
     /// What the last check found: nothing yet.
     pub check: Checked,
+}
+
+impl ExecutionState {
+    /// Of a plan; where no image is to be read there is no input.
+    pub(crate) fn new(
+        input: Option<BucketLocation>,
+        output: BucketLocation,
+        plan: &planned::Plan,
+        max_concurrency: NonZeroU32,
+    ) -> Self {
+        let layout = RunLayout::new(plan.run_id.as_str());
+        Self {
+            run_id: plan.run_id.clone(),
+            bucket: output.bucket().to_owned(),
+            run_prefix: output.key(layout.root()),
+            items: Items { key: output.key(&layout.missing()) },
+            left_key: output.key(&layout.left()),
+            shards_key: output.key(&layout.shards()),
+            images: plan.images,
+            shards: plan.shards,
+            missing: plan.missing,
+            combine_levels: plan.merge_levels.saturating_sub(1),
+            max_concurrency,
+            check: Checked::default(),
+            input,
+            output,
+        }
+    }
 }
 
 /// A list that a Map reads.
@@ -225,7 +254,10 @@ impl Planner {
         let run_id = execution.run_id();
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
         match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), (execution, replans), &request).await {
-            Ok(plan) => Ok(planned(input, output, &plan, request.max_concurrency.unwrap_or(self.max_concurrency))),
+            Ok(plan) => {
+                let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);
+                Ok(ExecutionState::new(Some(input), output, &plan, max_concurrency))
+            }
             Err(error) => {
                 if !is_planned_by_another(to.as_ref(), &run_id, replans, &error).await {
                     give_lock_back(to.as_ref(), &run_id).await;
@@ -303,12 +335,14 @@ impl Function for Planner {
 }
 
 impl Execution {
-    fn run_id(&self) -> RunId {
+    /// The run that it plans, and the name of its lock.
+    pub(crate) fn run_id(&self) -> RunId {
         RunId::new(self.started, &self.name)
     }
 }
 
-fn location(
+/// Where a request wants something, or the stack has it.
+pub(crate) fn location(
     name: &'static str,
     wanted: Option<BucketLocation>,
     otherwise: Option<&BucketLocation>,
@@ -332,31 +366,6 @@ async fn is_planned_by_another(output: &dyn Store, run_id: &RunId, replans: u32,
 async fn give_lock_back(output: &dyn Store, run_id: &RunId) {
     if let Err(error) = lock::release(output, run_id).await {
         tracing::warn!(%error, "could not give the lock back");
-    }
-}
-
-fn planned(
-    input: BucketLocation,
-    output: BucketLocation,
-    plan: &planned::Plan,
-    max_concurrency: NonZeroU32,
-) -> ExecutionState {
-    let layout = RunLayout::new(plan.run_id.as_str());
-    ExecutionState {
-        run_id: plan.run_id.clone(),
-        bucket: output.bucket().to_owned(),
-        run_prefix: output.key(layout.root()),
-        items: Items { key: output.key(&layout.missing()) },
-        left_key: output.key(&layout.left()),
-        shards_key: output.key(&layout.shards()),
-        images: plan.images,
-        shards: plan.shards,
-        missing: plan.missing,
-        combine_levels: plan.merge_levels.saturating_sub(1),
-        max_concurrency,
-        check: Checked::default(),
-        input,
-        output,
     }
 }
 

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pomona_run::clock;
+use pomona_run::executions;
 use pomona_store::sdk_config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ use sha2::{Digest, Sha256};
 pub use bucket_switch::{Buckets, S3Buckets};
 pub use follow_up::{Queue, SqsQueue};
 use messages::Batch;
-pub use runs::{Recent, Runs, StateMachine};
+pub use runs::{Recent, Runs, StateMachine, is_run};
 
 use crate::BucketLocation;
 use crate::edge::{Answer, Function};
@@ -44,10 +45,6 @@ use crate::event::{parse, task};
 use crate::metrics::Work;
 use crate::settings::Settings;
 use crate::stores::Stores;
-
-/// How the names begin of the executions that uploads start; the template's rule for runs that found the output in use
-/// looks for it.
-const EXECUTION_PREFIX: &str = "uploads-";
 
 /// Starts runs when the input has changed.
 pub struct Trigger {
@@ -174,7 +171,7 @@ impl Trigger {
         let dataset = Sha256::digest(format!("{}\0{}", self.dataset.input, self.dataset.output));
         let seconds = i64::try_from(self.interval.as_secs()).unwrap_or(i64::MAX).max(1);
         let window = DateTime::from_timestamp(now.timestamp() / seconds * seconds, 0).unwrap_or_default();
-        format!("{EXECUTION_PREFIX}{dataset:.16x}-{}", window.format("%Y%m%dT%H%M%SZ"))
+        format!("{}{dataset:.16x}-{}", executions::OF_UPLOADS, window.format("%Y%m%dT%H%M%SZ"))
     }
 
     /// The execution's input. The time in it makes that of every call its own: Step Functions answers a second start

@@ -51,11 +51,27 @@ pub fn erasure_left(id: &RunId) -> String {
     format!("{ERASURES}{id}/left.json")
 }
 
+/// The folder of what calls on AWS that erase together hand to each other.
+pub fn erasure_work(id: &RunId) -> String {
+    format!("{ERASURES}{id}/work/")
+}
+
+/// The groups of files that are looked through in a round.
+pub fn erasure_groups(id: &RunId, round: &str) -> String {
+    format!("{}{round}.json", erasure_work(id))
+}
+
+/// What is found in one of these groups.
+pub fn erasure_found(id: &RunId, round: &str, group: u32) -> String {
+    format!("{}{round}/{group:05}.json", erasure_work(id))
+}
+
 /// The erasure that a file belongs to.
 pub fn erasure_of(key: &str) -> Option<RunId> {
     let id = key.strip_prefix(ERASURES)?.split_once('/')?.0.parse().ok()?;
     let files = [erasure_request, erasure_journal, erasure_left, erasure_certificate, erasure_page, erasure_signature];
-    files.iter().any(|file| file(&id) == key).then_some(id)
+    let is_of_it = files.iter().any(|file| file(&id) == key) || key.starts_with(&erasure_work(&id));
+    is_of_it.then_some(id)
 }
 
 /// The features of a part.

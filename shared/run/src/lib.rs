@@ -20,6 +20,7 @@ pub mod counted;
 pub mod diagnosis;
 pub mod endings;
 pub mod error;
+pub mod executions;
 pub mod function;
 pub mod globs;
 pub mod label;

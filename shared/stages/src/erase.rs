@@ -8,61 +8,36 @@
 //! certificate is written last. Where a bucket keeps what was replaced and deleted, all that is said of files is true of
 //! each of their versions.
 
+mod asked;
+mod check;
+mod newest;
 mod older;
+mod proof;
 mod rebuild;
 mod removal;
+mod search;
+pub mod steps;
 mod traces;
 mod wish;
 
-use std::collections::BTreeSet;
-use std::future::Future;
-
-use chrono::{DateTime, TimeDelta, Utc};
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{Certificate, Erasures, LeftFile, LeftFiles, Request, Signature};
-use pomona_formats::planned;
-use pomona_formats::planned_runs::PlannedRuns;
-use pomona_formats::signature::{PublicKey, SigningKey};
+use pomona_formats::erasure::{Certificate, Erasures, Request};
+use pomona_formats::signature::SigningKey;
 use pomona_formats::suppressed::Suppressed;
-use pomona_results::latest::{self, Latest};
-use pomona_results::{html, verify};
-use pomona_run::layout::{self, RunLayout};
-use pomona_run::{RunId, clock, names};
+use pomona_run::RunId;
 use pomona_store::Store;
-use serde::Serialize;
 
 use crate::error::Error;
 use crate::local::Observer;
-use crate::lock::{self, Holders, Lock};
-use crate::report::Rank;
+use crate::lock::{self, Holders};
 
+use asked::Asked;
+pub use check::{Checked, Checks, check};
 pub use older::Older;
 use removal::Removal;
+pub use search::{Group, Round, search};
 pub use traces::Traces;
-use wish::Chosen;
 pub use wish::{Which, Wish};
-
-/// What lies out of reach of whoever erases at an output, and who must act.
-const BEYOND: [&str; 4] = [
-    "the images themselves: whoever holds the input deletes them there, with their older versions",
-    "results that were copied or downloaded, and backups or snapshots of this output: whoever made them",
-    "outputs that took models from a run here (`pomona apply`), which are sums over all images: whoever runs those \
-     applies the models that were made anew",
-    "archives of the input: whoever holds them; an index of one is made anew when a run reads it, and names its members \
-     as the archive does",
-];
-
-/// The same, where the output is a bucket.
-const BEYOND_OF_A_BUCKET: [&str; 3] = [
-    "records of requests to S3 (CloudTrail's data events, server access logs), where the account keeps any: whoever runs \
-     the account; they name objects",
-    "queues that tell of uploads (a stack's `Uploads` and `LostUploads`): messages with the paths of objects go within 4 \
-     and 14 days",
-    "backups and replicas of the buckets (AWS Backup, replication): whoever runs the account",
-];
-
-/// So long Step Functions keeps the history of an execution after its end (quotas of Step Functions).
-const HISTORY_DAYS: i64 = 90;
 
 /// Who erases, and how.
 pub struct Eraser<'a> {
@@ -129,183 +104,50 @@ impl Eraser<'_> {
         Ok(lock::hold(self.output, held, allow, std::future::pending()).await?.unwrap_or_default())
     }
 
-    async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
-        Erasures::delete_work(self.output).await?;
-        let mut pending = Erasures::pending(self.output).await?;
-        let mut suppressed = match Suppressed::read(self.output).await? {
-            Some(suppressed) => {
-                // It may have been lost.
-                suppressed.write(self.output).await?;
-                suppressed
-            }
-            None => Suppressed::none()?,
+    /// Writes down what `wish` says, which is in force from then on, and does no more: how many images are to be erased
+    /// with all that was asked for before.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a run is going on, [`Error::NothingToErase`], and those of the store.
+    pub async fn ask(&self, wish: &Wish) -> Result<usize, Error> {
+        let ask = |id: RunId| async move {
+            let mut asked = Asked::read(self.output).await?;
+            asked.ask(self.output, &id, wish).await?;
+            asked.put_in_force(self.output).await?;
+            Ok(asked.requests.iter().map(|request| request.digests.len()).sum())
         };
+        let held = (self.holder, self.holders);
+        Ok(lock::hold(self.output, held, ask, std::future::pending()).await?.unwrap_or_default())
+    }
+
+    async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
+        let output = self.output;
+        Erasures::delete_work(output).await?;
+        let mut asked = Asked::read(output).await?;
         if let Some(wish) = wish {
-            let Chosen { keys, unlisted } = wish::choose(self.output, &wish.which).await?;
-            if wish.because.as_ref().is_some_and(|because| keys.iter().any(|key| because.contains(key))) {
-                return Err(FileError::option("because", "it has the path of an image, and would stay").into());
-            }
-            // What an erasure that was killed had chosen by listings may be listed no more.
-            if keys.is_empty() && pending.is_empty() {
-                return Err(self.nothing("no run has listed such an image; `--keys` takes any path"));
-            }
-            let digests: BTreeSet<String> = keys.iter().map(|key| suppressed.digest(key)).collect();
-            // The same command again goes on with what it asked for before.
-            let is_new = |digest: &String| !pending.iter().any(|request| request.digests.contains(digest));
-            if digests.iter().any(is_new) {
-                let because = wish.because.clone();
-                let request = Request { unlisted, because, ..request(run_id, suppressed.salt(), digests) };
-                request.write(self.output).await?;
-                pending.push(request);
-            }
+            asked.ask(output, run_id, wish).await?;
         }
-        if pending.is_empty() {
-            pending = self.once_more(run_id, &suppressed).await?;
+        if asked.requests.is_empty() {
+            if !asked.suppressed.is_empty() {
+                asked.put_in_force(output).await?;
+            }
+            if !traces::find(output, &asked.suppressed).await?.are_any() {
+                return Err(asked::nothing(
+                    output,
+                    "no erasure is unfinished, and nothing of what was erased is there; name images by --keys, --filter or --label",
+                ));
+            }
+            asked.ask_again(output, run_id).await?;
         }
-        pending.iter().for_each(|request| suppressed.add(request));
-        suppressed.write(self.output).await?;
-        let mut removal = Removal::go_on(self.output, &pending).await?;
+        asked.put_in_force(output).await?;
+        let Asked { requests, suppressed } = asked;
+        let mut removal = Removal::go_on(output, &requests).await?;
         let obstacle = self.remove(&mut removal, run_id, &suppressed, observer).await?;
-        let found = traces::find(self.output, &suppressed).await?;
-        let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
-        if !left.is_empty() {
-            return Err(self.tell_of_left(&pending, left).await?);
-        }
-        let certificates = self.certify(pending, &removal, &found).await?;
+        let found = traces::find(output, &suppressed).await?;
+        let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());
         // An attempt before this one may have met it.
         Ok(Erased { obstacle: obstacle.or_else(|| certificates[0].no_run_because.clone()), certificates })
-    }
-
-    /// Writes a certificate for each request.
-    async fn certify(
-        &self,
-        done: Vec<Request>,
-        removal: &Removal<'_>,
-        found: &Traces,
-    ) -> Result<Vec<Certificate>, Error> {
-        let (finished, rewritten) = (clock::now(), removal.rewritten().await?);
-        let certificates = done.into_iter().map(|request| Certificate {
-            request,
-            finished,
-            pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
-            run: removal.journal.run.clone(),
-            no_run_because: removal.journal.no_run_because.clone(),
-            rewritten: rewritten.clone(),
-            deleted: removal.journal.deleted.iter().cloned().collect(),
-            examined: found.examined,
-            not_examined: found.foreign,
-            beyond: beyond(self.output.location(), finished),
-        });
-        let mut certificates: Vec<Certificate> = certificates.collect();
-        certificates.sort_by(|a, b| a.request.id.cmp(&b.request.id));
-        // That of the first one last: what was done is in its journal.
-        for certificate in certificates.iter().rev() {
-            self.write(certificate).await?;
-        }
-        Erasures::delete_work(self.output).await?;
-        Ok(certificates)
-    }
-
-    /// Writes a certificate down, last the file by which others know that it is there.
-    async fn write(&self, certificate: &Certificate) -> Result<(), Error> {
-        let (id, bytes) = (&certificate.request.id, certificate.encode()?);
-        match self.signing_key {
-            Some(key) => self.output.put(&layout::erasure_signature(id), key.sign(&bytes)).await?,
-            // One that was killed may have been by another attempt's key, over other bytes.
-            None => self.output.delete(&layout::erasure_signature(id)).await?,
-        }
-        let page = html::certificate::page(certificate, &names::digest(&bytes), self.signing_key.is_some());
-        self.output.put(&layout::erasure_page(id), page.into()).await?;
-        Ok(self.output.put(&layout::erasure_certificate(id), bytes).await?)
-    }
-
-    /// Writes down what should not be there any more.
-    async fn tell_of_left(&self, pending: &[Request], left: Vec<LeftFile>) -> Result<Error, Error> {
-        let (files, first) = (left.len(), left[0].clone());
-        let left = LeftFiles { seen: clock::now(), left };
-        for request in pending {
-            left.write(self.output, &request.id).await?;
-        }
-        Ok(Error::TracesLeft {
-            location: self.output.location().to_owned(),
-            first: first.file.to_string(),
-            why: first.why.to_string(),
-            files,
-            list: layout::erasure_left(&pending[0].id),
-        })
-    }
-
-    fn nothing(&self, what: &str) -> Error {
-        Error::NothingToErase { location: self.output.location().to_owned(), what: what.to_owned() }
-    }
-
-    /// Asks for all that was erased where some of it has come back.
-    async fn once_more(&self, run_id: &RunId, suppressed: &Suppressed) -> Result<Vec<Request>, Error> {
-        if !traces::find(self.output, suppressed).await?.are_any() {
-            return Err(self.nothing(
-                "no erasure is unfinished, and nothing of what was erased is there; name images by --keys, --filter or --label",
-            ));
-        }
-        let mut requests = Vec::new();
-        for (number, (salt, digests)) in suppressed.by_salt().enumerate() {
-            let id = if number == 0 { run_id } else { &RunId::new(clock::now(), &format!("{run_id} under {salt}")) };
-            let request = request(id, salt, digests.clone());
-            request.write(self.output).await?;
-            requests.push(request);
-        }
-        Ok(requests)
-    }
-
-    /// The newest run; where latest.json cannot be read, or names a run that is gone but for what a late call has written
-    /// of it, it is made to name the newest one that is left.
-    async fn mend_latest(&self) -> Result<Option<RunId>, Error> {
-        match latest::read(self.output).await {
-            Err(FileError::Damaged { .. }) => {}
-            Err(error) => return Err(error.into()),
-            Ok(None) => return Ok(None),
-            Ok(Some(Latest { run_id, .. })) => {
-                if self.output.exists(&RunLayout::new(run_id.as_str()).plan()).await? {
-                    return Ok(Some(run_id));
-                }
-            }
-        }
-        let newest = verify::runs(self.output).await?.newest;
-        match &newest {
-            Some(newest) => latest::point_at(self.output, newest).await?,
-            None => latest::remove(self.output).await?,
-        }
-        Ok(newest)
-    }
-
-    /// Makes the newest run anew if it is among those that go; gives why it cannot be.
-    async fn remake(
-        &self,
-        newest: &RunId,
-        removal: &mut Removal<'_>,
-        gone: &BTreeSet<RunId>,
-        suppressed: &Suppressed,
-        observer: &dyn Observer,
-    ) -> Result<Option<Error>, Error> {
-        if !gone.contains(newest) {
-            if gone.iter().any(|run_id| removal.is_made_of(newest, run_id)) {
-                // An attempt before this one has made it, and was killed before it could write that down.
-                removal.note_run(Some(rebuild::named(self.output, newest).await?), None).await?;
-            }
-            return Ok(None);
-        }
-        let (plan, anew) = (planned::read_plan(self.output, newest).await?, removal.name_anew(newest));
-        let made = (&anew, self.threads, Rank::Newest);
-        let (run, obstacle) = match rebuild::run(self.output, &plan, made, suppressed, observer).await {
-            Err(error) if rebuild::is_about_what_stays(&error) => (None, Some(error)),
-            made => (made?, None),
-        };
-        let is_gone = run.is_none();
-        removal.note_run(run, obstacle.as_ref()).await?;
-        if is_gone {
-            latest::remove(self.output).await?;
-        }
-        Ok(obstacle)
     }
 
     /// Makes the newest run anew where it has any of the images, and deletes what holds one of them, or was made of it.
@@ -317,108 +159,27 @@ impl Eraser<'_> {
         suppressed: &Suppressed,
         observer: &dyn Observer,
     ) -> Result<Option<Error>, Error> {
-        self.output.settle(&traces::is_ours).await?;
+        let output = self.output;
+        output.settle(&traces::is_ours).await?;
         observer.notice("reading everything");
-        let mut traces = traces::find(self.output, suppressed).await?;
-        traces.add_followers(self.output).await?;
-        let newest = self.mend_latest().await?;
+        let mut traces = traces::find(output, suppressed).await?;
+        traces.add_followers(output).await?;
+        let (newest, gone) = (newest::mend(output).await?, traces.runs());
         if self.older == Older::Rewrite {
-            let runs = (&traces.runs(), newest.as_ref());
-            older::rewrite(self.output, runs, removal, self.threads, suppressed, observer).await?;
+            older::rewrite(output, (&gone, newest.as_ref()), removal, self.threads, suppressed, observer).await?;
         }
         let obstacle = match newest {
-            Some(newest) => self.remake(&newest, removal, &traces.runs(), suppressed, observer).await?,
+            Some(newest) if gone.contains(&newest) => {
+                newest::remake(output, &newest, removal, (suppressed, self.threads, observer)).await?
+            }
+            Some(newest) => {
+                newest::note(output, &newest, removal, &gone).await?;
+                None
+            }
             None => None,
         };
-        removal.made.iter().for_each(|run_id| traces.forget(run_id));
-        let gone = traces.runs();
-        let planned = PlannedRuns::read(self.output).await?;
-        let stays = |run_id: &RunId| match gone.contains(run_id) {
-            true => removal.in_place_of(run_id).cloned(),
-            false => Some(run_id.clone()),
-        };
-        let kept = planned.run_ids().iter().filter_map(stays).collect();
-        PlannedRuns::new(kept).write(self.output).await?;
         observer.notice("deleting what holds or was made of the images");
-        removal.delete_traces(&traces).await?;
-        removal.delete_sums(run_id).await?;
+        removal.remove(traces, run_id).await?;
         Ok(obstacle)
     }
-}
-
-fn beyond(location: &str, finished: DateTime<Utc>) -> Vec<String> {
-    let mut beyond = BEYOND.map(str::to_owned).to_vec();
-    if location.starts_with("s3://") {
-        beyond.extend(BEYOND_OF_A_BUCKET.map(str::to_owned));
-        let end = (finished + TimeDelta::days(HISTORY_DAYS)).format("%Y-%m-%d");
-        beyond.push(format!(
-            "Step Functions' histories of earlier runs: AWS deletes them by {end}; they hold options with their filters, \
-             and no image's key"
-        ));
-    }
-    beyond
-}
-
-/// A request by nobody who says why.
-fn request(id: &RunId, salt: &str, digests: BTreeSet<String>) -> Request {
-    Request {
-        id: id.clone(),
-        asked: clock::now(),
-        pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
-        because: None,
-        salt: salt.to_owned(),
-        digests,
-        unlisted: 0,
-    }
-}
-
-/// What a certificate is worth now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Checked {
-    /// The certificate.
-    pub certificate: Certificate,
-    /// What the key says that was asked for its signature.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signature: Option<Signature>,
-    /// Images of it that may be here, because they were allowed again.
-    pub allowed_again: u64,
-    /// What was read, and what of it names one of the others.
-    pub traces: Traces,
-}
-
-/// What erasures are worth now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Checks {
-    /// Those that have a certificate.
-    pub done: Vec<Checked>,
-    /// Those that were asked for and are not done.
-    pub pending: Vec<RunId>,
-}
-
-/// Holds every certificate at an output against all that is there, and its signature against a key.
-///
-/// # Errors
-/// [`pomona_formats::Error::Damaged`] for a certificate that was altered, and those of the store.
-pub async fn check(output: &dyn Store, key: Option<&PublicKey>) -> Result<Checks, Error> {
-    let suppressed = Suppressed::read(output).await?;
-    let Erasures { done, pending } = Erasures::read(output).await?;
-    let is_busy = Lock::read(output).await?.is_some_and(|lock| lock.is_held());
-    let mut checked = Vec::new();
-    for certificate in done {
-        let Request { salt, digests, .. } = &certificate.request;
-        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.has_digest(digest));
-        let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
-        let allowed_again = (digests.len() - erased.len()) as u64;
-        let mut traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
-        if is_busy {
-            // A run that is being planned has no plan yet.
-            traces.remains.clear();
-        }
-        let signature = match key {
-            Some(key) => Some(Signature::of(output, &certificate.request.id, key).await?),
-            None => None,
-        };
-        checked.push(Checked { certificate, signature, allowed_again, traces });
-    }
-    Ok(Checks { done: checked, pending: pending.into_iter().map(|request| request.id).collect() })
 }

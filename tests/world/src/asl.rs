@@ -141,6 +141,9 @@ pub(crate) enum Test {
     NumericLessThan(f64),
     NumericLessThanEqualsPath(String),
     IsNull(bool),
+    IsPresent(bool),
+    BooleanEquals(bool),
+    StringEquals(String),
 }
 
 #[derive(Debug, Deserialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pomona_cost::workload::Workload;
 use pomona_formats::recipe::Recipe;
+use pomona_lambda::erase::Erase;
 use pomona_lambda::list_batch::ListBatch;
 use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
@@ -44,6 +45,7 @@ pub(crate) struct Functions {
     reduce: Deployed,
     project_map: Deployed,
     report: Deployed,
+    erase: Deployed,
     trigger: Deployed,
 }
 
@@ -57,6 +59,7 @@ impl Functions {
             reduce: deploy(Reduce { stores: stores() }),
             project_map: deploy(ProjectMap { stores: stores() }),
             report: deploy(report(setting)),
+            erase: deploy(erase(setting)),
             trigger: deploy(trigger(setting)),
         }
     }
@@ -69,6 +72,7 @@ impl Functions {
             Name::Reduce => &self.reduce,
             Name::ProjectMap => &self.project_map,
             Name::Report => &self.report,
+            Name::Erase => &self.erase,
             Name::Trigger => &self.trigger,
         }
         .clone()
@@ -102,6 +106,15 @@ fn planner(setting: &Setting, recipe: Recipe) -> Planner {
         output: Some(at(Place::Output)),
         max_concurrency: setting.max_concurrency,
         refresh_age: Some(Duration::from_secs(days * 86_400)),
+        holders: Box::new(Cloud),
+    }
+}
+
+fn erase(setting: &Setting) -> Erase {
+    Erase {
+        stores: stores(),
+        output: Some(at(Place::Output)),
+        max_concurrency: setting.max_concurrency,
         holders: Box::new(Cloud),
     }
 }

@@ -8,13 +8,17 @@ use pomona_formats::Error as FileError;
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_results::verify::{self, Unneeded};
+use pomona_run::executions;
 use pomona_run::place::Place as FilePlace;
 use pomona_stages::Error;
 use pomona_stages::erase::{self, Erased, Eraser, Older, Which, Wish};
 use pomona_stages::lock::UnknownHolders;
+use pomona_store::testing::MemoryStore;
+use serde_json::json;
 use tokio::task::spawn_local;
 
 use crate::bucket::Place;
+use crate::execution::Execution;
 use crate::history::Deed;
 use crate::images::{self, Silent, Unseen};
 use crate::invariants;
@@ -39,6 +43,45 @@ impl World {
         let program = self.program();
         self.disturb_output();
         spawn_local(async move { program.erase_and_promise(keys, older).await });
+    }
+
+    /// Somebody asks for images to be erased, and has the state machine do it.
+    pub(crate) fn erase_on_aws(self: &Rc<Self>, keys: BTreeSet<String>) {
+        let program = self.program();
+        self.disturb_output();
+        spawn_local(async move {
+            let output = SimulatedS3(Place::Output);
+            let wish = Wish { which: Which::Keys(keys.clone()), because: None };
+            let asked = match keys.is_empty() {
+                true => Some(Ok(0)),
+                false => program.act(program.eraser(&output).ask(&wish)).await,
+            };
+            program.world.note(|| format!("{} has asked: {asked:?}", program.name));
+            if let Some(Ok(_)) = asked {
+                let name = format!("{}{}", executions::OF_ERASURES, program.number);
+                program.world.start(&name, &json!({"output": Place::Output.location(), "erase": {}}));
+            }
+        });
+    }
+
+    /// An execution says that it has erased all that was asked for.
+    pub(crate) async fn has_erased(self: &Rc<Self>, execution: &Execution) {
+        if self.output_changed.get() > execution.started {
+            return;
+        }
+        self.promise_all(&invariants::snapshot(self)).await;
+        if self.has_been_calm() && self.at_work.get() == 0 {
+            self.demand_that_nothing_is_left().await;
+            self.demand_that_no_sum_is_left().await;
+        }
+        self.disturb_output();
+    }
+
+    /// All that was erased is gone for good.
+    async fn promise_all(&self, output: &MemoryStore) {
+        let suppressed = Suppressed::read(output).await.expect("it is whole").expect("something was erased");
+        let erased = (0..IMAGES).map(images::key).filter(|key| suppressed.has(key));
+        self.promises.borrow_mut().extend(erased.map(|key| (key, self.now())));
     }
 
     /// Images that were erased may come back.
@@ -93,9 +136,7 @@ impl Program {
             && is_undisturbed
         {
             let output = invariants::snapshot(world);
-            let suppressed = Suppressed::read(&output).await.expect("it is whole").expect("something was erased");
-            let erased = (0..IMAGES).map(images::key).filter(|key| suppressed.has(key));
-            world.promises.borrow_mut().extend(erased.map(|key| (key, world.now())));
+            world.promise_all(&output).await;
             if was_alone && world.ever_at_work.get() == ever_at_work {
                 world.demand_that_nothing_is_left().await;
                 world.demand_that_no_sum_is_left().await;

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use pomona_lambda::trigger::is_run;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::asl::{Choice, Fail, Machine, Pass, State, Task, Test};
+use crate::asl::{Choice, Fail, Machine, Pass, Rule, State, Task, Test};
 use crate::dice::Dice;
 use crate::lambda::Failure;
 use crate::map_run::{self, MapRun};
@@ -87,6 +88,11 @@ impl Execution {
 
     pub(crate) fn is_running(&self) -> bool {
         self.status.get() == Status::Running
+    }
+
+    /// Whether it makes a run over the input; otherwise it erases.
+    pub(crate) fn is_run(&self) -> bool {
+        is_run(&self.name)
     }
 
     /// The name of the error that it ended with.
@@ -192,7 +198,7 @@ impl Execution {
         let step = task::run(world, task, &scope, entry, |tries| self.count_events(3 * tries)).await?;
         if let task::Taken::Answered { assigned, .. } = &step {
             self.variables.borrow_mut().extend(assigned.clone());
-            if name == "Plan" {
+            if ["Plan", "EraseBegin"].contains(&name) {
                 world.has_planned(self);
             }
         }
@@ -202,13 +208,22 @@ impl Execution {
 
 fn choose(choice: &Choice, scope: &Scope<'_>) -> String {
     let number = |value: Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
-    let is_met = |test: &Test, value: Value| match test {
-        Test::NumericEquals(other) => number(value) == *other,
-        Test::NumericGreaterThan(other) => number(value) > *other,
-        Test::NumericLessThan(other) => number(value) < *other,
-        Test::NumericLessThanEqualsPath(path) => number(value) <= number(scope.evaluate(path)),
-        Test::IsNull(is_null) => value.is_null() == *is_null,
+    let is_met = |Rule { variable, test, .. }: &Rule| {
+        if let Test::IsPresent(is_present) = test {
+            return scope.leads_somewhere(variable) == *is_present;
+        }
+        let value = scope.evaluate(variable);
+        match test {
+            Test::IsPresent(_) => unreachable!("it is answered"),
+            Test::NumericEquals(other) => number(value) == *other,
+            Test::NumericGreaterThan(other) => number(value) > *other,
+            Test::NumericLessThan(other) => number(value) < *other,
+            Test::NumericLessThanEqualsPath(path) => number(value) <= number(scope.evaluate(path)),
+            Test::IsNull(is_null) => value.is_null() == *is_null,
+            Test::BooleanEquals(other) => value == *other,
+            Test::StringEquals(other) => value == *other.as_str(),
+        }
     };
-    let met = choice.choices.iter().find(|rule| is_met(&rule.test, scope.evaluate(&rule.variable)));
+    let met = choice.choices.iter().find(|rule| is_met(rule));
     met.map_or(&choice.default, |rule| &rule.next).clone()
 }

@@ -73,6 +73,8 @@ pub(crate) enum Deed {
         count: u64,
         /// Older runs are made anew, and not deleted.
         rewrites: bool,
+        /// It is only asked for, and the state machine does it.
+        on_aws: bool,
     },
     /// Images that were erased may come back.
     AllowAgain {
@@ -111,7 +113,7 @@ impl History {
 /// One history in five has erasures: by dice of their own, so that the others know nothing of them. Whether the output
 /// keeps versions matters to these alone.
 fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) -> bool {
-    let mut dice = Dice::of(seed, "erasures");
+    let (mut dice, mut where_from) = (Dice::of(seed, "erasures"), Dice::of(seed, "erasures on AWS"));
     if !dice.chance(0.2) {
         return false;
     }
@@ -119,7 +121,7 @@ fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) -> bool {
         let (first, count) = (dice.below(24), dice.below(6));
         let deed = match dice.below(5) {
             0 => Deed::AllowAgain { first, count: count + 1 },
-            _ => Deed::Erase { first, count, rewrites: dice.chance(0.5) },
+            _ => Deed::Erase { first, count, rewrites: dice.chance(0.5), on_aws: where_from.chance(0.4) },
         };
         let place = 1 + dice.below(deeds.len() as u64) as usize;
         deeds.insert(place, (gap(&mut dice), deed));
@@ -216,9 +218,16 @@ impl fmt::Display for Deed {
                 write!(formatter, "somebody runs the program in version {version} with {options}")
             }
             Self::Mend => formatter.write_str("somebody has the output mended and what nobody needs removed"),
-            Self::Erase { count: 0, .. } => formatter.write_str("somebody erases what is unfinished or has come back"),
-            Self::Erase { first, count, rewrites } => {
-                let older = if *rewrites { ", and has older runs made anew" } else { "" };
+            Self::Erase { count: 0, on_aws, .. } => {
+                let place = if *on_aws { " on AWS" } else { "" };
+                write!(formatter, "somebody erases{place} what is unfinished or has come back")
+            }
+            Self::Erase { first, count, rewrites, on_aws } => {
+                let older = match (on_aws, rewrites) {
+                    (true, _) => " on AWS",
+                    (false, true) => ", and has older runs made anew",
+                    (false, false) => "",
+                };
                 write!(formatter, "somebody erases images {first} to {}{older}", first + count - 1)
             }
             Self::AllowAgain { first, count } => {

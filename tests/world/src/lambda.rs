@@ -26,6 +26,7 @@ pub(crate) enum Name {
     Reduce,
     ProjectMap,
     Report,
+    Erase,
     Trigger,
 }
 
@@ -39,6 +40,7 @@ impl Name {
             "${ReduceFunctionArn}" => Self::Reduce,
             "${ProjectMapFunctionArn}" => Self::ProjectMap,
             "${ReportFunctionArn}" => Self::Report,
+            "${EraseFunctionArn}" => Self::Erase,
             other => panic!("the world has no function {other}"),
         }
     }
@@ -46,7 +48,7 @@ impl Name {
     /// The template's time limits.
     fn time_limit(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Plan => 900,
+            Self::Plan | Self::Erase => 900,
             Self::ListBatch | Self::Sweep => 140,
             Self::Reduce | Self::ProjectMap | Self::Report => 300,
             Self::Trigger => 60,

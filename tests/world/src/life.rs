@@ -110,7 +110,8 @@ async fn rest(world: &World) {
 async fn demand_that_a_run_followed(world: &Rc<World>) {
     let changed = world.input_changed.get();
     let follows = |started| started >= changed;
-    let has_followed = world.executions.borrow().iter().any(|execution| follows(execution.started));
+    let has_followed =
+        world.executions.borrow().iter().any(|execution| execution.is_run() && follows(execution.started));
     let is_told = world.queue.lost.get() > 0;
     if has_followed || is_told || !world.setting.starts_on_uploads {
         return;

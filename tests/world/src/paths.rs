@@ -46,6 +46,12 @@ impl Scope<'_> {
         self.resolve(expression)
     }
 
+    /// Whether there is anything where a path of the state leads.
+    pub(crate) fn leads_somewhere(&self, path: &str) -> bool {
+        let fields = path.strip_prefix("$.").unwrap_or_else(|| panic!("the world knows nothing like {path}"));
+        fields.split('.').try_fold(self.state, |found, field| found.get(field)).is_some()
+    }
+
     fn resolve(&self, path: &str) -> Value {
         let (root, fields) = path.split_once('.').unwrap_or((path, ""));
         let root = match root {

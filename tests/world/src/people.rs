@@ -64,7 +64,10 @@ impl World {
             Deed::RollBack(deeds) => self.roll_back(*deeds),
             Deed::RunProgram(options, version) => self.run_program(options, *version),
             Deed::Mend => self.mend(),
-            Deed::Erase { first, count, rewrites } => {
+            Deed::Erase { first, count, on_aws: true, .. } => {
+                self.erase_on_aws((*first..first + count).map(images::key).collect());
+            }
+            Deed::Erase { first, count, rewrites, .. } => {
                 let older = if *rewrites { Older::Rewrite } else { Older::Delete };
                 self.erase((*first..first + count).map(images::key).collect(), older);
             }

@@ -94,10 +94,11 @@ fn call<T>(name: &'static str, effect: impl FnOnce(&Rc<World>) -> T) -> Result<T
 impl Runs for Cloud {
     async fn recent(&self) -> Result<Recent, Error> {
         call("states:ListExecutions", |world| {
-            let known = world.known(|execution, is_going| (execution.started, is_going));
+            let known = world.known(|execution, is_going| (execution.is_run(), execution.started, is_going));
+            let runs = known.iter().filter(|(is_run, _, _)| *is_run);
             Recent {
-                is_any_going: known.iter().any(|(_, is_going)| *is_going),
-                newest_start: known.iter().map(|(started, _)| *started).max(),
+                is_any_going: known.iter().any(|(_, _, is_going)| *is_going),
+                newest_start: runs.map(|(_, started, _)| *started).max(),
             }
         })
     }

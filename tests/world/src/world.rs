@@ -237,6 +237,10 @@ impl World {
         if let Err(failure) = &ended {
             self.hear(&failure.cause);
         }
+        if execution.status.get() == Status::Succeeded && !execution.is_run() {
+            self.has_erased(execution).await;
+            return;
+        }
         if execution.status.get() == Status::Succeeded {
             let success = Success {
                 name: &execution.name,

@@ -8,7 +8,7 @@ const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 13] = [
+const REGRESSIONS: [u64; 17] = [
     108,
     139,
     157,
@@ -25,6 +25,7 @@ const REGRESSIONS: [u64; 13] = [
     41_000_002_598,
     41_000_004_154,
     41_000_005_011,
+    41_000_014_000,
 ];
 
 /// Lives through the histories of these seeds on all cores.

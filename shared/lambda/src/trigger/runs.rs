@@ -6,17 +6,26 @@ use aws_sdk_sfn::Client;
 use aws_sdk_sfn::primitives;
 use aws_sdk_sfn::types::{ExecutionListItem, ExecutionStatus};
 use chrono::{DateTime, Utc};
+use pomona_run::executions;
 use serde_json::Value;
 
 use crate::error::Error;
 
+/// Executions that are listed at once: mostly the first is the wanted one.
+const PAGE: i32 = 4;
+
 /// What is known of a state machine's runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recent {
-    /// Whether any run has not ended.
+    /// Whether any execution has not ended, an erasure among them.
     pub is_any_going: bool,
     /// When the newest run started, however it was started and however it ended.
     pub newest_start: Option<DateTime<Utc>>,
+}
+
+/// Whether an execution of this name makes a run over the input.
+pub fn is_run(execution: &str) -> bool {
+    !execution.starts_with(executions::OF_ERASURES)
 }
 
 /// The runs of a state machine.
@@ -49,19 +58,29 @@ impl StateMachine {
         Self { client: Client::new(config), arn }
     }
 
-    /// The newest execution, of those with this status or of all.
-    async fn newest(&self, status: Option<ExecutionStatus>) -> Result<Option<ExecutionListItem>, Error> {
+    /// The newest execution that is wanted, of those with this status or of all.
+    async fn newest(
+        &self,
+        status: Option<ExecutionStatus>,
+        is_wanted: impl Fn(&ExecutionListItem) -> bool,
+    ) -> Result<Option<ExecutionListItem>, Error> {
         let list = self.client.list_executions().state_machine_arn(&self.arn).set_status_filter(status);
-        let newest = list.into_paginator().page_size(1).items().send().next().await;
-        newest.transpose().map_err(|error| Error::call("states:ListExecutions", error))
+        let mut listed = list.into_paginator().page_size(PAGE).items().send();
+        while let Some(execution) = listed.next().await {
+            let execution = execution.map_err(|error| Error::call("states:ListExecutions", error))?;
+            if is_wanted(&execution) {
+                return Ok(Some(execution));
+            }
+        }
+        Ok(None)
     }
 }
 
 #[async_trait]
 impl Runs for StateMachine {
     async fn recent(&self) -> Result<Recent, Error> {
-        let going = self.newest(Some(ExecutionStatus::Running)).await?;
-        let newest = self.newest(None).await?;
+        let going = self.newest(Some(ExecutionStatus::Running), |_| true).await?;
+        let newest = self.newest(None, |execution| is_run(execution.name())).await?;
         Ok(Recent { is_any_going: going.is_some(), newest_start: newest.as_ref().and_then(start_of) })
     }
 

@@ -12,7 +12,7 @@ use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_store::Store;
 
-use super::rebuild;
+use super::rebuild::{self, Anew};
 use super::removal::Removal;
 use crate::error::Error;
 use crate::history::of_earlier_run;
@@ -80,7 +80,8 @@ pub(super) async fn rewrite(
             // It was the newest one itself when an attempt before this one began.
             continue;
         }
-        match rebuild::run(output, &plan, (&anew, threads, Rank::Older), suppressed, observer).await {
+        let anew = Anew { run_id: &anew, rank: Rank::Older };
+        match rebuild::run(output, &plan, anew, threads, suppressed, observer).await {
             Ok(Some(run)) => removal.note_rewritten(Rewritten { was: run_id.clone(), run }).await?,
             Ok(None) => {}
             Err(error) if rebuild::is_about_its_images(&error) => {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use pomona_dataset::{Error as DatasetError, Item, LeftOut, Listed, Reader, Rejected, Source};
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::NewRun;
@@ -26,57 +27,60 @@ use crate::report::Rank;
 /// How often damage is set aside and planned around before it is told of.
 const MENDS: u32 = 3;
 
-/// Makes the run `run_id` of what an `earlier` one listed and was not erased; nothing where all of it was.
+/// A run that is made anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anew<'a> {
+    pub(super) run_id: &'a RunId,
+    pub(super) rank: Rank,
+}
+
+/// Makes a run of what an `earlier` one listed and was not erased; nothing where all of it was.
 pub(super) async fn run(
     output: &dyn Store,
     earlier: &Plan,
-    (run_id, threads, rank): (&RunId, usize, Rank),
+    anew: Anew<'_>,
+    threads: usize,
     suppressed: &Suppressed,
     observer: &dyn Observer,
 ) -> Result<Option<NewRun>, Error> {
-    if let Some(models) = &earlier.models_of {
-        return Err(Error::ModelsOfAnother { run_id: earlier.run_id.clone(), models_of: models.run_id.clone() });
-    }
-    let listed_before = ListedBefore::read(output, earlier).await?;
-    if listed_before.items.iter().all(|item| suppressed.has(&item.id)) {
-        return Ok(None);
-    }
-    let options = without_erased_names(&earlier.options, suppressed);
-    let source = (&listed_before, earlier, &options);
+    let Some(source) = Rest::of(output, earlier, suppressed).await? else { return Ok(None) };
     let mut mends = 0;
     loop {
-        match make(output, source, (run_id, threads, rank), mends, observer).await {
+        match make(output, &source, anew, (threads, mends), observer).await {
             // A plan that an attempt has made may lack what was set aside since, and damage is met while merging.
             Err(Error::File(FileError::Damaged { .. })) if mends < MENDS => mends += 1,
             made => {
                 made?;
-                return named(output, run_id).await.map(Some);
+                return named(output, anew.run_id).await.map(Some);
             }
         }
+    }
+}
+
+/// Plans such a run.
+pub(super) async fn plan(
+    output: &dyn Store,
+    earlier: &Plan,
+    anew: Anew<'_>,
+    suppressed: &Suppressed,
+    (started, replans): (DateTime<Utc>, u32),
+) -> Result<Option<Plan>, Error> {
+    match Rest::of(output, earlier, suppressed).await? {
+        Some(source) => source.plan(output, anew, started, replans).await.map(Some),
+        None => Ok(None),
     }
 }
 
 /// All stages of the run, by a plan of this number.
 async fn make(
     output: &dyn Store,
-    (listed_before, earlier, options): (&ListedBefore, &Plan, &Options),
-    (run_id, threads, rank): (&RunId, usize, Rank),
-    replans: u32,
+    source: &Rest<'_>,
+    anew: Anew<'_>,
+    (threads, replans): (usize, u32),
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let clock = Clock::new(observer);
-    let in_place_of = (rank == Rank::Older).then_some(earlier);
-    let request = PlanRequest {
-        run_id,
-        started: in_place_of.map_or(clock.started, |earlier| earlier.started),
-        options,
-        recipe: &earlier.recipe,
-        models: None,
-        replans,
-        in_place_of,
-        on_file: &|| {},
-    };
-    let plan = clock.time(Stage::Plan, 1, |_| plan::plan(listed_before, output, &request)).await?;
+    let plan = clock.time(Stage::Plan, 1, |_| source.plan(output, anew, clock.started, replans)).await?;
     let missing = planned::read_missing(output, &plan).await?;
     let images = missing.iter().map(|shard| shard.images).sum();
     clock
@@ -88,7 +92,41 @@ async fn make(
             Ok::<_, Error>(())
         })
         .await?;
-    local::fit_and_report(output, threads, &plan, &clock, rank).await.map(drop)
+    local::fit_and_report(output, threads, &plan, &clock, anew.rank).await.map(drop)
+}
+
+/// What a run is made anew of.
+struct Rest<'a> {
+    listed: ListedBefore,
+    earlier: &'a Plan,
+    options: Options,
+}
+
+impl<'a> Rest<'a> {
+    async fn of(output: &dyn Store, earlier: &'a Plan, suppressed: &Suppressed) -> Result<Option<Self>, Error> {
+        if let Some(models) = &earlier.models_of {
+            return Err(Error::ModelsOfAnother { run_id: earlier.run_id.clone(), models_of: models.run_id.clone() });
+        }
+        let listed = ListedBefore::read(output, earlier).await?;
+        let is_any_left = listed.items.iter().any(|item| !suppressed.has(&item.id));
+        let options = without_erased_names(&earlier.options, suppressed);
+        Ok(is_any_left.then_some(Self { listed, earlier, options }))
+    }
+
+    async fn plan(&self, output: &dyn Store, anew: Anew<'_>, now: DateTime<Utc>, replans: u32) -> Result<Plan, Error> {
+        let in_place_of = (anew.rank == Rank::Older).then_some(self.earlier);
+        let request = PlanRequest {
+            run_id: anew.run_id,
+            started: in_place_of.map_or(now, |earlier| earlier.started),
+            options: &self.options,
+            recipe: &self.earlier.recipe,
+            models: None,
+            replans,
+            in_place_of,
+            on_file: &|| {},
+        };
+        plan::plan(&self.listed, output, &request).await
+    }
 }
 
 /// A run as a certificate names it.
@@ -128,7 +166,7 @@ fn without_erased_names(options: &Options, suppressed: &Suppressed) -> Options {
 }
 
 /// Makes the part of a shard whose images' outcomes are all there.
-async fn make_part(output: &dyn Store, shard: &Shard, plan: &Plan) -> Result<(), Error> {
+pub(super) async fn make_part(output: &dyn Store, shard: &Shard, plan: &Plan) -> Result<(), Error> {
     if part::exists(output, &shard.part).await? {
         return Ok(());
     }

@@ -8,14 +8,19 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, Rewritten, WhyLeft};
 use pomona_formats::error::tell_of_damage;
+use pomona_formats::planned_runs::PlannedRuns;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
 use pomona_run::{RunId, names, pace};
 use pomona_store::{Error as StoreError, Store, Version};
+use tokio::time::Instant;
 
 use super::traces::{self, Traces};
 use crate::error::Error;
 use crate::forget;
+
+/// Keys that are written down together before they are deleted.
+const KEYS_AT_ONCE: usize = 4_096;
 
 /// What was deleted so far, by this attempt and by those before it, and what would not go.
 pub(super) struct Removal<'a> {
@@ -29,6 +34,8 @@ pub(super) struct Removal<'a> {
     /// The runs that this attempt has made anew.
     pub(super) made: Vec<RunId>,
     pub(super) refused: Vec<LeftFile>,
+    /// It pauses then, if it must.
+    until: Option<Instant>,
 }
 
 impl<'a> Removal<'a> {
@@ -38,8 +45,16 @@ impl<'a> Removal<'a> {
         let Request { id, asked, .. } = first.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
         let ids: BTreeSet<RunId> = pending.iter().map(|request| request.id.clone()).collect();
         let ids = ids.into_iter().collect();
-        let mut removal =
-            Self { output, id, asked, ids, journal: Journal::default(), made: Vec::new(), refused: Vec::new() };
+        let mut removal = Self {
+            output,
+            id,
+            asked,
+            ids,
+            journal: Journal::default(),
+            made: Vec::new(),
+            refused: Vec::new(),
+            until: None,
+        };
         for request in pending {
             let journal = match Journal::read(output, &request.id).await {
                 Err(error @ FileError::Damaged { .. }) => {
@@ -52,8 +67,41 @@ impl<'a> Removal<'a> {
             removal.journal.no_run_because = journal.no_run_because.or(removal.journal.no_run_because);
             removal.journal.deleted.extend(journal.deleted);
             removal.journal.rewritten.extend(journal.rewritten);
+            removal.refused.extend(journal.refused);
         }
         Ok(removal)
+    }
+
+    /// The same, which pauses then.
+    pub(super) fn until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    /// In whose journal it is written down.
+    pub(super) fn id(&self) -> &RunId {
+        &self.id
+    }
+
+    /// Writes down what would not go, for whoever writes the certificate.
+    pub(super) async fn note_refused(&mut self) -> Result<(), Error> {
+        self.journal.refused = self.refused.clone();
+        Ok(self.journal.write(self.output, &self.id).await?)
+    }
+
+    /// Deletes what holds one of the images or was made of it; `lock` is by whom the output is held. Whether that is all of
+    /// it.
+    pub(super) async fn remove(&mut self, mut traces: Traces, lock: &RunId) -> Result<bool, Error> {
+        self.refused.clear();
+        self.made.iter().for_each(|run_id| traces.forget(run_id));
+        let gone = traces.runs();
+        let planned = PlannedRuns::read(self.output).await?;
+        let stays = |run_id: &RunId| match gone.contains(run_id) {
+            true => self.in_place_of(run_id).cloned(),
+            false => Some(run_id.clone()),
+        };
+        let kept = planned.run_ids().iter().filter_map(stays).collect();
+        PlannedRuns::new(kept).write(self.output).await?;
+        Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)
     }
 
     /// Writes down what takes the newest run's place.
@@ -110,7 +158,7 @@ impl<'a> Removal<'a> {
 
     /// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What
     /// holds one goes last, so that an erasure that is killed finds the others again.
-    pub(super) async fn delete_traces(&mut self, traces: &Traces) -> Result<(), Error> {
+    async fn delete_traces(&mut self, traces: &Traces) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let doom = Doom::new(traces, &versions);
         let holding: BTreeSet<&str> = doom.suspects.iter().map(|suspect| suspect.file.as_str()).collect();
@@ -126,7 +174,7 @@ impl<'a> Removal<'a> {
     /// Deletes the sums that no run that is left uses, merged moments and what fits by passes have added up, older
     /// versions of any sum, of which nobody knows what it was made of, and all indexes of archives: these name their
     /// members as the archives do, and the next run makes them anew.
-    pub(super) async fn delete_sums(&mut self, ours: &RunId) -> Result<(), Error> {
+    async fn delete_sums(&mut self, ours: &RunId) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
         let unneeded = match has_runs {
@@ -149,18 +197,8 @@ impl<'a> Removal<'a> {
         self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other).await
     }
 
-    /// Writes down what these versions were, and deletes them, those of a key one after another.
-    async fn delete(&mut self, doomed: Vec<&Version>, turn: impl Fn(&str) -> Turn) -> Result<(), Error> {
-        if doomed.is_empty() {
-            return Ok(());
-        }
-        let output = self.output;
-        let contents = doomed.iter().copied().filter(|version| version.is_content());
-        let described =
-            stream::iter(contents).map(|version| describe(output, version)).buffer_unordered(pace::REQUESTS);
-        let described: Vec<Option<DeletedFile>> = described.try_collect().await?;
-        self.journal.deleted.extend(described.into_iter().flatten());
-        self.journal.write(output, &self.id).await?;
+    /// Deletes these versions, those of a key one after another; whether there was time for all.
+    async fn delete(&mut self, doomed: Vec<&Version>, turn: impl Fn(&str) -> Turn) -> Result<bool, Error> {
         for now in [Turn::Mark, Turn::Other, Turn::Holding] {
             // What names an image stays with what could not go of its run or part, so that the next attempt finds that.
             let kept: BTreeSet<String> = match now {
@@ -168,11 +206,29 @@ impl<'a> Removal<'a> {
                 Turn::Mark | Turn::Other => BTreeSet::new(),
             };
             let keys = doomed.chunk_by(|a, b| a.key == b.key).filter(|versions| turn(&versions[0].key) == now);
-            let keys = keys.filter(|versions| !kept.contains(&group_of(&versions[0].key)));
-            let keys = stream::iter(keys).map(|versions| delete_key(output, versions)).buffer_unordered(pace::REQUESTS);
-            let refused: Vec<Vec<LeftFile>> = keys.try_collect().await?;
-            self.refused.extend(refused.into_iter().flatten());
+            let keys: Vec<&[&Version]> = keys.filter(|versions| !kept.contains(&group_of(&versions[0].key))).collect();
+            for keys in keys.chunks(KEYS_AT_ONCE) {
+                if self.until.is_some_and(|until| Instant::now() >= until) {
+                    return Ok(false);
+                }
+                self.delete_keys(keys).await?;
+            }
         }
+        Ok(true)
+    }
+
+    /// Writes down what the versions of some keys were, and deletes them.
+    async fn delete_keys(&mut self, keys: &[&[&Version]]) -> Result<(), Error> {
+        let output = self.output;
+        let contents = keys.iter().flat_map(|versions| versions.iter().copied()).filter(|version| version.is_content());
+        let described =
+            stream::iter(contents).map(|version| describe(output, version)).buffer_unordered(pace::REQUESTS);
+        let described: Vec<Option<DeletedFile>> = described.try_collect().await?;
+        self.journal.deleted.extend(described.into_iter().flatten());
+        self.journal.write(output, &self.id).await?;
+        let deleted = stream::iter(keys).map(|versions| delete_key(output, versions)).buffer_unordered(pace::REQUESTS);
+        let refused: Vec<Vec<LeftFile>> = deleted.try_collect().await?;
+        self.refused.extend(refused.into_iter().flatten());
         Ok(())
     }
 }

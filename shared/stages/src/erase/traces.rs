@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_formats::erasure::{Examined, FileVersion, LeftFile, WhyLeft};
+use pomona_formats::erasure::{Examined, FileVersion, LeftFile, WhyLeft, is_handed_over};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{planned, run_aside, strings};
 use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
 use pomona_run::{RunId, pace};
-use pomona_store::{Error as StoreError, Store, Version};
-use serde::Serialize;
+use pomona_store::{Error as StoreError, Store, Version, VersionKind};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::history::of_earlier_run;
 
 /// What a look at everything came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traces {
     /// What was read.
     pub examined: Examined,
@@ -45,6 +45,18 @@ impl Traces {
     /// The runs of which an older version of a file has any.
     pub(super) fn runs_that_had_any(&self) -> BTreeSet<RunId> {
         self.suspects().filter(|file| !file.is_current()).filter_map(|file| Place::run_of(&file.file)).collect()
+    }
+
+    /// What two looks came to.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.examined.files += other.examined.files;
+        self.examined.bytes += other.examined.bytes;
+        self.examined.older_versions += other.examined.older_versions;
+        self.holding.extend(other.holding);
+        self.unreadable.extend(other.unreadable);
+        self.remains.extend(other.remains);
+        self.foreign += other.foreign;
+        self
     }
 
     /// Leaves out what an attempt before this one had begun of a run that is whole now.
@@ -95,66 +107,105 @@ impl Traces {
 /// # Errors
 /// Those of the store.
 pub(super) async fn find(output: &dyn Store, erased: &Suppressed) -> Result<Traces, Error> {
-    let versions: Vec<Version> = output.versions("").await?.into_iter().filter(Version::is_content).collect();
-    let mut traces = Traces { remains: remains(&versions), ..Traces::default() };
-    let look = |version: Version| async move { Ok::<_, Error>((look(output, erased, &version).await?, version)) };
-    let mut looks = stream::iter(versions).map(look).buffered(pace::REQUESTS);
-    while let Some((look, version)) = looks.try_next().await? {
-        match look {
-            Look::Gone => continue,
-            Look::Foreign => {
-                traces.foreign += 1;
-                continue;
+    let Everything { files, told } = Everything::list(output).await?;
+    Ok(told.and(look_through(output, erased, files.into_iter().map(|(file, _)| file)).await?))
+}
+
+/// All that can be looked into.
+pub(super) struct Everything {
+    /// Files, and their sizes in bytes.
+    pub(super) files: Vec<(FileVersion, u64)>,
+    /// What the listing tells by itself.
+    pub(super) told: Traces,
+}
+
+impl Everything {
+    pub(super) async fn list(output: &dyn Store) -> Result<Self, Error> {
+        let versions = output.versions("").await?;
+        let told = Traces { remains: remains(&versions), ..Traces::default() };
+        let mut everything = Self { files: Vec::new(), told };
+        let contents = versions.iter().filter(|version| version.is_content() && !is_handed_over(&version.key));
+        for version in contents {
+            // A user's own file beside ours is none of ours.
+            match is_ours(&version.key) {
+                true => everything.files.push((version.into(), version.size)),
+                false => everything.told.foreign += 1,
             }
-            Look::Clean => {}
-            Look::Holding => traces.holding.push((&version).into()),
-            Look::Unreadable => traces.unreadable.push((&version).into()),
         }
-        traces.examined.files += 1;
-        traces.examined.bytes += version.size;
-        traces.examined.older_versions += u64::from(!version.is_current());
+        Ok(everything)
+    }
+}
+
+/// Reads these files.
+pub(super) async fn look_through(
+    output: &dyn Store,
+    erased: &Suppressed,
+    files: impl IntoIterator<Item = FileVersion>,
+) -> Result<Traces, Error> {
+    let mut traces = Traces::default();
+    let look = |file: FileVersion| async move { Ok::<_, Error>((look(output, erased, &file).await?, file)) };
+    let mut looks = stream::iter(files).map(look).buffered(pace::REQUESTS);
+    while let Some((Look { bytes, seen }, file)) = looks.try_next().await? {
+        traces.examined.files += u64::from(seen != Seen::Gone);
+        traces.examined.bytes += bytes;
+        traces.examined.older_versions += u64::from(seen != Seen::Gone && !file.is_current());
+        match seen {
+            Seen::Gone | Seen::Clean => {}
+            Seen::Holding => traces.holding.push(file),
+            Seen::Unreadable => traces.unreadable.push(file),
+        }
     }
     Ok(traces)
 }
 
-/// Files of runs without a plan.
+/// Files of runs without a plan, but for what says why they have none: that is text, and is looked into.
 fn remains(versions: &[Version]) -> Vec<FileVersion> {
     let current: BTreeSet<&str> =
         versions.iter().filter(|version| version.is_current()).map(|version| version.key.as_str()).collect();
     let has_plan = |run_id: &RunId| current.contains(RunLayout::new(run_id.as_str()).plan().as_str());
-    let is_remains = |key: &&&str| is_ours(key) && Place::run_of(key).is_some_and(|run_id| !has_plan(&run_id));
+    let is_problem = |key: &str, run_id: &RunId| key.starts_with(&RunLayout::new(run_id.as_str()).problems());
+    let is_remains = |key: &&&str| {
+        is_ours(key) && Place::run_of(key).is_some_and(|run_id| !has_plan(&run_id) && !is_problem(key, &run_id))
+    };
     current.iter().filter(is_remains).map(|key| FileVersion { file: (*key).to_owned(), version: None }).collect()
 }
 
-enum Look {
+/// What a file is seen to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
     Gone,
-    Foreign,
     Clean,
     Holding,
     Unreadable,
 }
 
-async fn look(output: &dyn Store, erased: &Suppressed, version: &Version) -> Result<Look, Error> {
-    // A user's own file beside ours is none of ours.
-    if !is_ours(&version.key) {
-        return Ok(Look::Foreign);
-    }
-    let bytes = match output.get_version(version).await {
+struct Look {
+    bytes: u64,
+    seen: Seen,
+}
+
+async fn look(output: &dyn Store, erased: &Suppressed, file: &FileVersion) -> Result<Look, Error> {
+    let bytes = match output.get_version(&version(file)).await {
         Ok(bytes) => bytes,
-        Err(StoreError::NotFound { .. }) => return Ok(Look::Gone),
+        Err(StoreError::NotFound { .. }) => return Ok(Look { bytes: 0, seen: Seen::Gone }),
         Err(error) => return Err(error.into()),
     };
-    let (own_key, erased) = (version.key.clone(), erased.clone());
-    run_aside(move || {
+    let (own_key, erased, size) = (file.file.clone(), erased.clone(), bytes.len() as u64);
+    let seen = run_aside(move || {
         let mut is_holding = false;
         match strings::each(&own_key, bytes, &mut |text| is_holding |= names_any(text, &erased)) {
-            _ if is_holding => Look::Holding,
-            Ok(()) => Look::Clean,
-            Err(_) => Look::Unreadable,
+            _ if is_holding => Seen::Holding,
+            Ok(()) => Seen::Clean,
+            Err(_) => Seen::Unreadable,
         }
-    })
-    .await
-    .map_err(Error::from)
+    });
+    Ok(Look { bytes: size, seen: seen.await? })
+}
+
+/// The version by which a store knows it.
+fn version(file: &FileVersion) -> Version {
+    let kind = if file.is_current() { VersionKind::Current } else { VersionKind::Older };
+    Version { key: file.file.clone(), kind, id: file.version.clone(), size: 0 }
 }
 
 pub(super) fn is_ours(key: &str) -> bool {

@@ -216,7 +216,7 @@ async fn what_was_asked_for_is_in_force_before_anything_was_done() {
     let output = Arc::new(MemoryStore::new("out", before));
     erase(output.as_ref(), Some(keys([2]))).await.unwrap();
     let failing = FailingStore::new(output.clone());
-    failing.on(Operation::Put, |key| key == "suppressed.json", 2.., Fault::CrashBefore);
+    failing.on(Operation::Put, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
     assert!(erase(&failing, Some(keys([9]))).await.is_err());
     run(&input, output.as_ref()).await.unwrap();
     demand_fresh(&input, output.as_ref(), &[2, 9].map(key).into()).await;

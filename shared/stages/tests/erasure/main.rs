@@ -4,6 +4,7 @@ mod attempts;
 mod proof;
 #[path = "../support/result.rs"]
 mod result;
+mod steps;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -266,6 +267,9 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
     let output = two_runs(folder.path()).await;
     let gone = RunLayout::new("20260105T091351Z-ee74d566");
     let remains = [gone.success(), gone.model_info()];
+    // Of a run that found the output in use there is nothing else, and that it was is no secret.
+    let run_id: RunId = "20260105T091351Z-ee74d566".parse().unwrap();
+    let why = problem::write(&output, &run_id, ErrorName::Busy, "in use").await.unwrap();
     for key in &remains {
         output.put(key, Bytes::from_static(b"{}")).await.unwrap();
     }
@@ -288,6 +292,7 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
     erase(&output, None).await.unwrap();
     let checked = erase::check(&output, None).await.unwrap().done;
     assert!(checked.iter().all(|checked| checked.traces.remains.is_empty()));
+    assert!(!output.exists(&why).await.unwrap(), "it goes with what else is of that run");
     assert_eq!(latest::read(&output).await.unwrap().unwrap().run_id, newest);
 }
 

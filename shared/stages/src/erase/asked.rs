@@ -1,0 +1,99 @@
+//! What was asked to be erased, and is not done.
+
+use std::collections::BTreeSet;
+
+use pomona_formats::Error as FileError;
+use pomona_formats::erasure::{Erasures, Request};
+use pomona_formats::suppressed::Suppressed;
+use pomona_run::{RunId, clock};
+use pomona_store::Store;
+
+use super::wish::{self, Chosen, Wish};
+use crate::error::Error;
+
+/// What was asked, and with it all that was ever erased.
+pub(super) struct Asked {
+    /// In the order of their names. Each attempt is at all of them.
+    pub(super) requests: Vec<Request>,
+    pub(super) suppressed: Suppressed,
+}
+
+impl Asked {
+    /// What was asked before and is not done; leftovers of what is done go.
+    pub(super) async fn read(output: &dyn Store) -> Result<Self, Error> {
+        let suppressed = match Suppressed::read(output).await? {
+            Some(suppressed) => suppressed,
+            None => Suppressed::none()?,
+        };
+        Ok(Self { requests: Erasures::pending(output).await?, suppressed })
+    }
+
+    /// Writes down what `wish` asks for, by this name.
+    ///
+    /// # Errors
+    /// [`Error::NothingToErase`] where no run has listed such an image and nothing else is to be done.
+    pub(super) async fn ask(&mut self, output: &dyn Store, id: &RunId, wish: &Wish) -> Result<(), Error> {
+        let Chosen { keys, unlisted } = wish::choose(output, &wish.which).await?;
+        if wish.because.as_ref().is_some_and(|because| keys.iter().any(|key| because.contains(key))) {
+            return Err(FileError::option("because", "it has the path of an image, and would stay").into());
+        }
+        // What an erasure that was killed had chosen by listings may be listed no more.
+        if keys.is_empty() && self.requests.is_empty() {
+            return Err(nothing(output, "no run has listed such an image; `--keys` takes any path"));
+        }
+        let digests: BTreeSet<String> = keys.iter().map(|key| self.suppressed.digest(key)).collect();
+        // The same command again goes on with what it asked for before.
+        let is_new = |digest: &String| !self.requests.iter().any(|request| request.digests.contains(digest));
+        if digests.iter().any(is_new) {
+            let asked = request(id, self.suppressed.salt(), digests);
+            self.add(output, Request { unlisted, because: wish.because.clone(), ..asked }).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for all that was ever erased, some of which has come back.
+    pub(super) async fn ask_again(&mut self, output: &dyn Store, id: &RunId) -> Result<(), Error> {
+        let under = |salt: &str| RunId::new(clock::now(), &format!("{id} under {salt}"));
+        let by_salt = self.suppressed.by_salt().enumerate();
+        let requests: Vec<Request> = by_salt
+            .map(|(number, (salt, digests))| match number {
+                0 => request(id, salt, digests.clone()),
+                _ => request(&under(salt), salt, digests.clone()),
+            })
+            .collect();
+        for request in requests {
+            self.add(output, request).await?;
+        }
+        Ok(())
+    }
+
+    async fn add(&mut self, output: &dyn Store, request: Request) -> Result<(), Error> {
+        request.write(output).await?;
+        self.requests.push(request);
+        Ok(())
+    }
+
+    /// Has all plans leave out what is asked for. The file may have been lost, too.
+    pub(super) async fn put_in_force(&mut self, output: &dyn Store) -> Result<(), Error> {
+        self.requests.iter().for_each(|request| self.suppressed.add(request));
+        Ok(self.suppressed.write(output).await?)
+    }
+}
+
+/// The error that says why nothing is done.
+pub(super) fn nothing(output: &dyn Store, what: &str) -> Error {
+    Error::NothingToErase { location: output.location().to_owned(), what: what.to_owned() }
+}
+
+/// A request by nobody who says why.
+fn request(id: &RunId, salt: &str, digests: BTreeSet<String>) -> Request {
+    Request {
+        id: id.clone(),
+        asked: clock::now(),
+        pomona_version: env!("CARGO_PKG_VERSION").to_owned(),
+        because: None,
+        salt: salt.to_owned(),
+        digests,
+        unlisted: 0,
+    }
+}

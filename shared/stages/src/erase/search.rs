@@ -1,0 +1,135 @@
+//! Looking through everything below an output in groups of files, each by a call of its own: an output may hold more than
+//! one machine can read in time.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use pomona_formats::erasure::FileVersion;
+use pomona_formats::suppressed::Suppressed;
+use pomona_formats::{digests, json};
+use pomona_run::RunId;
+use pomona_run::layout;
+use pomona_store::{Error as StoreError, Store};
+use serde::{Deserialize, Serialize};
+
+use super::asked::nothing;
+use super::traces::{self, Everything, Traces};
+use crate::error::Error;
+
+/// Bounds of a group: with its files' names it is handed over within the 256 KiB of a state, and read within minutes.
+const MOST_FILES: usize = 400;
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Groups that are looked through at once where calls have left some out.
+const AT_ONCE: usize = 4;
+
+/// What the listing tells stands where that of a group would: groups are counted from 1.
+const TOLD: u32 = 0;
+
+/// Why everything is looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Round {
+    /// To find what must go.
+    Before,
+    /// To see that nothing is left.
+    After,
+}
+
+impl Round {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// Files that one call looks through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// For which erasure.
+    pub erasure: RunId,
+    /// Why.
+    pub round: Round,
+    /// Counted from 1.
+    pub number: u32,
+    /// The files.
+    pub files: Vec<FileVersion>,
+}
+
+/// Lists everything in groups, and writes the list down for a Map.
+pub(super) async fn deal(output: &dyn Store, erasure: &RunId, round: Round) -> Result<(), Error> {
+    let Everything { files, told } = Everything::list(output).await?;
+    let groups = grouped(erasure, round, files);
+    let key = layout::erasure_found(erasure, round.as_str(), TOLD);
+    output.put(&key, json::seal(&key, &told)?).await?;
+    let key = layout::erasure_groups(erasure, round.as_str());
+    Ok(output.put(&key, json::encode(&key, &groups)?).await?)
+}
+
+fn grouped(erasure: &RunId, round: Round, files: Vec<(FileVersion, u64)>) -> Vec<Group> {
+    let (mut groups, mut bytes) = (Vec::<Group>::new(), 0);
+    for (file, size) in files {
+        let is_full = groups.last().is_none_or(|group| group.files.len() == MOST_FILES || bytes + size > MOST_BYTES);
+        if is_full {
+            bytes = 0;
+            let number = u32::try_from(groups.len() + 1).unwrap_or(u32::MAX);
+            groups.push(Group { erasure: erasure.clone(), round, number, files: Vec::new() });
+        }
+        bytes += size;
+        if let Some(group) = groups.last_mut() {
+            group.files.push(file);
+        }
+    }
+    groups
+}
+
+/// Looks through a group and writes down what it found, unless another call has done so.
+///
+/// # Errors
+/// Those of the store.
+pub async fn search(output: &dyn Store, group: &Group) -> Result<Traces, Error> {
+    let key = layout::erasure_found(&group.erasure, group.round.as_str(), group.number);
+    if output.exists(&key).await? {
+        return Ok(digests::read_sealed(output, &key).await?);
+    }
+    let erased = Suppressed::read(output).await?.map_or_else(Suppressed::none, Ok)?;
+    let traces = traces::look_through(output, &erased, group.files.iter().cloned()).await?;
+    output.put(&key, json::seal(&key, &traces)?).await?;
+    Ok(traces)
+}
+
+/// What was found in all groups; what calls have left out is looked through now.
+pub(super) async fn gather(output: &dyn Store, erasure: &RunId, round: Round) -> Result<Traces, Error> {
+    let key = layout::erasure_groups(erasure, round.as_str());
+    let groups: Vec<Group> = match output.get(&key).await {
+        // Whoever begins an erasure deletes what others have left.
+        Err(StoreError::NotFound { .. }) => return Err(nothing(output, "another attempt has gone on with it")),
+        stored => json::decode(&key, &stored?.bytes)?,
+    };
+    let key = layout::erasure_found(erasure, round.as_str(), TOLD);
+    let told: Traces = digests::read_sealed(output, &key).await?;
+    let found = stream::iter(&groups).map(|group| search(output, group)).buffered(AT_ONCE);
+    found.try_fold(told, |all, one| async move { Ok(all.and(one)) }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_holds_so_many_files_and_bytes_at_most() {
+        let file = |number: usize| FileVersion { file: format!("runs/{number}"), version: None };
+        let numbers = |sizes: &[u64]| -> Vec<Vec<String>> {
+            let files = sizes.iter().enumerate().map(|(number, &size)| (file(number), size)).collect();
+            let groups = grouped(&RunId::now(), Round::Before, files);
+            assert!(groups.iter().zip(1..).all(|(group, number)| group.number == number));
+            groups.into_iter().map(|group| group.files.into_iter().map(|file| file.file).collect()).collect()
+        };
+        assert!(numbers(&[]).is_empty());
+        let lengths = |sizes: &[u64]| numbers(sizes).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&vec![1; MOST_FILES + 1]), [MOST_FILES, 1]);
+        assert_eq!(lengths(&[MOST_BYTES, 0, 1, MOST_BYTES + 1, 1]), [2, 1, 1, 1]);
+        assert_eq!(numbers(&[1, 2]), [["runs/0", "runs/1"]]);
+    }
+}

@@ -1,0 +1,138 @@
+//! An erasure in steps, each a call of its own that may be made twice: how a state machine erases. Whoever calls holds the
+//! output's lock over all of them; what one hands to the next lies at the output.
+//!
+//! | step | then |
+//! |---|---|
+//! | [`begin`] | [`search`](super::search()) for each group |
+//! | [`remake`] | where it plans a run: [`make_part`] for each missing one, and all later stages of a run |
+//! | [`remove`], until it is done | [`search`](super::search()) for each group |
+//! | [`certify`] | |
+
+use chrono::{DateTime, Utc};
+use pomona_formats::digests;
+use pomona_formats::erasure::{Certificate, Erasures};
+use pomona_formats::planned::{self, Plan, Shard};
+use pomona_run::{RunId, layout};
+use pomona_store::Store;
+use tokio::time::Instant;
+
+use super::asked::{self, Asked};
+use super::removal::Removal;
+use super::search::{self, Round};
+use super::traces::{self, Traces};
+use super::{newest, proof, rebuild};
+use crate::error::Error;
+
+/// Begins with all that was asked for and is not done, or without that once more with all that ever was; gives the
+/// erasure's name. `id` names what is asked for now.
+///
+/// # Errors
+/// [`Error::NothingToErase`], and those of the store.
+pub async fn begin(output: &dyn Store, id: &RunId) -> Result<RunId, Error> {
+    Erasures::delete_work(output).await?;
+    let mut asked = Asked::read(output).await?;
+    if asked.requests.is_empty() {
+        if asked.suppressed.is_empty() {
+            return Err(asked::nothing(output, "nobody has asked for it; `pomona erase --on-aws` does"));
+        }
+        asked.ask_again(output, id).await?;
+    }
+    asked.put_in_force(output).await?;
+    output.settle(&traces::is_ours).await?;
+    let erasure = Removal::go_on(output, &asked.requests).await?.id().clone();
+    search::deal(output, &erasure, Round::Before).await?;
+    Ok(erasure)
+}
+
+/// Plans the newest run anew if it has any of the images, for the time of `replans` after the first; nothing where it has
+/// none, has been made, or cannot be.
+///
+/// # Errors
+/// [`Error::ModelsOfAnother`], and those of planning.
+pub async fn remake(
+    output: &dyn Store,
+    erasure: &RunId,
+    started: DateTime<Utc>,
+    replans: u32,
+) -> Result<Option<Plan>, Error> {
+    let Asked { requests, suppressed } = asked_before(output).await?;
+    let mut removal = Removal::go_on(output, &requests).await?;
+    let gone = found_before(output, erasure).await?.runs();
+    match newest::mend(output).await?.filter(|newest| gone.contains(newest)) {
+        Some(newest) => newest::plan_anew(output, &newest, &mut removal, &suppressed, (started, replans)).await,
+        None => Ok(None),
+    }
+}
+
+/// Makes the part of a shard of the run that is made anew, of features that are there.
+///
+/// # Errors
+/// [`Error::FeaturesGone`], and those of the store.
+pub async fn make_part(output: &dyn Store, shard: &Shard) -> Result<(), Error> {
+    rebuild::make_part(output, shard, &planned::read_plan(output, &shard.run_id).await?).await
+}
+
+/// Deletes what holds one of the images or was made of it, as far as it comes `until` then; whether that is all of it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: Instant) -> Result<bool, Error> {
+    let mut removal = Removal::go_on(output, &asked_before(output).await?.requests).await?.until(until);
+    let traces = found_before(output, erasure).await?;
+    let gone = traces.runs();
+    if let Some(newest) = newest::mend(output).await? {
+        if gone.contains(&newest) {
+            return Err(Error::internal("the newest run was not made anew"));
+        }
+        newest::note(output, &newest, &mut removal, &gone).await?;
+    }
+    let is_done = removal.remove(traces, lock).await?;
+    if is_done {
+        removal.note_refused().await?;
+        search::deal(output, erasure, Round::After).await?;
+    }
+    Ok(is_done)
+}
+
+/// Writes the certificates, which nobody signs.
+///
+/// # Errors
+/// [`Error::TracesLeft`], and those of the store.
+pub async fn certify(output: &dyn Store, erasure: &RunId) -> Result<Vec<Certificate>, Error> {
+    let requests = asked_before(output).await?.requests;
+    let removal = Removal::go_on(output, &requests).await?;
+    let found = search::gather(output, erasure, Round::After).await?;
+    proof::certify(output, requests, &removal, &found, None).await
+}
+
+/// The certificate, where [`certify`] has come to its end before.
+///
+/// # Errors
+/// Those of the store.
+pub async fn certified(output: &dyn Store, erasure: &RunId) -> Result<Option<Certificate>, Error> {
+    let key = layout::erasure_certificate(erasure);
+    match output.exists(&key).await? {
+        true => Ok(Some(digests::read_sealed(output, &key).await?)),
+        false => Ok(None),
+    }
+}
+
+/// The list of the groups of a round, which [`begin`] and [`remove`] write.
+pub fn groups(erasure: &RunId, round: Round) -> String {
+    layout::erasure_groups(erasure, round.as_str())
+}
+
+/// What the erasure was begun for.
+async fn asked_before(output: &dyn Store) -> Result<Asked, Error> {
+    let asked = Asked::read(output).await?;
+    if asked.requests.is_empty() {
+        return Err(asked::nothing(output, "all that was asked for is done"));
+    }
+    Ok(asked)
+}
+
+async fn found_before(output: &dyn Store, erasure: &RunId) -> Result<Traces, Error> {
+    let mut traces = search::gather(output, erasure, Round::Before).await?;
+    traces.add_followers(output).await?;
+    Ok(traces)
+}
