@@ -129,6 +129,15 @@ def test_an_erasure_that_is_killed_at_any_time_goes_on(stack, pomona, erased, fo
     pomona("verify-erasure", output)
 
 
+def test_an_execution_that_has_failed_holds_nobody_off(stack, pomona, erased):
+    defect = {"errorType": "Pomona.Internal", "errorMessage": "internal error: in a shard; please report it"}
+    with stack.faults({"function": "project-map", "kind": "error", "answer": defect, "times": 100}):
+        assert stack.run(options={**OPTIONS_OF_RUN, "components": 3})["status"] == "FAILED"
+    assert "lock.json" in stack.keys()
+    printed, _ = pomona("erase", stack.outputs["OutputLocation"], "--keys", erased)
+    assert "certificate erasures/" in printed and "lock.json" not in stack.keys()
+
+
 def erase_on_aws(stack, pomona, *arguments):
     """What the execution answers, which `pomona erase` starts."""
     printed, _ = pomona("erase", stack.outputs["OutputLocation"], *arguments, "--on-aws")

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use clap::{ArgGroup, Args};
 use indicatif::HumanBytes;
+use pomona_aws::Executions;
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{Certificate, Examined, FileVersion, Rewritten, Signature};
 use pomona_formats::signature::{PublicKey, SigningKey};
@@ -90,7 +91,7 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     let eraser = Eraser {
         output: output.store(),
         holder: &holder,
-        holders: output.holders(),
+        holders: output.holders(&Executions),
         threads: available_threads(),
         older: args.older,
         signing_key: signing_key.as_ref(),

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use indicatif::HumanBytes;
+use pomona_aws::Executions;
 use pomona_results::verify::Tally;
 use pomona_run::counted::counted;
 use pomona_run::{Location, clock};
@@ -31,7 +32,7 @@ pub(crate) async fn run(args: ForgetArgs) -> Result<Ending, Error> {
     let output = Output::existing(&args.output).await?;
     let holder = format!("process {} (pomona forget)", std::process::id());
     let received = OnceLock::new();
-    let holders = (holder.as_str(), output.holders());
+    let holders = (holder.as_str(), output.holders(&Executions));
     let before = before(args.older_than);
     let forgotten = forget::forget(output.store(), before, holders, signals::wait(&received)).await?;
     let Some(forgotten) = forgotten else { return Ok(received.into_inner().map_or(Ending::Done, Ending::Stopped)) };

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches};
+use pomona_aws::Executions;
 use pomona_dataset::Images;
 use pomona_pca::Components;
 use pomona_run::Location;
@@ -347,7 +348,7 @@ pub(crate) async fn make(
         holder: &holder,
         keep_runs: means.keep_runs,
     };
-    Ok(local::run(&job, output.holders(), observer, stopped).await?)
+    Ok(local::run(&job, output.holders(&Executions), observer, stopped).await?)
 }
 
 /// Tells what a run came to, or that a signal has stopped it.

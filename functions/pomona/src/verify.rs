@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use clap::Args;
 use indicatif::HumanBytes;
+use pomona_aws::Executions;
 use pomona_results::verify::{Counts, Observer, Tally, Unchecked, Unneeded, Verification};
 use pomona_run::Location;
 use pomona_run::counted::counted;
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: VerifyArgs, quiet: bool) -> Result<Ending, Error> 
     let holder = format!("process {} (pomona verify)", std::process::id());
     let verified = if mending.is_any() {
         let output = Output::existing(&args.output).await?;
-        verify::verify(output.store(), mending, (&holder, output.holders()), &progress, stopped).await?
+        verify::verify(output.store(), mending, (&holder, output.holders(&Executions)), &progress, stopped).await?
     } else {
         let output = open::open(&args.output).await?;
         verify::verify(output.as_ref(), mending, (&holder, &UnknownHolders), &progress, stopped).await?

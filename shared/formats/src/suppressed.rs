@@ -131,6 +131,13 @@ impl Suppressed {
         known.extend(digests.iter().cloned());
     }
 
+    /// Leaves out the images of the other digests.
+    pub fn keep(&mut self, is_kept: impl Fn(&str) -> bool) {
+        for digests in std::iter::once(&mut self.digests).chain(self.others.values_mut()) {
+            digests.retain(|digest| is_kept(digest));
+        }
+    }
+
     /// Lets the image of this key come back; whether it was erased.
     pub fn allow(&mut self, key: &str) -> bool {
         let was_here = self.digests.remove(&digest(&self.salt, key));

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use pomona_aws::Executions;
 use pomona_formats::planned::Shard;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{ErrorName, RunId, executions};
@@ -18,7 +19,6 @@ use crate::BucketLocation;
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::{parse, task};
-use crate::executions::Executions;
 use crate::plan::{Execution, ExecutionState, Items, LEASE, location};
 use crate::settings::Settings;
 use crate::stores::Stores;

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use pomona_aws::Executions;
 use pomona_dataset::Images;
 use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
@@ -25,7 +26,6 @@ use crate::diagnose::{DiagnoseRequest, diagnose};
 use crate::edge::{Answer, Function};
 use crate::error::Error;
 use crate::event::{parse, task};
-use crate::executions::Executions;
 use crate::probe::probe;
 use crate::problems::RunPlace;
 use crate::settings::Settings;

@@ -11,6 +11,7 @@
 //! ```no_run
 //! use pomona_dataset::Images;
 //! use pomona_stages::compute::ComputePool;
+//! use pomona_stages::lock::UnknownHolders;
 //! use pomona_stages::local::{self, Job, Observer};
 //! use pomona_stages::output::Output;
 //! use pomona_stages::retention::KeepRuns;
@@ -37,7 +38,7 @@
 //!         holder: "an example",
 //!         keep_runs: KeepRuns::default(),
 //!     };
-//!     if let Some(summary) = local::run(&job, output.holders(), observer, std::future::pending()).await? {
+//!     if let Some(summary) = local::run(&job, output.holders(&UnknownHolders), observer, std::future::pending()).await? {
 //!         println!("{} images", summary.info.num_images_processed);
 //!     }
 //!     Ok(())

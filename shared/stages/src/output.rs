@@ -6,7 +6,7 @@ use pomona_run::Location;
 use pomona_store::{FolderLock, LocalStore, Store};
 
 use crate::error::Error;
-use crate::lock::{self, Holders, NoOtherHolders, UnknownHolders};
+use crate::lock::{self, Holders, NoOtherHolders};
 use crate::open::open_bucket;
 
 /// An opened output. A folder is held by a lock of the operating system as well, which ends with the process however it
@@ -61,8 +61,8 @@ impl Output {
         self.store.as_ref()
     }
 
-    /// What is known about others that hold the output.
-    pub fn holders(&self) -> &'static dyn Holders {
-        if self.folder_lock.is_some() { &NoOtherHolders } else { &UnknownHolders }
+    /// What is known about others that hold the output, where `elsewhere` knows of those of a bucket.
+    pub fn holders<'a>(&self, elsewhere: &'a dyn Holders) -> &'a dyn Holders {
+        if self.folder_lock.is_some() { &NoOtherHolders } else { elsewhere }
     }
 }

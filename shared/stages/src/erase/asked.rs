@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{Erasures, Request};
 use pomona_formats::suppressed::Suppressed;
+use pomona_run::place::Place;
 use pomona_run::{RunId, clock};
 use pomona_store::Store;
 
@@ -31,7 +32,8 @@ impl Asked {
     /// Writes down what `wish` asks for, by this name.
     ///
     /// # Errors
-    /// [`Error::NothingToErase`] where no run has listed such an image and nothing else is to be done.
+    /// [`Error::NothingToErase`] where no run has listed such an image and nothing else is to be done, or where nothing of
+    /// Pomona's lies.
     pub(super) async fn ask(&mut self, output: &dyn Store, id: &RunId, wish: &Wish) -> Result<(), Error> {
         let Chosen { keys, unlisted } = wish::choose(output, &wish.which).await?;
         if wish.because.as_ref().is_some_and(|because| keys.iter().any(|key| because.contains(key))) {
@@ -40,6 +42,9 @@ impl Asked {
         // What an erasure that was killed had chosen by listings may be listed no more.
         if keys.is_empty() && self.requests.is_empty() {
             return Err(nothing(output, "no run has listed such an image; `--keys` takes any path"));
+        }
+        if !is_ours(output).await? {
+            return Err(nothing(output, "no run has ever written there; name the folder of results"));
         }
         let digests: BTreeSet<String> = keys.iter().map(|key| self.suppressed.digest(key)).collect();
         // The same command again goes on with what it asked for before.
@@ -78,6 +83,13 @@ impl Asked {
         self.requests.iter().for_each(|request| self.suppressed.add(request));
         Ok(self.suppressed.write(output).await?)
     }
+}
+
+/// Whether anything there is of a run, be it the first plan.
+async fn is_ours(output: &dyn Store) -> Result<bool, Error> {
+    let keys = output.sizes("").await?.into_iter().map(|(key, _)| key);
+    let is_result = |key: &String| Place::of(key).is_some_and(|place| !matches!(place, Place::Lock));
+    Ok(keys.into_iter().any(|key| is_result(&key)))
 }
 
 /// The error that says why nothing is done.

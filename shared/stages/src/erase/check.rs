@@ -36,7 +36,8 @@ pub struct Checks {
     pub pending: Vec<RunId>,
 }
 
-/// Holds every certificate at an output against all that is there, and its signature against a key.
+/// Holds every certificate at an output against all that is there, and its signature against a key. Everything is read
+/// once, and once more for each certificate where anything is found.
 ///
 /// # Errors
 /// [`pomona_formats::Error::Damaged`] for a certificate that was altered, and those of the store.
@@ -44,13 +45,24 @@ pub async fn check(output: &dyn Store, key: Option<&PublicKey>) -> Result<Checks
     let suppressed = Suppressed::read(output).await?;
     let Erasures { done, pending } = Erasures::read(output).await?;
     let is_busy = Lock::read(output).await?.is_some_and(|lock| lock.is_held());
+    let still_erased = |Request { digests, .. }: &Request| -> BTreeSet<String> {
+        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.has_digest(digest));
+        digests.iter().filter(is_erased).cloned().collect()
+    };
+    let mut all = Suppressed::none()?;
+    done.iter().for_each(|certificate| all.add(&certificate.request));
+    if let Some(suppressed) = &suppressed {
+        all.keep(|digest| suppressed.has_digest(digest));
+    }
+    let of_all = if done.is_empty() { Traces::default() } else { traces::find(output, &all).await? };
     let mut checked = Vec::new();
     for certificate in done {
-        let Request { salt, digests, .. } = &certificate.request;
-        let is_erased = |digest: &&String| suppressed.as_ref().is_none_or(|all| all.has_digest(digest));
-        let erased: BTreeSet<String> = digests.iter().filter(is_erased).cloned().collect();
-        let allowed_again = (digests.len() - erased.len()) as u64;
-        let mut traces = traces::find(output, &Suppressed::of(salt.clone(), erased)).await?;
+        let erased = still_erased(&certificate.request);
+        let allowed_again = (certificate.request.digests.len() - erased.len()) as u64;
+        let mut traces = match of_all.holding.is_empty() {
+            true => of_all.clone(),
+            false => traces::find(output, &Suppressed::of(certificate.request.salt.clone(), erased)).await?,
+        };
         if is_busy {
             // A run that is being planned has no plan yet.
             traces.remains.clear();

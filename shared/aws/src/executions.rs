@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::{Builder, Region};
 use aws_sdk_sfn::error::DisplayErrorContext;
 use aws_sdk_sfn::types::ExecutionStatus;
 use pomona_stages::lock::{Holders, Lock};
@@ -18,7 +19,10 @@ impl Holders for Executions {
         if !lock.holder.starts_with("arn:") {
             return false;
         }
-        let client = Client::new(&sdk_config().await);
+        let config = sdk_config().await;
+        // Somebody's own region may be another one.
+        let region = region_of(&lock.holder).or_else(|| config.region().cloned());
+        let client = Client::from_conf(Builder::from(&config).region(region).build());
         match client.describe_execution().execution_arn(&lock.holder).send().await {
             Ok(execution) => has_ended(execution.status()),
             Err(error) => {
@@ -31,6 +35,11 @@ impl Holders for Executions {
             }
         }
     }
+}
+
+/// arn:aws:states:<region>:...
+fn region_of(execution: &str) -> Option<Region> {
+    execution.split(':').nth(3).filter(|region| !region.is_empty()).map(|region| Region::new(region.to_owned()))
 }
 
 fn has_ended(status: &ExecutionStatus) -> bool {
@@ -52,6 +61,13 @@ mod tests {
         for status in ["RUNNING", "PENDING_REDRIVE", "SOMETHING_NEW"] {
             assert!(!has_ended(&status.into()), "{status}");
         }
+    }
+
+    #[test]
+    fn an_execution_is_asked_for_in_its_own_region() {
+        let region = region_of("arn:aws:states:eu-central-1:123456789012:execution:pomona:monday");
+        assert_eq!(region, Some(Region::new("eu-central-1")));
+        assert_eq!(region_of("arn:"), None);
     }
 
     #[tokio::test]
