@@ -136,6 +136,15 @@ def test_an_execution_that_has_failed_holds_nobody_off(stack, pomona, erased):
     assert "lock.json" in stack.keys()
     printed, _ = pomona("erase", stack.outputs["OutputLocation"], "--keys", erased)
     assert "certificate erasures/" in printed and "lock.json" not in stack.keys()
+    with stack.faults({"function": "project-map", "kind": "error", "answer": defect, "times": 100}):
+        assert stack.run(options={**OPTIONS_OF_RUN, "components": 3})["status"] == "FAILED"
+    # Whoever asks finds a lock of nobody, and the execution does, too.
+    held = stack.read("lock.json")
+    stack.s3.delete_object(Bucket=stack.output, Key="lock.json")
+    with stack.faults({"function": "erase", "kind": "hold", "times": 1}):
+        started, _ = pomona("erase", stack.outputs["OutputLocation"], "--filter", "*1*", "--on-aws")
+        stack.s3.put_object(Bucket=stack.output, Key="lock.json", Body=held)
+    assert stack.wait(started.strip())["status"] == "SUCCEEDED"
 
 
 def erase_on_aws(stack, pomona, *arguments):
@@ -148,7 +157,9 @@ def erase_on_aws(stack, pomona, *arguments):
 
 def test_the_state_machine_erases_what_was_asked_for(stack, pomona, erased, forty, local):
     keys = erased.read_text().split("\n")[:-1]
+    upload = stack.s3.create_multipart_upload(Bucket=stack.output, Key=f"parts/{64 * '0'}.features.parquet")
     execution, answer = erase_on_aws(stack, pomona, "--keys", erased)
+    assert upload["UploadId"] not in str(stack.s3.list_multipart_uploads(Bucket=stack.output).get("Uploads"))
     assert answer["images"] == 3 and answer["deleted"] > 0 and answer["run"] and len(answer["certificates"]) == 1
     demand_gone(stack, keys)
     assert_same(newest(stack), local(rest(forty, keys), *OPTIONS))

@@ -114,6 +114,7 @@ pub(crate) async fn run(args: EraseArgs, quiet: bool) -> Result<Ending, Error> {
     let erased = eraser.erase(wish.as_ref(), &progress, signals::wait(&received)).await?;
     drop(progress);
     let Some(erased) = erased else {
+        console::tell("stopped; the same command goes on from here");
         return Ok(received.into_inner().map_or(Ending::Done, Ending::Stopped));
     };
     if args.json {
@@ -240,7 +241,7 @@ fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) ->
     writeln!(out, "erased      {}", images(asked.len() as u64))?;
     let unlisted = certificates.iter().map(|certificate| certificate.request.unlisted).sum();
     if let Some(unlisted) = counted(unlisted, "of these keys", "of these keys") {
-        writeln!(out, "            {unlisted} no run here had listed; later runs leave them out")?;
+        writeln!(out, "            {unlisted} no run here lists; later runs leave them out")?;
     }
     match (run, obstacle) {
         (Some(run), _) => writeln!(out, "new run     {}, the result of a fresh run over the rest", run.run_id)?,
@@ -253,8 +254,8 @@ fn write_screen(out: &mut String, Erased { certificates, obstacle }: &Erased) ->
     let bytes = deleted.iter().map(|file| file.bytes).sum();
     writeln!(out, "deleted     {} ({})", files(deleted.len() as u64), HumanBytes(bytes))?;
     writeln!(out, "examined    {}: none names them", examined_files(examined))?;
-    if let Some(foreign) = counted(*not_examined, "file that no run writes", "files that no run writes") {
-        writeln!(out, "            {foreign}: not looked into (`pomona verify` names them)")?;
+    if let Some(foreign) = not_looked_into(*not_examined) {
+        writeln!(out, "            {foreign}")?;
     }
     for Certificate { request, .. } in certificates {
         writeln!(out, "certificate {}", layout::erasure_certificate(&request.id))?;
@@ -281,6 +282,9 @@ fn checked_screen(checked: &[Checked]) -> String {
         let is_clean = traces.holding.is_empty() && traces.unreadable.is_empty() && traces.remains.is_empty();
         let verdict = if is_clean { ": none names them" } else { "" };
         let _ = writeln!(out, "  examined {}{verdict}", examined_files(&traces.examined));
+        if let Some(foreign) = not_looked_into(traces.foreign) {
+            let _ = writeln!(out, "           {foreign}");
+        }
         for file in &traces.holding {
             let _ = writeln!(out, "  names an erased image: {}", visible(&file.to_string()));
         }
@@ -292,6 +296,11 @@ fn checked_screen(checked: &[Checked]) -> String {
         }
     }
     out
+}
+
+fn not_looked_into(files: u64) -> Option<String> {
+    let foreign = counted(files, "file that no run writes", "files that no run writes")?;
+    Some(format!("{foreign}: not looked into (`pomona verify` names them)"))
 }
 
 fn said_of(signature: Signature) -> &'static str {

@@ -296,7 +296,7 @@ mod tests {
     fn the_state_machine_has_the_states_that_lead_back_into_a_map() {
         let machine: Value =
             serde_json::from_str(include_str!("../../../statemachine/pipeline.asl.json")).expect("the definition");
-        for (state, map) in LEADING_BACK.into_iter().zip(["Extract", "Combine", "Sweep", "Project"]) {
+        for (state, map) in LEADING_BACK.into_iter().zip(["WhoExtracts", "Combine", "Sweep", "Project"]) {
             assert_eq!(machine["States"][state]["Next"], map, "{state}");
         }
     }

@@ -32,8 +32,18 @@ pub struct Request {
     pub salt: String,
     /// The images, each by the digest of its key.
     pub digests: BTreeSet<String>,
-    /// How many of them no run had listed. They stay out of later runs all the same.
+    /// How many of them no run listed then. They stay out of later runs all the same.
     pub unlisted: u64,
+    /// Older runs that had any of them are to be made anew, and not deleted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rewrites_older: bool,
+    /// Somebody is to sign the certificate.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_to_be_signed: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What was done: the content of certificate.json, which is written last.

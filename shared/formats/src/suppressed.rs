@@ -215,6 +215,8 @@ mod tests {
             salt: salt.to_owned(),
             digests: BTreeSet::from([digest(salt, key)]),
             unlisted: 0,
+            rewrites_older: false,
+            is_to_be_signed: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pomona_aws::Executions;
+use pomona_formats::erasure::Erasures;
 use pomona_formats::planned::Shard;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{ErrorName, RunId, executions};
@@ -207,6 +208,8 @@ impl Erase {
         let may_go_on =
             |error: &StageError| error.name() == ErrorName::Retryable || matches!(error, StageError::Overtaken { .. });
         if done.as_ref().is_err_and(|error| !may_go_on(error)) {
+            // Others may write as soon as the lock is given back, so nobody goes on with what was seen by it.
+            Erasures::delete_work(output).await?;
             lock::release(output, &run_id).await?;
         }
         Ok(done?)

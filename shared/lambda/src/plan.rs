@@ -10,7 +10,7 @@ use pomona_formats::planned;
 use pomona_formats::recipe::Recipe;
 use pomona_run::diagnosis::Diagnosis;
 use pomona_run::layout::RunLayout;
-use pomona_run::{ErrorName, Location, Options, RunId};
+use pomona_run::{ErrorName, Location, Options, RunId, executions};
 use pomona_stages::archives::KeptIndexes;
 use pomona_stages::image_tables::ImageTables;
 use pomona_stages::lock::{self, Holders};
@@ -30,6 +30,7 @@ use crate::probe::probe;
 use crate::problems::RunPlace;
 use crate::settings::Settings;
 use crate::stores::Stores;
+use crate::trigger::is_run;
 
 /// How long an execution may hold an output: the state machine's `TimeoutSeconds`. One that ended earlier holds nobody
 /// up, because [`Executions`] knows that it has.
@@ -232,6 +233,15 @@ impl Planner {
         request: ExecutionInput,
         replans: u32,
     ) -> Result<ExecutionState, Error> {
+        if !is_run(&execution.name) {
+            return Err(Error::Event {
+                subject: "the execution's input",
+                problem: format!(
+                    "it does not say `erase`, and the execution's name begins with `{}`",
+                    executions::OF_ERASURES
+                ),
+            });
+        }
         let input = location("input", request.input.clone(), self.input.as_ref())?;
         let output = location("output", request.output.clone(), self.output.as_ref())?;
         request.options.validate()?;
@@ -255,6 +265,8 @@ impl Planner {
         lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
         match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), (execution, replans), &request).await {
             Ok(plan) => {
+                // Another call for the same event may have met what this one did not, and given the lock back.
+                lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
                 let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);
                 Ok(ExecutionState::new(Some(input), output, &plan, max_concurrency))
             }

@@ -61,17 +61,37 @@ fn only_what_may_succeed_later_is_tried_again_and_only_changed_input_and_damage_
 fn every_task_tries_again_what_may_succeed_later() {
     let machine = StateMachine::read();
     let tasks: Vec<_> = machine.states().into_iter().filter(|(_, state)| state["Type"] == "Task").collect();
-    assert_eq!(tasks.len(), 11);
+    assert_eq!(tasks.len(), 17);
     for (name, task) in tasks {
         assert!(ours(&task["Retry"], "ErrorEquals").contains(ErrorName::Retryable.as_str()), "{name}");
     }
 }
 
+/// What begins and ends an execution, and what erases.
+const OF_NO_STAGE: [&str; 16] = [
+    "Start",
+    "IsErasure",
+    "IsRunOfErasure",
+    "Done",
+    "EraseBegin",
+    "KeepErasure",
+    "Search",
+    "IsRemoved",
+    "EraseRemake",
+    "IsRunToBeMade",
+    "Rebuild",
+    "EraseRemove",
+    "IsAllRemoved",
+    "SearchAgain",
+    "EraseCertify",
+    "WhoPlans",
+];
+
 #[test]
 fn the_table_of_stages_is_what_the_state_machine_does() {
     let machine = StateMachine::read();
     let outer = machine.definition()["States"].as_object().unwrap();
-    for (name, state) in outer.iter().filter(|(name, _)| **name != machine.definition()["StartAt"]) {
+    for (name, state) in outer.iter().filter(|(name, _)| !OF_NO_STAGE.contains(&name.as_str())) {
         let spec = Stage::of_state(name).unwrap_or_else(|| panic!("{name} belongs to no stage")).spec();
         assert_eq!(state["Type"] == "Map", spec.children.is_some() && name.eq_ignore_ascii_case(spec.name), "{name}");
         let tasks = state["ItemProcessor"]["States"].as_object().into_iter().flatten().map(|(_, task)| task);
@@ -81,7 +101,7 @@ fn the_table_of_stages_is_what_the_state_machine_does() {
         }
     }
     let states: usize = Stage::ALL.iter().map(|stage| stage.spec().states.len()).sum();
-    assert_eq!(states + 1, outer.len(), "a stage names a state that there is not");
+    assert_eq!(states + OF_NO_STAGE.len(), outer.len(), "a stage names a state that there is not");
     assert_eq!(Stage::of_state("ListBatch"), None);
 }
 
@@ -124,8 +144,11 @@ fn the_state_holds_what_the_plan_answers_and_the_check_for_changed_input() {
         "bucket",
         "check",
         "combine_levels",
+        "erase",
+        "erasure",
         "fit",
         "input",
+        "is_done",
         "items",
         "left_key",
         "max_concurrency",
@@ -135,6 +158,8 @@ fn the_state_holds_what_the_plan_answers_and_the_check_for_changed_input() {
         "run_prefix",
         "shards",
         "shards_key",
+        "todo",
+        "work_prefix",
     ];
     assert_eq!(used, expected.map(str::to_owned).into());
 }

@@ -30,6 +30,7 @@ mod survey;
 use pomona_formats::Error;
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
+use pomona_run::place::Place;
 use pomona_store::Store;
 
 use checker::{Checker, File};
@@ -37,7 +38,7 @@ pub use checker::{Observer, Unobserved};
 pub use findings::{
     Consequence, Counts, Damaged, Missing, Problem, Tally, Unchecked, Unneeded, Unvouched, Useless, Verification,
 };
-use survey::Survey;
+use survey::{Needs, Survey};
 pub use survey::{Runs, runs};
 
 use crate::latest;
@@ -75,6 +76,36 @@ pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Obs
         forgive(&mut found, output, run_id).await?;
     }
     Ok(found)
+}
+
+/// What the runs that are left at an output use of what they share. Lists of runs are read, and nothing that they name.
+#[derive(Debug)]
+pub struct Needed(Needs);
+
+impl Needed {
+    /// That of an output; of the lock that `ours` holds it takes no notice.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn of(output: &dyn Store, ours: &RunId) -> Result<Self, Error> {
+        Ok(Self(Survey::of(output, Some(ours)).await?.needs))
+    }
+
+    /// A run whose list cannot be read: everything may be needed then.
+    pub fn in_doubt(&self) -> Option<&RunId> {
+        self.0.in_doubt_by.first()
+    }
+
+    /// Whether a run uses a file, or it is none that runs share.
+    pub fn has(&self, place: &Place<'_>) -> bool {
+        match place {
+            Place::PartMoments(part) | Place::PartFeatures(part) | Place::PartRejects(part) => self.0.part(part),
+            Place::Fragment { part } => self.0.part(part),
+            Place::Node(node) => self.0.node(node),
+            Place::SweepModel { fit } | Place::SweepPass { fit } => self.0.fit(fit),
+            _ => true,
+        }
+    }
 }
 
 /// A run removes what it needs no more and has latest.json name itself, also while one looks.

@@ -74,7 +74,15 @@ impl Stage {
                 unit: Some(("image", "images")),
                 children: Some("shards"),
                 function: Function::ListBatch,
-                states: &["AllMissing", "Extract", "CheckParts", "IsExtractDone", "ExtractLeft", "NoLambdaIsFree"],
+                states: &[
+                    "AllMissing",
+                    "WhoExtracts",
+                    "Extract",
+                    "CheckParts",
+                    "IsExtractDone",
+                    "ExtractLeft",
+                    "NoLambdaIsFree",
+                ],
                 metric: "extract_seconds",
             },
             Self::Combine => Spec {

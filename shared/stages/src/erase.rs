@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::local::Observer;
 use crate::lock::{self, Holders};
 
-use asked::Asked;
+use asked::{Asked, How};
 pub use check::{Checked, Checks, check};
 pub use older::Older;
 use removal::Removal;
@@ -49,7 +49,8 @@ pub struct Eraser<'a> {
     pub holders: &'a dyn Holders,
     /// Threads that compute.
     pub threads: usize,
-    /// What becomes of older runs that had one of the images.
+    /// What becomes of older runs that had one of the images; they are made anew also where somebody has asked for that
+    /// before.
     pub older: Older,
     /// By which certificates are signed, if by any.
     pub signing_key: Option<&'a SigningKey>,
@@ -112,7 +113,8 @@ impl Eraser<'_> {
     pub async fn ask(&self, wish: &Wish) -> Result<usize, Error> {
         let ask = |id: RunId| async move {
             let mut asked = Asked::read(self.output).await?;
-            asked.ask(self.output, &id, wish).await?;
+            asked.refuse_what_a_machine_cannot_do()?;
+            asked.ask(self.output, &id, wish, How::default()).await?;
             asked.put_in_force(self.output).await?;
             Ok(asked.requests.iter().map(|request| request.digests.len()).sum())
         };
@@ -125,7 +127,13 @@ impl Eraser<'_> {
         Erasures::delete_work(output).await?;
         let mut asked = Asked::read(output).await?;
         if let Some(wish) = wish {
-            asked.ask(output, run_id, wish).await?;
+            let how = How { rewrites_older: self.older == Older::Rewrite, is_to_be_signed: self.signing_key.is_some() };
+            asked.ask(output, run_id, wish, how).await?;
+        }
+        let how = asked.how();
+        if how.is_to_be_signed && self.signing_key.is_none() {
+            let problem = "an erasure that is not done was to be signed: give its key, and this one goes on with it";
+            return Err(FileError::option("sign-with", problem).into());
         }
         if asked.requests.is_empty() {
             if !asked.suppressed.is_empty() {
@@ -142,7 +150,8 @@ impl Eraser<'_> {
         asked.put_in_force(output).await?;
         let Asked { requests, suppressed } = asked;
         let mut removal = Removal::go_on(output, &requests).await?;
-        let obstacle = self.remove(&mut removal, run_id, &suppressed, observer).await?;
+        let rewrites_older = how.rewrites_older || self.older == Older::Rewrite;
+        let obstacle = self.remove(&mut removal, (run_id, rewrites_older), &suppressed, observer).await?;
         let found = traces::find(output, &suppressed).await?;
         let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());
@@ -155,7 +164,7 @@ impl Eraser<'_> {
     async fn remove(
         &self,
         removal: &mut Removal<'_>,
-        run_id: &RunId,
+        (run_id, rewrites_older): (&RunId, bool),
         suppressed: &Suppressed,
         observer: &dyn Observer,
     ) -> Result<Option<Error>, Error> {
@@ -165,7 +174,7 @@ impl Eraser<'_> {
         let mut traces = traces::find(output, suppressed).await?;
         traces.add_followers(output).await?;
         let (newest, gone) = (newest::mend(output).await?, traces.runs());
-        if self.older == Older::Rewrite {
+        if rewrites_older {
             older::rewrite(output, (&gone, newest.as_ref()), removal, self.threads, suppressed, observer).await?;
         }
         let obstacle = match newest {

@@ -8,7 +8,7 @@ const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 17] = [
+const REGRESSIONS: [u64; 18] = [
     108,
     139,
     157,
@@ -26,6 +26,7 @@ const REGRESSIONS: [u64; 17] = [
     41_000_004_154,
     41_000_005_011,
     41_000_014_000,
+    63_000_009_451,
 ];
 
 /// Lives through the histories of these seeds on all cores.

@@ -162,7 +162,7 @@ mod tests {
             assert_eq!(found, RETRIER, "{}", child.0);
             children += 1;
         }
-        assert_eq!(children, 4);
+        assert_eq!(children, 6);
         let longest_call: f64 = include_str!("../../../../infra/template.yaml")
             .split("  ListBatchTimeout:\n")
             .nth(1)

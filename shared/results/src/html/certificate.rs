@@ -35,7 +35,7 @@ fn asked(Certificate { request, .. }: &Certificate) -> String {
     let unlisted = match request.unlisted {
         0 => String::new(),
         unlisted => {
-            format!("; no run here had listed {} of them, and later runs leave these out, too", count(unlisted))
+            format!("; no run here listed {} of them, and later runs leave these out, too", count(unlisted))
         }
     };
     let images = format!("{}, each by a salted digest of its key{unlisted}", count(request.digests.len() as u64));

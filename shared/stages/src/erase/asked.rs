@@ -12,6 +12,15 @@ use pomona_store::Store;
 use super::wish::{self, Chosen, Wish};
 use crate::error::Error;
 
+/// How an erasure is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct How {
+    /// Older runs are made anew.
+    pub(super) rewrites_older: bool,
+    /// The certificate is signed.
+    pub(super) is_to_be_signed: bool,
+}
+
 /// What was asked, and with it all that was ever erased.
 pub(super) struct Asked {
     /// In the order of their names. Each attempt is at all of them.
@@ -29,13 +38,13 @@ impl Asked {
         Ok(Self { requests: Erasures::pending(output).await?, suppressed })
     }
 
-    /// Writes down what `wish` asks for, by this name.
+    /// Writes down what `wish` asks for, by this name, and how it is to be done.
     ///
     /// # Errors
     /// [`Error::NothingToErase`] where no run has listed such an image and nothing else is to be done, or where nothing of
     /// Pomona's lies.
-    pub(super) async fn ask(&mut self, output: &dyn Store, id: &RunId, wish: &Wish) -> Result<(), Error> {
-        let Chosen { keys, unlisted } = wish::choose(output, &wish.which).await?;
+    pub(super) async fn ask(&mut self, output: &dyn Store, id: &RunId, wish: &Wish, how: How) -> Result<(), Error> {
+        let Chosen { keys, unlisted } = wish::choose(output, &wish.which, &self.suppressed).await?;
         if wish.because.as_ref().is_some_and(|because| keys.iter().any(|key| because.contains(key))) {
             return Err(FileError::option("because", "it has the path of an image, and would stay").into());
         }
@@ -51,7 +60,9 @@ impl Asked {
         let is_new = |digest: &String| !self.requests.iter().any(|request| request.digests.contains(digest));
         if digests.iter().any(is_new) {
             let asked = request(id, self.suppressed.salt(), digests);
-            self.add(output, Request { unlisted, because: wish.because.clone(), ..asked }).await?;
+            let How { rewrites_older, is_to_be_signed } = how;
+            let because = wish.because.clone();
+            self.add(output, Request { unlisted, because, rewrites_older, is_to_be_signed, ..asked }).await?;
         }
         Ok(())
     }
@@ -76,6 +87,25 @@ impl Asked {
         request.write(output).await?;
         self.requests.push(request);
         Ok(())
+    }
+
+    /// How all of it is to be done, whoever asks now.
+    pub(super) fn how(&self) -> How {
+        How {
+            rewrites_older: self.requests.iter().any(|request| request.rewrites_older),
+            is_to_be_signed: self.requests.iter().any(|request| request.is_to_be_signed),
+        }
+    }
+
+    /// Refuses what a state machine cannot do.
+    pub(super) fn refuse_what_a_machine_cannot_do(&self) -> Result<(), Error> {
+        let what = match self.how() {
+            How { rewrites_older: true, .. } => "--older rewrite",
+            How { is_to_be_signed: true, .. } => "--sign-with",
+            How { .. } => return Ok(()),
+        };
+        let problem = format!("an erasure that is not done was asked for with {what}: end it without --on-aws");
+        Err(FileError::option("on-aws", problem).into())
     }
 
     /// Has all plans leave out what is asked for. The file may have been lost, too.
@@ -107,5 +137,7 @@ fn request(id: &RunId, salt: &str, digests: BTreeSet<String>) -> Request {
         salt: salt.to_owned(),
         digests,
         unlisted: 0,
+        rewrites_older: false,
+        is_to_be_signed: false,
     }
 }

@@ -3,16 +3,18 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_dataset::{Error as DatasetError, Item, LeftOut, Listed, Reader, Rejected, Source};
 use pomona_formats::Error as FileError;
 use pomona_formats::erasure::NewRun;
+use pomona_formats::listing::{self, Row};
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::suppressed::Suppressed;
-use pomona_formats::{digests, fragment, listing, part, rejects, run_aside};
+use pomona_formats::{digests, fragment, part, rejects, run_aside};
 use pomona_run::Error as RequestError;
 use pomona_run::layout::RunLayout;
 use pomona_run::stage::Stage;
-use pomona_run::{Options, RunId, names};
+use pomona_run::{Options, RunId, names, pace};
 use pomona_store::Store;
 use pomona_terms::Reject;
 
@@ -203,12 +205,13 @@ struct ListedBefore {
 impl ListedBefore {
     async fn read(output: &dyn Store, plan: &Plan) -> Result<Self, Error> {
         let layout = RunLayout::new(plan.run_id.as_str());
-        let mut items = Vec::new();
-        for shard in planned::read_shards(output, plan).await? {
+        let listing = |shard: Shard| {
             let key = layout.listing(shard.shard, &shard.listing_sha256);
-            let rows = listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?)?;
-            items.extend(rows.into_iter().map(|row| row.item));
-        }
+            async move { listing::decode(&key, digests::read(output, &key, &shard.listing_sha256).await?) }
+        };
+        let shards = stream::iter(planned::read_shards(output, plan).await?);
+        let listings: Vec<Vec<Row>> = shards.map(listing).buffer_unordered(pace::REQUESTS).try_collect().await?;
+        let mut items: Vec<Item> = listings.into_iter().flatten().map(|row| row.item).collect();
         items.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let folders = layout.odd_folders();
         let odd_folders = match plan.digests.get(&folders) {

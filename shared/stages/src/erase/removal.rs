@@ -9,6 +9,7 @@ use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, Rewritten, WhyLeft};
 use pomona_formats::error::tell_of_damage;
 use pomona_formats::planned_runs::PlannedRuns;
+use pomona_results::verify::Needed;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
 use pomona_run::{RunId, names, pace};
@@ -17,7 +18,6 @@ use tokio::time::Instant;
 
 use super::traces::{self, Traces};
 use crate::error::Error;
-use crate::forget;
 
 /// Keys that are written down together before they are deleted.
 const KEYS_AT_ONCE: usize = 4_096;
@@ -82,7 +82,12 @@ impl<'a> Removal<'a> {
         &self.id
     }
 
-    /// Writes down what would not go, for whoever writes the certificate.
+    /// What would not go before is tried again.
+    pub(super) fn forget_refused(&mut self) {
+        self.refused.clear();
+    }
+
+    /// Writes down what would not go, for whoever goes on, or writes the certificate.
     pub(super) async fn note_refused(&mut self) -> Result<(), Error> {
         self.journal.refused = self.refused.clone();
         Ok(self.journal.write(self.output, &self.id).await?)
@@ -91,7 +96,9 @@ impl<'a> Removal<'a> {
     /// Deletes what holds one of the images or was made of it; `lock` is by whom the output is held. Whether that is all of
     /// it.
     pub(super) async fn remove(&mut self, mut traces: Traces, lock: &RunId) -> Result<bool, Error> {
-        self.refused.clear();
+        if self.until.is_none() {
+            self.refused.clear();
+        }
         self.made.iter().for_each(|run_id| traces.forget(run_id));
         let gone = traces.runs();
         let planned = PlannedRuns::read(self.output).await?;
@@ -179,8 +186,11 @@ impl<'a> Removal<'a> {
         let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
         let unneeded = match has_runs {
             true => {
-                let files = forget::unneeded(self.output, ours).await?;
-                Unneeded::These(files.into_iter().map(|unneeded| unneeded.file).collect())
+                let needed = Needed::of(self.output, ours).await?;
+                if let Some(run_id) = needed.in_doubt() {
+                    return Err(Error::ListsUnreadable { run_id: run_id.clone() });
+                }
+                Unneeded::But(needed)
             }
             false => Unneeded::All,
         };
@@ -191,7 +201,7 @@ impl<'a> Removal<'a> {
         let is_doomed = |version: &&Version| match Place::of(&version.key) {
             Some(Place::Index) => true,
             Some(Place::PartMoments(part)) if version.is_current() && is_known(part) => false,
-            Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&version.key)),
+            Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&place)),
             None => false,
         };
         self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other).await
@@ -206,7 +216,9 @@ impl<'a> Removal<'a> {
                 Turn::Mark | Turn::Other => BTreeSet::new(),
             };
             let keys = doomed.chunk_by(|a, b| a.key == b.key).filter(|versions| turn(&versions[0].key) == now);
-            let keys: Vec<&[&Version]> = keys.filter(|versions| !kept.contains(&group_of(&versions[0].key))).collect();
+            let refused_before: BTreeSet<String> = self.refused.iter().map(|left| left.file.file.clone()).collect();
+            let keys = keys.filter(|versions| !kept.contains(&group_of(&versions[0].key)));
+            let keys: Vec<&[&Version]> = keys.filter(|versions| !refused_before.contains(&versions[0].key)).collect();
             for keys in keys.chunks(KEYS_AT_ONCE) {
                 if self.until.is_some_and(|until| Instant::now() >= until) {
                     return Ok(false);
@@ -303,14 +315,14 @@ fn group_of(key: &str) -> String {
 /// Sums that no run uses.
 enum Unneeded {
     All,
-    These(BTreeSet<String>),
+    But(Needed),
 }
 
 impl Unneeded {
-    fn has(&self, key: &str) -> bool {
+    fn has(&self, place: &Place<'_>) -> bool {
         match self {
             Self::All => true,
-            Self::These(keys) => keys.contains(key),
+            Self::But(needed) => !needed.has(place),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Looking through everything below an output in groups of files, each by a call of its own: an output may hold more than
 //! one machine can read in time.
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::erasure::FileVersion;
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{digests, json};
@@ -14,12 +13,10 @@ use super::asked::nothing;
 use super::traces::{self, Everything, Traces};
 use crate::error::Error;
 
-/// Bounds of a group: with its files' names it is handed over within the 256 KiB of a state, and read within minutes.
+/// Bounds of a group: with its files' names it is handed over within the 256 KiB of a state, and it is read within half a
+/// minute, since a child may have waited for a Lambda before.
 const MOST_FILES: usize = 400;
-const MOST_BYTES: u64 = 1 << 30;
-
-/// Groups that are looked through at once where calls have left some out.
-const AT_ONCE: usize = 4;
+const MOST_BYTES: u64 = 1 << 28;
 
 /// What the listing tells stands where that of a group would: groups are counted from 1.
 const TOLD: u32 = 0;
@@ -109,8 +106,11 @@ pub(super) async fn gather(output: &dyn Store, erasure: &RunId, round: Round) ->
     };
     let key = layout::erasure_found(erasure, round.as_str(), TOLD);
     let told: Traces = digests::read_sealed(output, &key).await?;
-    let found = stream::iter(&groups).map(|group| search(output, group)).buffered(AT_ONCE);
-    found.try_fold(told, |all, one| async move { Ok(all.and(one)) }).await
+    let mut all = told;
+    for group in &groups {
+        all = all.and(search(output, group).await?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

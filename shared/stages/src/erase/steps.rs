@@ -31,6 +31,7 @@ use crate::error::Error;
 pub async fn begin(output: &dyn Store, id: &RunId) -> Result<RunId, Error> {
     Erasures::delete_work(output).await?;
     let mut asked = Asked::read(output).await?;
+    asked.refuse_what_a_machine_cannot_do()?;
     if asked.requests.is_empty() {
         if asked.suppressed.is_empty() {
             return Err(asked::nothing(output, "nobody has asked for it; `pomona erase --on-aws` does"));
@@ -39,7 +40,10 @@ pub async fn begin(output: &dyn Store, id: &RunId) -> Result<RunId, Error> {
     }
     asked.put_in_force(output).await?;
     output.settle(&traces::is_ours).await?;
-    let erasure = Removal::go_on(output, &asked.requests).await?.id().clone();
+    let mut removal = Removal::go_on(output, &asked.requests).await?;
+    removal.forget_refused();
+    removal.note_refused().await?;
+    let erasure = removal.id().clone();
     search::deal(output, &erasure, Round::Before).await?;
     Ok(erasure)
 }
@@ -81,14 +85,15 @@ pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: In
     let traces = found_before(output, erasure).await?;
     let gone = traces.runs();
     if let Some(newest) = newest::mend(output).await? {
-        if gone.contains(&newest) {
+        newest::note(output, &newest, &mut removal, &gone).await?;
+        // What an attempt before had begun of it may have been found before it had a plan.
+        if gone.contains(&newest) && !removal.made.contains(&newest) {
             return Err(Error::internal("the newest run was not made anew"));
         }
-        newest::note(output, &newest, &mut removal, &gone).await?;
     }
     let is_done = removal.remove(traces, lock).await?;
+    removal.note_refused().await?;
     if is_done {
-        removal.note_refused().await?;
         search::deal(output, erasure, Round::After).await?;
     }
     Ok(is_done)

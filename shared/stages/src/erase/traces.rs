@@ -6,14 +6,17 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::erasure::{Examined, FileVersion, LeftFile, WhyLeft, is_handed_over};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{planned, run_aside, strings};
+use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::place::Place;
-use pomona_run::{RunId, pace};
 use pomona_store::{Error as StoreError, Store, Version, VersionKind};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::history::of_earlier_run;
+
+/// Files that are held at once: of the largest, some 50 MB each, fewer than fill the memory of a Lambda.
+const FILES_AT_ONCE: usize = 16;
 
 /// What a look at everything came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +147,7 @@ pub(super) async fn look_through(
 ) -> Result<Traces, Error> {
     let mut traces = Traces::default();
     let look = |file: FileVersion| async move { Ok::<_, Error>((look(output, erased, &file).await?, file)) };
-    let mut looks = stream::iter(files).map(look).buffered(pace::REQUESTS);
+    let mut looks = stream::iter(files).map(look).buffered(FILES_AT_ONCE);
     while let Some((Look { bytes, seen }, file)) = looks.try_next().await? {
         traces.examined.files += u64::from(seen != Seen::Gone);
         traces.examined.bytes += bytes;
@@ -216,8 +219,35 @@ pub(super) fn is_ours(key: &str) -> bool {
     }
 }
 
-/// Messages have what they name between backticks, or as Rust quotes text.
+/// Messages have what they name between backticks, or as Rust quotes text; people write it among other words.
 pub(super) fn names_any(text: &str, erased: &Suppressed) -> bool {
     let quoted = |quote: char| text.contains(quote) && text.split(quote).any(|part| erased.has(part));
-    erased.has(text) || quoted('`') || quoted('"')
+    let around = |c: char| ",;:.!?()[]{}<>'\"`".contains(c);
+    let is_erased_word = |word: &str| erased.has(word) || erased.has(word.trim_matches(around));
+    let among_words = || text.contains(char::is_whitespace) && text.split_whitespace().any(is_erased_word);
+    erased.has(text) || quoted('`') || quoted('"') || among_words()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_found_by_itself_quoted_or_among_other_words() {
+        let none = Suppressed::none().unwrap();
+        let digests = ["anna/1.jpg", "the sea/2.jpg"].map(|key| none.digest(key));
+        let erased = Suppressed::of(none.salt().to_owned(), digests.into());
+        for text in [
+            "anna/1.jpg",
+            "`anna/1.jpg` could not be read",
+            "Damaged { file: \"the sea/2.jpg\" }",
+            "an album with anna/1.jpg",
+            "Anna (anna/1.jpg), Ben",
+        ] {
+            assert!(names_any(text, &erased), "{text}");
+        }
+        for text in ["anna", "anna/1", "anna/1.jpgs", "b/anna/1.jpg", "the sea", "`anna`/1.jpg", ""] {
+            assert!(!names_any(text, &erased), "{text}");
+        }
+    }
 }

@@ -10,17 +10,21 @@ use pomona_formats::erasure::{LeftFile, LeftFiles, WhyLeft};
 use pomona_formats::json;
 use pomona_formats::planned;
 use pomona_formats::planned_runs::PlannedRuns;
+use pomona_formats::signature::SigningKey;
 use pomona_formats::suppressed::Suppressed;
+use pomona_formats::tables::ParquetTable;
 use pomona_results::{latest, verify};
 use pomona_run::RunId;
-use pomona_run::layout::RunLayout;
+use pomona_run::layout::{self, RunLayout};
 use pomona_run::place::Place;
 use pomona_stages::Error;
-use pomona_stages::erase::{Erased, Older, Which};
+use pomona_stages::erase::{Erased, Eraser, Older, Which, Wish, steps};
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
-use pomona_store::{Store, Version, VersionKind};
+use pomona_store::{LocalStore, Store, Version, VersionKind};
 use proptest::prelude::*;
 
+use crate::proof::PRIVATE;
+use crate::support::Silent;
 use crate::{contents, demand_fresh, demand_gone, erase, erase_with, eraser, key, keys, result, run, two_runs, upload};
 
 const WRITES: [Operation; 5] =
@@ -226,6 +230,50 @@ async fn what_was_asked_for_is_in_force_before_anything_was_done() {
     assert!(matches!(refused, Err(Error::File(FileError::Request(_)))), "{refused:?}");
 }
 
+#[tokio::test]
+async fn whoever_goes_on_does_it_as_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
+    let output = Arc::new(MemoryStore::new("out", before));
+    let failing = FailingStore::new(output.clone());
+    failing.on(Operation::Put, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
+    let key = SigningKey::from_pem(PRIVATE.as_bytes()).unwrap();
+    let wish = Wish { which: keys([2]), because: None };
+    let signing = |output| Eraser { signing_key: Some(&key), ..eraser(output, Older::Rewrite) };
+    assert!(signing(&failing).erase(Some(&wish), &Silent, std::future::pending()).await.is_err());
+
+    let unsigned = erase(output.as_ref(), None).await.unwrap_err();
+    assert!(unsigned.to_string().contains("sign-with"), "{unsigned}");
+    let on_aws = eraser(output.as_ref(), Older::Delete).ask(&wish).await.unwrap_err();
+    assert!(on_aws.to_string().contains("--older rewrite"), "{on_aws}");
+    let lock: RunId = "20260131T120000Z-0123abcd".parse().unwrap();
+    assert!(steps::begin(output.as_ref(), &lock).await.is_err());
+    let going_on = Eraser { older: Older::Delete, ..signing(output.as_ref()) };
+    let Erased { certificates, .. } = going_on.erase(None, &Silent, std::future::pending()).await.unwrap().unwrap();
+    assert_eq!(certificates[0].rewritten.len(), 1);
+    assert!(output.exists(&layout::erasure_signature(&certificates[0].request.id)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_list_of_keys_that_is_none_of_paths_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let before = contents(&output).await;
+    for mistaken in ["path", "class 1", "./class 1/1.png", "class 1/1.png "] {
+        let which = Which::Keys(BTreeSet::from([key(2), mistaken.to_owned()]));
+        let refused = erase(&output, Some(which)).await.unwrap_err();
+        assert!(refused.to_string().contains(&format!("`{mistaken}`")), "{refused}");
+    }
+    assert_eq!(contents(&output).await, before);
+    let empty = LocalStore::create(folder.path().join("photos")).unwrap();
+    assert!(matches!(erase(&empty, Some(keys([2]))).await, Err(Error::NothingToErase { .. })));
+    assert!(contents(&empty).await.is_empty());
+    // Once more is no mistake, although no run lists them any more.
+    for _ in 0..2 {
+        erase(&output, Some(keys([2, 200]))).await.unwrap();
+    }
+}
+
 /// The newest run has none of the images, an older one has.
 #[tokio::test]
 async fn an_older_run_that_is_rewritten_keeps_its_place() {
@@ -323,9 +371,28 @@ fn crashing(output: &Arc<MemoryStore>, after: u8) -> FailingStore {
 }
 
 /// Lives through a history and ends what of it was cut short.
-async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
-    let store: &dyn Store = output.as_ref();
+/// Features of images, by their keys.
+type Rows = BTreeMap<String, Vec<Vec<f32>>>;
+
+/// Adds those that stand in tables now.
+fn note_rows(output: &MemoryStore, rows: &mut Rows) {
+    for (file, bytes) in output.objects().into_iter().filter(|(file, _)| file.contains("/features/parquet/")) {
+        let table = ParquetTable::read(&file, bytes).unwrap();
+        let values = table.vectors("features", 3).unwrap();
+        for (row, path) in table.text("path").unwrap().iter().enumerate() {
+            let (seen, row) = (rows.entry(path.unwrap().to_owned()).or_default(), values.row(row).to_vec());
+            if !seen.contains(&row) {
+                seen.push(row);
+            }
+        }
+    }
+}
+
+/// Gives the features that there ever were.
+async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) -> Rows {
+    let (store, mut rows): (&dyn Store, Rows) = (output.as_ref(), Rows::new());
     for event in history {
+        note_rows(output, &mut rows);
         match *event {
             Event::Upload { first, count, version } => upload(input, first..first + count, version),
             // A dataset that is too small at this point of the history is refused; it may grow later.
@@ -339,6 +406,7 @@ async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
             }
         }
     }
+    note_rows(output, &mut rows);
     match erase(store, None).await {
         Err(Error::NothingToErase { .. }) => {}
         Err(Error::FeaturesGone { .. }) => {
@@ -349,6 +417,7 @@ async fn live(history: &[Event], input: &Path, output: &Arc<MemoryStore>) {
         }
         ended => drop(ended.unwrap()),
     }
+    rows
 }
 
 /// Of all images those that must not come back.
@@ -371,11 +440,12 @@ proptest! {
             std::fs::create_dir(&input).unwrap();
             let output = MemoryStore::new("out", BTreeMap::new());
             let output = Arc::new(if has_versions { output.with_versions() } else { output });
-            live(&history, &input, &output).await;
+            let mut rows = live(&history, &input, &output).await;
             let erased = suppressed(output.as_ref()).await;
-            demand_gone(output.as_ref(), &erased, &[]).await;
+            let rows: Vec<Vec<f32>> = erased.iter().filter_map(|key| rows.remove(key)).flatten().collect();
+            demand_gone(output.as_ref(), &erased, &rows).await;
             if run(&input, output.as_ref()).await.is_ok() {
-                demand_gone(output.as_ref(), &erased, &[]).await;
+                demand_gone(output.as_ref(), &erased, &rows).await;
                 demand_fresh(&input, output.as_ref(), &erased).await;
             }
         });

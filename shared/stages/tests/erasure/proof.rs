@@ -9,7 +9,7 @@ use roxmltree::{Document, ParsingOptions};
 use super::*;
 
 /// The keys of the second and the third test in RFC 8032, section 7.1.
-const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
+pub const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7
 -----END PRIVATE KEY-----
 ";
