@@ -170,7 +170,7 @@ def test_the_state_machine_erases_what_was_asked_for(stack, pomona, erased, fort
     said = json.dumps([stack.history(execution), stack.invocations("erase")], default=str)
     assert not [key for key in keys if key in said], "what was asked lies at the output alone"
     printed, _ = pomona("watch", execution.split(":")[-1])
-    assert "succeeded" in printed
+    assert "succeeded" in printed and "3 images" in printed and answer["certificates"][0] in printed
 
     # Nobody takes it for a run, and a run takes nothing back.
     assert stack.succeed(options=OPTIONS_OF_RUN)["images"] == 37

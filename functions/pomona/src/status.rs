@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use pomona_aws::{Failure, MapRun, Pass, State, Status};
+use pomona_aws::{Failure, MapRun, Pass, Status};
+use pomona_run::executions;
 use pomona_run::stage::Stage;
+use serde_json::Value;
 
 use crate::progress::describe_pass;
 use crate::stack::ExecutionArgs;
@@ -55,11 +57,19 @@ pub(crate) fn screen(status: &Status) -> String {
     for map_run in &status.map_runs {
         line(stage_name(map_run.stage), items(map_run));
     }
-    if let Some(report) = &status.report {
-        line("images", format!("{}, of which {} could not be used", report["images"], report["rejects"]));
-    }
-    if status.state == State::Succeeded {
-        line("results", status.results.clone());
+    match &status.report {
+        Some(erased) if is_erasure(status) => {
+            line("erased", format!("{} images, {} files deleted", erased["images"], erased["deleted"]));
+            let said = |value: &Value| value.as_str().map(str::to_owned);
+            line("new run", said(&erased["run"]).unwrap_or_else(|| "none".to_owned()));
+            let certificates = erased["certificates"].as_array().into_iter().flatten().filter_map(said);
+            certificates.for_each(|certificate| line("proof", certificate));
+        }
+        Some(report) => {
+            line("images", format!("{}, of which {} could not be used", report["images"], report["rejects"]));
+            line("results", status.results.clone());
+        }
+        None => {}
     }
     if let Some(Failure { error, cause, advice }) = &status.failure {
         line("error", error.clone());
@@ -68,9 +78,16 @@ pub(crate) fn screen(status: &Status) -> String {
             line("meaning", advice.meaning.to_owned());
             line("remedy", advice.remedy.to_owned());
         }
-        line("run folder", status.results.clone());
+        if !is_erasure(status) {
+            line("run folder", status.results.clone());
+        }
     }
     text
+}
+
+/// Such an execution makes no run of its own name.
+fn is_erasure(status: &Status) -> bool {
+    status.execution.rsplit(':').next().is_some_and(|name| name.starts_with(executions::OF_ERASURES))
 }
 
 /// What a Map works on.

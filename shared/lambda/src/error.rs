@@ -1,6 +1,7 @@
 //! What can go wrong in a Lambda, and the name under which it leaves.
 
 use pomona_run::ErrorName;
+use pomona_stages::Error as StageError;
 
 /// Why none of the images that are there can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub enum Error {
     },
     /// The stage failed.
     #[error(transparent)]
-    Stage(#[from] pomona_stages::Error),
+    Stage(#[from] StageError),
 }
 
 impl Error {
@@ -111,6 +112,16 @@ impl Error {
             // What a service says of a call that takes no image.
             Self::Call { .. } => self.to_string(),
             Self::NoImageReadable { obstacle, .. } => obstacle.outline().to_owned(),
+            Self::Stage(StageError::NothingToErase { what, .. }) => format!("nothing is erased: {what}"),
+            Self::Stage(StageError::TracesLeft { files, list, .. }) => {
+                format!(
+                    "{files} files that should be erased are left, so there is no certificate: {list} says which, and why"
+                )
+            }
+            // They count images, and name runs and places.
+            Self::Stage(error @ (StageError::FeaturesGone { .. } | StageError::ModelsOfAnother { .. })) => {
+                error.to_string()
+            }
             Self::Stage(_) => "the stage failed".to_owned(),
         }
     }
@@ -165,7 +176,6 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
     use pomona_pca::Error as PcaError;
     use pomona_run::error::NoLocation;
     use pomona_run::{Error as RunError, RunId};
-    use pomona_stages::Error as StageError;
     use pomona_store::Error as StoreError;
 
     let text = || mark.to_owned();
