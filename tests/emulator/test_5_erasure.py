@@ -142,7 +142,7 @@ def test_an_execution_that_has_failed_holds_nobody_off(stack, pomona, erased):
     held = stack.read("lock.json")
     stack.s3.delete_object(Bucket=stack.output, Key="lock.json")
     with stack.faults({"function": "erase", "kind": "hold", "times": 1}):
-        started, _ = pomona("erase", stack.outputs["OutputLocation"], "--filter", "*1*", "--on-aws")
+        started, _ = pomona("erase", stack.outputs["OutputLocation"], "--keys", erased, "--on-aws")
         stack.s3.put_object(Bucket=stack.output, Key="lock.json", Body=held)
     assert stack.wait(started.strip())["status"] == "SUCCEEDED"
 

@@ -89,7 +89,7 @@ def with_what_they_imply(call, key):
     yield call
     if call["action"] == "s3:GetObject" and call["status"] == 404:
         yield {"action": "s3:ListBucket", "resource": call["resource"].split("/")[0]}
-    elif call["action"] == "s3:GetObject":
+    elif call["action"] in ("s3:GetObject", "s3:GetObjectVersion"):
         yield {"action": "kms:Decrypt", "resource": key}
     elif call["action"] in ("s3:PutObject", "sqs:SendMessage"):
         yield {"action": "kms:GenerateDataKey", "resource": key}

@@ -13,6 +13,10 @@ CALLS = []
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
+# What a list is of, by what its request asks for.
+LISTS = {"versions": "ListBucketVersions", "uploads": "ListBucketMultipartUploads"}
+
+
 def recorder(app):
     def recorded(environ, start_response):
         signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -38,17 +42,20 @@ def s3_calls(environ):
     if not key and "notification" in query:
         return [{"action": f"s3:{method.capitalize()}BucketNotification", "resource": arn.rstrip("/")}]
     if not key:
+        listed = next((LISTS[name] for name in LISTS if name in query), "ListBucket")
         return [
             {
-                "action": f"s3:{'ListBucket' if method in ('GET', 'HEAD') else method}",
+                "action": f"s3:{listed if method in ('GET', 'HEAD') else method}",
                 "resource": arn.rstrip("/"),
                 "context": {"s3:prefix": query["prefix"][0]} if "prefix" in query else {},
             }
         ]
+    version = "Version" if "versionId" in query else ""
     if method == "DELETE":
-        return [{"action": "s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject", "resource": arn}]
+        deleted = f"s3:DeleteObject{version}"
+        return [{"action": "s3:AbortMultipartUpload" if "uploadId" in query else deleted, "resource": arn}]
     if method in ("GET", "HEAD"):
-        return [{"action": "s3:GetObject", "resource": arn}]
+        return [{"action": f"s3:GetObject{version}", "resource": arn}]
     read = (
         [{"action": "s3:GetObject", "resource": f"arn:aws:s3:::{urllib.parse.unquote(source).lstrip('/')}"}]
         if source
