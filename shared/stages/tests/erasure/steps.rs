@@ -1,9 +1,12 @@
 //! An erasure in steps, as a state machine makes it; tests/world has it among everything else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pomona_formats::planned;
+use pomona_formats::erasure::{LeftFiles, WhyLeft};
+use pomona_formats::{json, planned};
 use pomona_stages::erase::steps;
+use pomona_store::testing::{FailingStore, Fault, Operation};
 use tokio::time::Instant;
 
 use super::*;
@@ -49,6 +52,34 @@ async fn what_there_was_no_time_to_delete_is_deleted_by_the_next_call() {
     demand_gone(&output, &BTreeSet::from([key(7)]), &[row]).await;
     demand_fresh(&folder.path().join("in"), &output, &BTreeSet::new()).await;
     assert!(output.objects().keys().all(|key| !key.contains("/work/")));
+}
+
+/// The call that writes the certificate is not the one that could not delete.
+#[tokio::test]
+async fn what_may_not_be_deleted_is_named_by_the_last_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, lock) = output(folder.path()).await;
+    ask(&output, 7).await;
+    let output = Arc::new(output);
+    let failing = FailingStore::new(output.clone());
+    // It names no image.
+    failing.on(Operation::Delete, |key| key.ends_with(".moments"), 1.., Fault::denied());
+    let erasure = steps::begin(&failing, &lock).await.unwrap();
+    assert!(steps::remake(&failing, &erasure, chrono::Utc::now(), 0).await.unwrap().is_none());
+    for _ in 0..2 {
+        assert!(steps::remove(&failing, &lock, &erasure, later()).await.unwrap());
+    }
+    let ended = steps::certify(&failing, &erasure).await;
+    let Err(Error::TracesLeft { list, .. }) = ended else { panic!("{ended:?}") };
+    let left: LeftFiles = json::unseal(&list, &output.get(&list).await.unwrap().bytes).unwrap();
+    // With it stays what it vouches for, so that the next attempt finds that.
+    assert!(left.left.iter().any(|left| matches!(left.why, WhyLeft::Refused { .. })), "{left:?}");
+
+    // Once it may be deleted, all steps again.
+    let erasure = steps::begin(output.as_ref(), &lock).await.unwrap();
+    assert!(steps::remake(output.as_ref(), &erasure, chrono::Utc::now(), 0).await.unwrap().is_none());
+    assert!(steps::remove(output.as_ref(), &lock, &erasure, later()).await.unwrap());
+    assert_eq!(steps::certify(output.as_ref(), &erasure).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
