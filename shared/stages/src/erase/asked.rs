@@ -29,7 +29,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What was asked before and is not done; leftovers of what is done go.
+    /// What was asked before and is not done.
     pub(super) async fn read(output: &dyn Store) -> Result<Self, Error> {
         let suppressed = match Suppressed::read(output).await? {
             Some(suppressed) => suppressed,
