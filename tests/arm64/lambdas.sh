@@ -12,7 +12,7 @@ readonly BUILT=${CARGO_TARGET_DIR:-target}
 readonly MOST_BYTES=20000000
 
 cargo lambda build --release --locked --arm64 --output-format zip \
-    -p pomona-plan -p pomona-list-batch -p pomona-reduce -p pomona-project-map -p pomona-report -p pomona-trigger
+    -p pomona-plan -p pomona-list-batch -p pomona-sweep -p pomona-reduce -p pomona-project-map -p pomona-report -p pomona-erase -p pomona-trigger
 for zip in "$BUILT"/lambda/pomona-*/bootstrap.zip; do
     bytes=$(stat --format %s "$zip")
     echo "$(basename "$(dirname "$zip")"): $bytes bytes"

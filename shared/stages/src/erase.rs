@@ -21,7 +21,7 @@ mod traces;
 mod wish;
 
 use pomona_formats::Error as FileError;
-use pomona_formats::erasure::{Certificate, Erasures, Request};
+use pomona_formats::erasure::{Certificate, Erasures};
 use pomona_formats::signature::SigningKey;
 use pomona_formats::suppressed::Suppressed;
 use pomona_run::RunId;
@@ -90,10 +90,9 @@ impl Eraser<'_> {
         let allow = |_| async {
             let Some(mut suppressed) = Suppressed::read(self.output).await? else { return Ok(0) };
             let pending = Erasures::pending(self.output).await?;
-            let asked: Vec<Suppressed> =
-                pending.into_iter().map(|Request { salt, digests, .. }| Suppressed::of(salt, digests)).collect();
-            let is_pending = |key: &String| asked.iter().any(|asked| asked.has(key));
-            if keys.iter().any(is_pending) {
+            let mut asked = Suppressed::none()?;
+            pending.iter().for_each(|request| asked.add(request));
+            if keys.iter().any(|key| asked.has(key)) {
                 let problem = "an erasure of some of these images is not done: `pomona erase` goes on with it";
                 return Err(FileError::option("allow-again", problem).into());
             }

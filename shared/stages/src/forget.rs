@@ -99,7 +99,7 @@ async fn forget_unneeded(output: &dyn Store, ours: &RunId) -> Result<Tally, Erro
 ///
 /// # Errors
 /// [`Error::ListsUnreadable`] where it cannot be told, and those of the store.
-pub(crate) async fn unneeded(output: &dyn Store, ours: &RunId) -> Result<Vec<Unneeded>, Error> {
+async fn unneeded(output: &dyn Store, ours: &RunId) -> Result<Vec<Unneeded>, Error> {
     let found = match verify::verify(output, Some(ours), &verify::Unobserved).await {
         Err(FileError::NoRun { .. }) => return Ok(Vec::new()),
         found => found?,
