@@ -44,6 +44,21 @@ fn what_uses_a_run_s_features_makes_pixels_as_the_run_did() {
 }
 
 #[test]
+fn how_jpegs_are_decoded_is_part_of_what_a_run_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (photographs(folder.path()), folder.path().join("out"));
+    let recipe = || succeed(pomona().arg("inspect").arg(&output));
+    succeed(pomona_run(&input, &output).args(["--decode", "scaled"]));
+    assert!(recipe().contains("pillow-5/scaled"));
+    let summary = succeed(&mut pomona_run(&input, &output));
+    assert!(!recipe().contains("scaled") && summary.contains("computed   all"), "{summary}");
+    let refused = fail(
+        pomona().arg("apply").arg(&output).arg(&input).arg(folder.path().join("new")).args(["--decode", "scaled"]),
+    );
+    assert!(refused.contains("pixels"), "{refused}");
+}
+
+#[test]
 fn orientations_that_are_not_applied_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (photographs(folder.path()), folder.path().join("out"));

@@ -255,6 +255,20 @@ def test_pictures_are_turned_as_files_are(images, tmp_path):
         assert np.array_equal(as_file, as_picture), options
 
 
+def test_large_jpegs_are_decoded_as_drafts_where_that_is_wanted(tmp_path):
+    noise = np.random.default_rng(7).integers(0, 256, (1000, 1400, 3), np.uint8)
+    Image.fromarray(noise).resize((2800, 2000)).save(tmp_path / "large.jpg")
+    draft = Image.open(tmp_path / "large.jpg")
+    draft.draft("RGB", (448, 448))
+    assert draft.size == (700, 500)
+    scaled = pomona.Extractor(untrained=True, decode="scaled")
+    full = pomona.Extractor(untrained=True, decode="full")
+    as_file, as_draft = scaled.features([tmp_path / "large.jpg", draft])
+    assert np.array_equal(as_file, as_draft)
+    assert np.array_equal(full.features([tmp_path / "large.jpg"]), pomona.Extractor(untrained=True).features([tmp_path / "large.jpg"]))
+    assert not np.array_equal(as_file, full.features([tmp_path / "large.jpg"])[0])
+
+
 def test_a_picture_that_cannot_be_decoded_is_one_failure(extractor, images):
     image = images / "apple" / "0.png"
     cut = Image.open(io.BytesIO(image.read_bytes()[:300]))

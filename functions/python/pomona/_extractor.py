@@ -44,8 +44,9 @@ class Extractor:
         The ONNX model; MobileNetV2, fetched once and checked, otherwise.
     threads
         Threads that compute; one per core otherwise.
-    untrained, preset, exif_orientation, channels, crop, preprocess, mean, std, layer, engine, max_pixels
-        As on the command line.
+    untrained, preset, exif_orientation, decode, channels, crop, preprocess, mean, std, layer, engine, max_pixels
+        As on the command line. A picture of Pillow is what Pillow makes of it, also with ``decode="scaled"``: its `draft`
+        does the same.
 
     Examples
     --------
@@ -63,6 +64,7 @@ class Extractor:
         untrained: bool = False,
         preset: Literal["keras", "keras-load-img", "opencv", "torchvision"] | None = None,
         exif_orientation: Literal["apply", "ignore"] | None = None,
+        decode: Literal["full", "scaled"] | None = None,
         channels: Literal["rgb", "bgr"] | None = None,
         crop: int | None = None,
         preprocess: Literal["tf", "torch"] | None = None,
@@ -77,6 +79,7 @@ class Extractor:
         self.untrained = untrained
         self.preset = preset
         self.exif_orientation = exif_orientation
+        self.decode = decode
         self.channels = channels
         self.crop = crop
         self.preprocess = preprocess

@@ -24,6 +24,7 @@ class ModelOptions(TypedDict, total=False):
     untrained: bool
     preset: Literal["keras", "keras-load-img", "opencv", "torchvision"] | None
     exif_orientation: Literal["apply", "ignore"] | None
+    decode: Literal["full", "scaled"] | None
     channels: Literal["rgb", "bgr"] | None
     crop: int | None
     preprocess: Literal["tf", "torch"] | None

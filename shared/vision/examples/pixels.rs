@@ -1,14 +1,14 @@
 //! Milliseconds per image from bytes to pixels: `cargo run --release --example pixels -- FILE_OR_FOLDER...`
 //!
 //! For each argument: all its images (a folder: those of subfolders, too), read into memory first, then decoded and
-//! resized to 224 x 224 on one thread by each preset in turn; the best of five rounds.
+//! resized to 224 x 224 on one thread by each preset in turn, JPEGs whole and scaled; the best of five rounds.
 
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use pomona_vision::pixels::{ImageReader, Limits, Reject};
+use pomona_vision::pixels::{Decode, ImageReader, Limits, PixelOptions, Reject};
 use pomona_vision::preset::Preset;
 
 const ROUNDS: usize = 5;
@@ -17,19 +17,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     for argument in std::env::args_os().skip(1) {
         let path = PathBuf::from(argument);
         let images = files_below(&path)?.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;
-        let mut readers = Preset::ALL.map(|(name, preset)| (name, ImageReader::new(224, 224, &preset.pixels())));
-        let mut best = [Duration::MAX; Preset::ALL.len()];
+        let mut readers: Vec<_> = Preset::ALL.iter().flat_map(|&(name, preset)| readers(name, preset)).collect();
         for _ in 0..ROUNDS {
-            for ((_, reader), best) in readers.iter_mut().zip(&mut best) {
+            for Contender { reader, best, .. } in &mut readers {
                 *best = (*best).min(round(reader, &images)?);
             }
         }
         println!("{} images, {}", images.len(), path.display());
-        for ((name, _), best) in readers.iter().zip(best) {
+        for Contender { name, best, .. } in readers {
             println!("{:8.3} ms per image, {name}", best.as_secs_f64() * 1e3 / images.len() as f64);
         }
     }
     Ok(())
+}
+
+struct Contender {
+    name: String,
+    reader: ImageReader,
+    best: Duration,
+}
+
+fn readers(preset_name: &str, preset: Preset) -> [Contender; 2] {
+    Decode::ALL.map(|(name, decode)| {
+        let reader = ImageReader::new(224, 224, &PixelOptions { decode, ..preset.pixels() });
+        Contender { name: format!("{preset_name}, {name}"), reader, best: Duration::MAX }
+    })
 }
 
 fn round(reader: &mut ImageReader, images: &[Vec<u8>]) -> Result<Duration, Reject> {

@@ -17,6 +17,9 @@
 //! lengths unpack a picture as a whole, in at most 4 bytes a pixel (TIFF: and one strip or tile as it is stored, which
 //! can be all).
 //!
+//! With [`Decode::Scaled`] a JPEG arrives smaller, as libjpeg makes it of its lowest frequencies: what Pillow's
+//! `Image.draft` does before anything is decoded.
+//!
 //! What a picture loses on its way to RGB, as it does in Pillow, is told by [`ImageReader::losses`].
 //!
 //! Whatever a file contains, `read` returns pixels or a [`Reject`] with one of a closed set of reasons; it never
@@ -101,7 +104,7 @@ use canvas::Canvas;
 use caught::caught;
 use expand::Expansion;
 
-pub use options::{Channels, ExifOrientation, PixelOptions, Resampling, UnknownPixels};
+pub use options::{Channels, Decode, ExifOrientation, PixelOptions, Resampling, UnknownPixels};
 pub use pomona_terms::{Limits, Losses, Reject, RejectReason};
 
 /// A pixel as the decoders deliver it: red, green, blue and one byte without meaning, so that a pixel fills a vector
@@ -174,10 +177,10 @@ impl ImageReader {
 }
 
 /// Checks a picture's size against the limits, then leaves its rows on the canvas.
-type Decode = fn(&[u8], &Limits, &mut Canvas) -> Result<(), Reject>;
+type Decoder = fn(&[u8], &Limits, &mut Canvas) -> Result<(), Reject>;
 
 /// The decoder of a file's format, which its first bytes decide.
-fn decoder(bytes: &[u8]) -> Result<Decode, Reject> {
+fn decoder(bytes: &[u8]) -> Result<Decoder, Reject> {
     match bytes {
         [] => Err(Reject::new(RejectReason::Empty, "no bytes")),
         _ if bytes.starts_with(jpeg::MAGIC) => Ok(jpeg::decode),

@@ -33,9 +33,9 @@ impl Preset {
             Self::KerasLoadImg => PixelOptions { resampling: Resampling::PillowNearest, ..pillow },
             Self::OpenCv => PixelOptions {
                 resampling: Resampling::OpenCvBilinear,
-                crop: None,
                 exif_orientation: ExifOrientation::Apply,
                 channels: Channels::Bgr,
+                ..pillow
             },
             Self::Torchvision => PixelOptions { resampling: Resampling::PillowBilinear, crop: Some(256), ..pillow },
         }

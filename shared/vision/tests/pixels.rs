@@ -8,7 +8,7 @@ mod tally;
 use std::fs;
 
 use pillow::*;
-use pomona_vision::pixels::{ImageReader, Limits, Losses, PixelOptions, RejectReason};
+use pomona_vision::pixels::{Decode, ImageReader, Limits, Losses, PixelOptions, RejectReason};
 use tally::{Tally, compare};
 
 const SEED: &str = "20180507";
@@ -52,7 +52,7 @@ fn odd_tiffs_have_pillows_pixels_or_are_rejected() {
 fn damaged_files_are_rejected_or_have_pillows_pixels() {
     let folder = tempfile::tempdir().unwrap();
     oracle(&["damaged", text(folder.path()), SEED, "6000"]);
-    let tallies = compare(folder.path(), MODEL_SIZE);
+    let tallies = compare(folder.path(), MODEL_SIZE, "keras", &PixelOptions::default());
     for (kind, tally) in &tallies {
         // What the decoders mind more and less than Pillow is on the module's page.
         let one_in = if ["webp", "tiff"].contains(&kind.as_str()) { 20 } else { 500 };
@@ -61,6 +61,11 @@ fn damaged_files_are_rejected_or_have_pillows_pixels() {
     }
     let (equal, refused) = tallies.values().fold((0, 0), |(equal, refused), t| (equal + t.equal, refused + t.refused));
     assert!(equal > 1_000 && refused > 3_000, "{equal} equal, {refused} refused: too one-sided to show anything");
+
+    let options = PixelOptions { decode: Decode::Scaled, ..PixelOptions::default() };
+    let jpegs = compare(folder.path(), (24, 20), "keras-scaled", &options).remove("jpg").unwrap();
+    assert!(jpegs.all_departures().len() <= jpegs.files() / 500, "{:?}", jpegs.all_departures());
+    assert!(jpegs.equal > 200, "{} equal are too few to show anything", jpegs.equal);
 }
 
 #[test]
@@ -177,7 +182,7 @@ fn usual(target: Size) -> ImageReader {
 fn odd_files(kind: &str) -> Tally {
     let folder = tempfile::tempdir().unwrap();
     oracle(&["odd", text(folder.path()), SEED, "600", kind]);
-    compare(folder.path(), (24, 20)).remove(kind).unwrap()
+    compare(folder.path(), (24, 20), "keras", &PixelOptions::default()).remove(kind).unwrap()
 }
 
 /// A JPEG with odd sides, by Pillow.

@@ -50,6 +50,19 @@ def upright(image):
         return image
 
 
+def drafted(data, size):
+    """A picture that is decoded at the least fraction of its sides that is twice `size`."""
+    image = Image.open(io.BytesIO(data))
+    image.draft("RGB", tuple(2 * side for side in size))
+    return image
+
+
+def drafted_upright(data, size):
+    """The same of what `size` is when it has been turned."""
+    is_turned = upright(Image.open(io.BytesIO(data))).size != Image.open(io.BytesIO(data)).size
+    return upright(drafted(data, size[::-1] if is_turned else size))
+
+
 def centre(image, side, size, resample):
     """torchvision's Resize(side) and CenterCrop(size) of a Pillow image: the lines of its `transforms.functional`."""
     width, height = image.size
@@ -64,6 +77,17 @@ def by_opencv(data, size, flags=cv2.IMREAD_COLOR):
     return cv2.resize(cv2.imdecode(np.frombuffer(data, np.uint8), flags), size)
 
 
+def by_opencv_reduced(data, size):
+    """OpenCV does not choose the fraction itself, and would resize what is no JPEG."""
+    if not data.startswith(b"\xff\xd8"):
+        return by_opencv(data, size)
+    image = upright(Image.open(io.BytesIO(data)))
+    scale = min(side // (2 * wanted) for side, wanted in zip(image.size, size))
+    flags = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+    fits = (flag for fraction, flag in flags.items() if scale >= fraction)
+    return by_opencv(data, size, next(fits, cv2.IMREAD_COLOR))
+
+
 # Programs that make pixels of a file's bytes, by the name that tests/presets.rs knows them under.
 WAYS = {
     "keras": lambda data, size: opened(data).resize(size),
@@ -75,6 +99,13 @@ WAYS = {
     "opencv-rgb": lambda data, size: cv2.cvtColor(by_opencv(data, size), cv2.COLOR_BGR2RGB),
     "opencv-as-stored": lambda data, size: by_opencv(data, size, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION),
     "torchvision": lambda data, size: centre(opened(data), 256, size, Image.Resampling.BILINEAR),
+    "keras-scaled": lambda data, size: drafted(data, size).convert("RGB").resize(size),
+    "keras-scaled-upright": lambda data, size: drafted_upright(data, size).convert("RGB").resize(size),
+    "keras-load-img-scaled": lambda data, size: drafted(data, size).convert("RGB").resize(size, Image.Resampling.NEAREST),
+    "opencv-scaled": by_opencv_reduced,
+    "torchvision-scaled": lambda data, size: centre(
+        drafted(data, (64, 64)).convert("RGB"), 64, size, Image.Resampling.BILINEAR
+    ),
 }
 
 

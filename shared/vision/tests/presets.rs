@@ -7,7 +7,7 @@ mod pillow;
 use std::path::Path;
 
 use pillow::*;
-use pomona_vision::pixels::{Channels, ExifOrientation, Limits, Picture, PixelOptions, RejectReason};
+use pomona_vision::pixels::{Channels, Decode, ExifOrientation, Limits, Picture, PixelOptions, RejectReason};
 use pomona_vision::preset::Preset;
 
 const SEED: &str = "20180507";
@@ -32,6 +32,19 @@ fn ways() -> [(&'static str, PixelOptions); 9] {
     ]
 }
 
+/// The same of pixels that are decoded smaller where they can be.
+fn scaled_ways() -> [(&'static str, PixelOptions); 5] {
+    let [keras, load_img, opencv, torchvision] =
+        Preset::ALL.map(|(_, preset)| PixelOptions { decode: Decode::Scaled, ..preset.pixels() });
+    [
+        ("keras-scaled", keras),
+        ("keras-scaled-upright", PixelOptions { exif_orientation: ExifOrientation::Apply, ..keras }),
+        ("keras-load-img-scaled", load_img),
+        ("opencv-scaled", opencv),
+        ("torchvision-scaled", PixelOptions { crop: Some(64), ..torchvision }),
+    ]
+}
+
 fn assert_way(way: &str, options: &PixelOptions, folder: &Path, target: Size, count: usize) {
     let digests = digests_by(way, folder, target);
     assert!(digests.values().all(Option::is_some), "{way} reads these files");
@@ -46,6 +59,23 @@ fn every_mode_size_and_coding_has_each_programs_pixels() {
     // Pixels by the defaults are tested with pixels.rs.
     for ((way, options), target) in ways().into_iter().skip(1).zip([MODEL_SIZE, (50, 21)].into_iter().cycle()) {
         assert_way(way, &options, folder.path(), target, VARIANTS);
+    }
+}
+
+/// Of the sides of pictures of up to 640 x 480 pixels, these are more than a half, a quarter, an eighth, and less.
+#[test]
+fn jpegs_that_are_decoded_smaller_have_each_programs_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    oracle(&["variants", text(folder.path()), SEED]);
+    for (way, options) in scaled_ways() {
+        for target in [(60, 21), (32, 50), (9, 20)] {
+            assert_way(way, &options, folder.path(), target, VARIANTS);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    oracle(&["turned", text(folder.path()), SEED]);
+    for (way, options) in scaled_ways() {
+        assert_way(way, &options, folder.path(), (12, 5), TURNED);
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use pomona_terms::{Limits, Losses, Reject};
-use pomona_vision::pixels::{ExifOrientation, ImageReader, PixelOptions};
+use pomona_vision::pixels::{Decode, ExifOrientation, ImageReader, PixelOptions};
 use pomona_vision::preset::Preset;
 
 /// Height and width of what pictures become.
@@ -63,7 +63,8 @@ fn read(reader: &mut ImageReader, bytes: &[u8], limits: &Limits) -> Outcome {
 fn options(choice: u8) -> PixelOptions {
     let (_, preset) = Preset::ALL[usize::from(choice & 3)];
     let exif_orientation = if choice & 4 == 0 { ExifOrientation::Ignore } else { ExifOrientation::Apply };
-    PixelOptions { exif_orientation, ..preset.pixels() }
+    let decode = if choice & 8 == 0 { Decode::Full } else { Decode::Scaled };
+    PixelOptions { exif_orientation, decode, ..preset.pixels() }
 }
 
 thread_local! {

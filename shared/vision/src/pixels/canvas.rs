@@ -2,7 +2,7 @@
 
 use super::exif;
 use super::expand::Expansion;
-use super::options::{ExifOrientation, PixelOptions, Resampling};
+use super::options::{Decode, ExifOrientation, PixelOptions, Resampling};
 use super::orientation::Orientation;
 use super::resample::Resampler;
 use super::{Losses, Rgbx};
@@ -32,11 +32,26 @@ pub(super) struct Rows {
     orientation: Orientation,
     /// Width and height as stored.
     size: (usize, usize),
+    /// How large JPEGs are decoded.
+    decode: Decode,
     /// A picture that has to be turned, which takes all of it.
     stored: Vec<Rgbx>,
 }
 
 impl Rows {
+    /// Of how many eighths of its sides a JPEG of `size`, as it is stored, is to be made: as few as leave it twice as
+    /// large as it will be, as Pillow's `JpegImageFile.draft` finds them.
+    pub(super) fn eighths(&self, size: (usize, usize)) -> u8 {
+        let (width, height) = self.orientation.size(self.resampler.least());
+        match (size.0 / (2 * width)).min(size.1 / (2 * height)) {
+            _ if self.decode == Decode::Full => 8,
+            0..2 => 8,
+            2..4 => 4,
+            4..8 => 2,
+            8.. => 1,
+        }
+    }
+
     /// Begins a picture of `size`, as it is stored.
     pub(super) fn start(&mut self, size: (usize, usize)) {
         self.size = size;
@@ -82,6 +97,7 @@ impl Canvas {
             resampler: Resampler::new(target, options),
             orientation: Orientation::UPRIGHT,
             size: (0, 0),
+            decode: options.decode,
             stored: Vec::new(),
         };
         let exif_orientation = options.exif_orientation;

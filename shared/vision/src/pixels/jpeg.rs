@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
     let corrupt = |error: io::Error| Reject::corrupt(error.to_string());
     let rows_are_complete = Cell::new(false);
     let source = Source { bytes, rows_are_complete: &rows_are_complete };
-    let decompress = Decompress::new_reader(source).map_err(corrupt)?;
+    let mut decompress = Decompress::new_reader(source).map_err(corrupt)?;
     if decompress.size() != (width, height) {
         return Err(Reject::corrupt("contradictory frame headers"));
     }
@@ -33,9 +33,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, canvas: &mut Canvas) -> Resu
         Components::GrayOrColour => ColorSpace::JCS_EXT_RGBX,
         Components::Cmyk => ColorSpace::JCS_CMYK,
     };
-    let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
-
     exif.iter().for_each(|exif| canvas.take_exif(exif));
+    decompress.scale(canvas.rows.eighths((width, height)));
+    let mut started = decompress.to_colorspace(space).map_err(corrupt)?;
+    let (width, height) = (started.width(), started.height());
+
     let rgbx_of_inks = match canvas.library {
         Library::Pillow => rgbx_of_inverted_cmyk,
         Library::OpenCv => rgbx_of_inverted_cmyk_by_opencv,

@@ -13,6 +13,7 @@ const NEAREST: &str = "nearest";
 const EXIF: &str = "exif";
 const BGR: &str = "bgr";
 const CROP: &str = "crop=";
+const SCALED: &str = "scaled";
 
 /// How a picture becomes as many pixels as a network takes.
 ///
@@ -21,6 +22,8 @@ const CROP: &str = "crop=";
 pub struct PixelOptions {
     /// How pictures are decoded and resized.
     pub resampling: Resampling,
+    /// How large JPEGs are decoded.
+    pub decode: Decode,
     /// Where there is one: the picture keeps its proportions, its shorter side becomes so long, and the target is cut
     /// out of its middle. Otherwise it is stretched to the target.
     pub crop: Option<u32>,
@@ -44,6 +47,18 @@ pub enum Resampling {
     OpenCvBilinear,
 }
 
+/// How much of a large JPEG is decoded; all other pictures are decoded whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Decode {
+    /// All its pixels.
+    #[default]
+    Full,
+    /// Half, a quarter or an eighth of its pixels each way, the smallest that has twice the sides that it is resized to:
+    /// libjpeg makes them of the lowest frequencies. Pillow does by `Image.draft("RGB", (2 * width, 2 * height))`,
+    /// OpenCV by `IMREAD_REDUCED_COLOR_2` to `_8`.
+    Scaled,
+}
+
 /// What becomes of a picture that says that it is not stored upright. TIFFs are always turned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum ExifOrientation {
@@ -62,6 +77,11 @@ pub enum Channels {
     Rgb,
     /// Blue, green, red.
     Bgr,
+}
+
+impl Decode {
+    /// All choices, by name.
+    pub const ALL: [(&str, Self); 2] = [("full", Self::Full), ("scaled", Self::Scaled)];
 }
 
 impl ExifOrientation {
@@ -84,6 +104,9 @@ impl fmt::Display for PixelOptions {
             Resampling::PillowBicubic | Resampling::OpenCvBilinear => {}
             Resampling::PillowBilinear => write!(f, "/{BILINEAR}")?,
             Resampling::PillowNearest => write!(f, "/{NEAREST}")?,
+        }
+        if self.decode == Decode::Scaled {
+            write!(f, "/{SCALED}")?;
         }
         if let Some(crop) = self.crop {
             write!(f, "/{CROP}{crop}")?;
@@ -117,6 +140,7 @@ impl FromStr for PixelOptions {
             match (part, part.strip_prefix(CROP)) {
                 (BILINEAR, _) => options.resampling = Resampling::PillowBilinear,
                 (NEAREST, _) => options.resampling = Resampling::PillowNearest,
+                (SCALED, _) => options.decode = Decode::Scaled,
                 (EXIF, _) => options.exif_orientation = ExifOrientation::Apply,
                 (BGR, _) => options.channels = Channels::Bgr,
                 (_, Some(side)) => options.crop = side.parse().ok(),
@@ -142,18 +166,22 @@ mod tests {
         ];
         let mut names = std::collections::BTreeSet::new();
         for resampling in resamplings {
-            for crop in [None, Some(256)] {
-                for (_, exif_orientation) in ExifOrientation::ALL {
-                    for (_, channels) in Channels::ALL {
-                        let options = PixelOptions { resampling, crop, exif_orientation, channels };
-                        assert_eq!(options.to_string().parse(), Ok(options));
-                        assert!(names.insert(options.to_string()));
+            for (_, decode) in Decode::ALL {
+                for crop in [None, Some(256)] {
+                    for (_, exif_orientation) in ExifOrientation::ALL {
+                        for (_, channels) in Channels::ALL {
+                            let options = PixelOptions { resampling, decode, crop, exif_orientation, channels };
+                            assert_eq!(options.to_string().parse(), Ok(options));
+                            assert!(names.insert(options.to_string()));
+                        }
                     }
                 }
             }
         }
-        assert_eq!(names.len(), 4 * 2 * 2 * 2);
-        assert!(names.contains("pillow-5") && names.contains("opencv-1/exif/bgr"), "{names:?}");
+        assert_eq!(names.len(), 4 * 2 * 2 * 2 * 2);
+        for name in ["pillow-5", "opencv-1/exif/bgr", "pillow-5/bilinear/scaled/crop=256"] {
+            assert!(names.contains(name), "{name} of {names:?}");
+        }
     }
 
     #[test]

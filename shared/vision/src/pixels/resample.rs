@@ -35,6 +35,11 @@ impl Resampler {
         Self { method, target, crop: options.crop, channels: options.channels, pixels }
     }
 
+    /// The least width and height that a picture is resized to: the target's, or what the target is cut from.
+    pub(super) fn least(&self) -> (usize, usize) {
+        self.crop.map_or(self.target, |side| (side as usize, side as usize))
+    }
+
     /// Begins a picture of `size`, width and height, neither 0.
     pub(super) fn start(&mut self, size: (usize, usize)) {
         let cuts = cuts(size, self.target, self.crop);

@@ -30,11 +30,11 @@ impl Tally {
     }
 }
 
-/// Reads all files of a folder, here and in Pillow; a tally for each extension.
-pub fn compare(folder: &Path, target: Size) -> BTreeMap<String, Tally> {
-    let mut reader = reader(target, &PixelOptions::default());
+/// Reads all files of a folder, here and in a way of Pillow's; a tally for each extension.
+pub fn compare(folder: &Path, target: Size, way: &str, options: &PixelOptions) -> BTreeMap<String, Tally> {
+    let mut reader = reader(target, options);
     let mut tallies = BTreeMap::<String, Tally>::new();
-    for (name, expected) in digests_by("keras", folder, target) {
+    for (name, expected) in digests_by(way, folder, target) {
         let bytes = fs::read(folder.join(&name)).unwrap();
         let tally = tallies.entry(name.rsplit('.').next().unwrap_or_default().to_owned()).or_default();
         match (reader.read(&bytes, &Limits::DEFAULT).map(hex_digest), expected) {
