@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use pomona_dataset::tables::{LABELS, PATHS, is_called};
 
 use crate::error::Error;
+use crate::tables::caught;
 
 /// Labels of images by their paths.
 ///
@@ -92,7 +93,11 @@ fn position<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &[&str]) -
 
 /// The columns that are called like one of each list of names, as text.
 fn columns<const N: usize>(file: &str, bytes: &Bytes, wanted: [&[&str]; N]) -> Result<[Vec<String>; N], Error> {
-    if is_parquet(bytes) { of_parquet(file, bytes, wanted) } else { of_csv(file, bytes, wanted) }
+    if is_parquet(bytes) {
+        caught(|| of_parquet(file, bytes, wanted), |problem| Error::unusable(file, problem))
+    } else {
+        of_csv(file, bytes, wanted)
+    }
 }
 
 fn find<'a, const N: usize>(

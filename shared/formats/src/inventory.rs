@@ -14,6 +14,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::tables::caught;
 
 /// What a list consists of.
 #[derive(Clone, Debug, Deserialize)]
@@ -70,7 +71,9 @@ impl Manifest {
     pub fn keys(&self, file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
         match self.file_format {
             Format::Csv => self.of_csv(file, bytes),
-            Format::Parquet | Format::Orc => of_parquet(file, bytes),
+            Format::Parquet | Format::Orc => {
+                caught(|| of_parquet(file, bytes), |problem| Error::unusable(file, problem))
+            }
         }
     }
 

@@ -137,9 +137,13 @@ fn writer_properties(
     properties.set_key_value_metadata(Some(metadata).filter(|metadata| !metadata.is_empty())).build()
 }
 
-/// What `read` comes to. Of bytes that are no table, the reader of Parquet files panics at several places.
-fn caught<T>(file: &str, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::table(file, "its pages contradict each other")))
+/// What `read` comes to. Of bytes that are no table, the reader of Parquet files panics at several places; what that
+/// means is said by `broken`.
+pub(crate) fn caught<T>(
+    read: impl FnOnce() -> Result<T, Error>,
+    broken: impl FnOnce(&'static str) -> Error,
+) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("its pages contradict each other")))
 }
 
 fn all_rows(
@@ -161,17 +165,20 @@ pub struct ParquetTable {
 impl ParquetTable {
     /// Decodes `bytes`, the content of `file`.
     pub fn read(file: &str, bytes: Bytes) -> Result<Self, Error> {
-        let batch = caught(file, || {
+        let broken = |problem| Error::table(file, problem);
+        let read = || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
             // With the file's metadata, which no batch has.
             all_rows(file, &builder.schema().clone(), builder)
-        })?;
+        };
+        let batch = caught(read, broken)?;
         Ok(Self { file: file.to_owned(), batch })
     }
 
     /// The columns of text alone.
     pub(crate) fn read_texts(file: &str, bytes: Bytes) -> Result<RecordBatch, Error> {
-        caught(file, || {
+        let broken = |problem| Error::table(file, problem);
+        let read = || {
             let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
             let fields = builder.schema().fields().iter().enumerate();
             let texts = fields.filter(|(_, field)| *field.data_type() == DataType::Utf8).map(|(number, _)| number);
@@ -179,7 +186,8 @@ impl ParquetTable {
             let mask = ProjectionMask::roots(builder.parquet_schema(), texts.iter().copied());
             let texts = builder.schema().project(&texts).map_err(|error| Error::table(file, error))?.into();
             all_rows(file, &texts, builder.with_projection(mask))
-        })
+        };
+        caught(read, broken)
     }
 
     /// How many rows there are.
