@@ -23,6 +23,8 @@ WORKERS = 2
 # What ENGINES infers of one engine before it turns to the other.
 IMAGES_PER_TURN = 10
 PEERS = ["ort", "openvino", "xnnpack"]
+# Multiply-adds of MobileNetV2 1.0 at 224 x 224 up to its pooled features.
+NETWORK_GMAC = 0.3008
 
 reference, pomona, engines = (Path(argument).resolve() for argument in sys.argv[1:4])
 model = reference / "models/mobilenet_v2_1.0_224_features.onnx"
@@ -67,9 +69,19 @@ def table(header, rows):
         print("| " + " | ".join(str(cell) for cell in row) + " |")
 
 
-def cpu_name():
-    names = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return f"{names[0]}, {len(names)} cores" if names else "unknown CPU"
+def cpu():
+    """Its name and kind, cores, the widest vectors that kernels are made for, and the caches of a core."""
+    said = dict(re.findall(r"^(\S[^\t:]*)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+    flags = said.get("flags", said.get("Features", "")).split()
+    vectors = next((name for name in ("avx512f", "avx2", "asimd") if name in flags), "no vectors that are used")
+    caches = [
+        f"L{(index / 'level').read_text().strip()} {(index / 'size').read_text().strip()}"
+        for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+        if (index / "type").read_text().strip() != "Instruction"
+    ]
+    kind = ", ".join(f"{what} {said[what]}" for what in ("cpu family", "model") if what in said)
+    name = said.get("model name", "unknown CPU")
+    return f"{name} ({kind or 'kind unknown'}; {vectors}), {os.cpu_count()} cores, {', '.join(caches) or 'caches unknown'}"
 
 
 def engine_times(printed, kind="median"):
@@ -80,21 +92,31 @@ def engine_times(printed, kind="median"):
 
 def benchmark_engines():
     """One thread, one image."""
-    rounds = []
+    rounds, peaks = [], []
     for _ in range(ROUNDS):
-        figures = engine_times(Measured([engines, model]).printed)
+        printed = Measured([engines, model]).printed
+        peaks += [float(peak) for peak in re.findall(r"^peak: ([0-9.]+) GMAC/s", printed, re.MULTILINE)]
+        figures = engine_times(printed)
         for peer in PEERS:
             script = reference / "bench/engines.py"
             figures |= engine_times(Measured([sys.executable, script, model, peer]).printed)
         rounds.append(figures)
     figures = {name: median(each[name] for each in rounds) for name in rounds[0]}
-    ratios = [each["pomona"] / min(each[peer] for peer in PEERS) for each in rounds]
     fastest = min(figures[peer] for peer in PEERS)
+    # Without a peak there are no kernels for the CPU, and nothing to compare with.
+    peak = max(peaks, default=None)
     table(
-        ["engine", "ms per image, one thread", "ratio to the fastest peer"],
-        [(name, f"{ms:.2f}", f"{ms / fastest:.2f}") for name, ms in figures.items()],
+        ["engine", "ms per image, one thread", "ratio to the fastest peer", "of the peak"],
+        [
+            (name, f"{ms:.2f}", f"{ms / fastest:.2f}", f"{NETWORK_GMAC * 1000 / ms / peak:.0%}" if peak else "")
+            for name, ms in figures.items()
+        ],
     )
-    print(f"\npomona / fastest peer, round by round: {', '.join(f'{ratio:.3f}' for ratio in ratios)}")
+    if peak:
+        print(f"\npeak: {peak:.1f} GMAC/s, or {NETWORK_GMAC * 1000 / peak:.2f} ms for the network's {NETWORK_GMAC} GMAC")
+    for peer in PEERS:
+        print(f"pomona / {peer}: {summary([each['pomona'] / each[peer] for each in rounds])}")
+    print(f"pomona / the fastest: {summary([each['pomona'] / min(each[peer] for peer in PEERS) for each in rounds])}")
 
 
 def run_pomona(input, folder, threads=WORKERS, engine="pomona"):
@@ -184,7 +206,7 @@ def benchmark_pipelines():
 
 def main():
     parts = {"engines": benchmark_engines, "pipelines": benchmark_pipelines, "overhead": benchmark_overhead}
-    print(f"{date.today()}, {cpu_name()}; medians of {ROUNDS} rounds")
+    print(f"{date.today()}, {cpu()}; medians of {ROUNDS} rounds")
     for part in sys.argv[4:] or parts:
         parts[part]()
 

@@ -6,11 +6,25 @@ use std::num::NonZeroU32;
 /// Requests to the output that a stage has under way at once.
 pub const REQUESTS: usize = 32;
 
-/// Images that extraction reads ahead of the threads, so that computing does not wait for input.
-pub const IMAGES_READ_AHEAD: usize = 32;
+/// Images that extraction reads ahead of so many threads, so that computing does not wait for input: twice what they
+/// compute while a distant bucket answers (30 ms, 2.5 ms an image), and no more than a bucket could serve them.
+pub const fn images_read_ahead(threads: usize) -> usize {
+    match 24 * threads {
+        0..32 => 32,
+        ahead @ 32..512 => ahead,
+        512.. => 512,
+    }
+}
 
-/// Bytes of images that extraction holds at once; an image larger than that waits until it has the whole budget.
+/// Bytes of images that extraction holds at once for a few threads; an image larger than that waits until it has the
+/// whole budget.
 pub const BYTES_READ_AHEAD: u64 = 128 << 20;
+
+/// The same for so many threads: several large photographs each.
+pub const fn bytes_read_ahead(threads: usize) -> u64 {
+    let of_threads = threads as u64 * (16 << 20);
+    if of_threads > BYTES_READ_AHEAD { of_threads } else { BYTES_READ_AHEAD }
+}
 
 /// On AWS: shards that are worked on at once where nobody says anything else.
 pub const SHARDS: NonZeroU32 = NonZeroU32::new(64).unwrap();

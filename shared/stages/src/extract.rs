@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_dataset::{Content, Item, Reader, Source};
 use pomona_formats::Error as FileError;
 use pomona_formats::digests;
@@ -12,26 +11,20 @@ use pomona_formats::part::{self, Outcome, Usable};
 use pomona_formats::planned::Shard;
 use pomona_formats::recipe::Recipe;
 use pomona_run::layout::RunLayout;
-use pomona_run::pace::{BYTES_READ_AHEAD, IMAGES_READ_AHEAD};
 use pomona_store::Store;
 use pomona_vision::extractor::Features;
 use pomona_vision::model::ModelError;
 use pomona_vision::pixels::{Limits, Reject};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::sync::Mutex;
 
+use crate::ahead::{Ahead, groups};
 use crate::compute::ComputePool;
 use crate::earlier::{self, Earlier, Take};
 use crate::error::Error;
 use crate::fragments::Fragments;
 use crate::part::Part;
 use crate::recipe;
-
-/// Small images are read and computed in groups, because each change of threads costs as much as reading one.
-const GROUP_IMAGES: usize = 4;
-
-/// Bytes of a group of more than one image.
-const GROUP_BYTES: u64 = 1 << 20;
 
 /// What every extraction of a run shares.
 #[derive(Debug)]
@@ -40,11 +33,7 @@ pub struct Extraction<'a> {
     output: &'a dyn Store,
     pool: &'a ComputePool,
     fragments: &'a Fragments<'a>,
-    /// Images that may be held at once, in the making and read ahead.
-    images_at_once: usize,
-    /// As many permits as images may be held at once.
-    image_budget: Semaphore,
-    byte_budget: Semaphore,
+    ahead: Ahead,
     /// Held by the shard whose images are handed out.
     turn: Mutex<()>,
 }
@@ -95,17 +84,7 @@ impl<'a> Extraction<'a> {
         pool: &'a ComputePool,
         fragments: &'a Fragments<'a>,
     ) -> Self {
-        let images_at_once = pool.threads() * GROUP_IMAGES + IMAGES_READ_AHEAD;
-        Self {
-            input,
-            output,
-            pool,
-            fragments,
-            images_at_once,
-            image_budget: Semaphore::new(images_at_once),
-            byte_budget: Semaphore::new(BYTES_READ_AHEAD as usize),
-            turn: Mutex::new(()),
-        }
+        Self { input, output, pool, fragments, ahead: Ahead::of(pool.threads()), turn: Mutex::new(()) }
     }
 
     /// Makes the part of `shard`, unless it exists. `on_image` is called once for each listed image.
@@ -175,17 +154,13 @@ impl<'a> Extraction<'a> {
         let mut turn = Some(self.turn.lock().await);
         let mut groups = groups(&new);
         let groups = std::iter::from_fn(move || groups.next().or_else(|| turn.take().and(None)));
-        let computed: Vec<_> = stream::iter(groups)
-            .map(|group| async move {
-                let outcomes = self.outcomes_of_group(reader, group, limits).await?;
-                self.fragments.add(&shard.part, finished(group, &outcomes)).await;
-                group.iter().for_each(|_| on_image(Done::Computed));
-                Ok::<_, Error>(outcomes)
-            })
-            // Groups, of which there may be as many as images; how many images are held at once, `image_budget` says.
-            .buffered(self.images_at_once)
-            .try_collect()
-            .await?;
+        let work = move |group| async move {
+            let outcomes = self.outcomes_of_group(reader, group, limits).await?;
+            self.fragments.add(&shard.part, finished(group, &outcomes)).await;
+            group.iter().for_each(|_| on_image(Done::Computed));
+            Ok(outcomes)
+        };
+        let computed = self.ahead.each(groups, work).await?;
         for (row, outcome) in missing.into_iter().zip(computed.into_iter().flatten()) {
             outcomes[row] = Some(outcome);
         }
@@ -198,9 +173,6 @@ impl<'a> Extraction<'a> {
         group: &[&Item],
         limits: Limits,
     ) -> Result<Vec<Outcome>, Error> {
-        let bytes = group.iter().map(|item| item.size).sum::<u64>().clamp(1, BYTES_READ_AHEAD) as u32;
-        let _images_held = acquire(&self.image_budget, group.len() as u32).await?;
-        let _bytes_held = acquire(&self.byte_budget, bytes).await?;
         let images = read(reader, group, limits).await?;
         let outcomes = self.pool.run_with_session(move |session| {
             let outcome = |image: Result<Bytes, Reject>| match image {
@@ -230,45 +202,4 @@ fn finished<'a>(group: &'a [&Item], outcomes: &'a [Outcome]) -> impl Iterator<It
 
 fn usable(features: Features<'_>) -> Usable {
     Usable { features: features.values.into(), losses: features.losses }
-}
-
-async fn acquire(budget: &Semaphore, wanted: u32) -> Result<SemaphorePermit<'_>, Error> {
-    budget.acquire_many(wanted).await.map_err(|error| Error::internal(error.to_string()))
-}
-
-/// Cuts items into groups; what could not be opened when it was listed is alone.
-fn groups<'a, 'b>(mut items: &'a [&'b Item]) -> impl Iterator<Item = &'a [&'b Item]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |item: &&&Item| {
-            bytes = u64::saturating_add(bytes, item.size);
-            bytes <= GROUP_BYTES && item.version.is_some()
-        };
-        let length = items.iter().take(GROUP_IMAGES).take_while(fits).count().max(1);
-        let (group, rest) = items.split_at_checked(length)?;
-        items = rest;
-        Some(group)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use pomona_dataset::Place;
-
-    fn item(size: u64, version: Option<&str>) -> Item {
-        Item { id: "a/b.jpg".into(), size, version: version.map(str::to_owned), label: "a".into(), place: Place::File }
-    }
-
-    #[test]
-    fn small_images_form_groups_and_large_or_unopened_ones_are_alone() {
-        let sizes = [1, 2, 3, 4, 5, GROUP_BYTES, 6, GROUP_BYTES - 6, 1, 2 * GROUP_BYTES, 7];
-        let mut items: Vec<Item> = sizes.iter().map(|size| item(*size, Some("etag"))).collect();
-        items.extend([item(0, None), item(0, None), item(8, Some("etag"))]);
-        let items: Vec<&Item> = items.iter().collect();
-        let found: Vec<usize> = groups(&items).map(<[_]>::len).collect();
-        assert_eq!(found, [4, 1, 1, 2, 1, 1, 1, 1, 1, 1]);
-        assert_eq!(groups(&items).flatten().count(), items.len());
-        assert_eq!(groups(&[]).count(), 0);
-    }
 }

@@ -45,6 +45,7 @@
 //! }
 //! ```
 
+mod ahead;
 pub mod archives;
 mod claims;
 pub mod combine;
