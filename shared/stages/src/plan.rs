@@ -254,8 +254,7 @@ fn tell_of_clock(newest: &RunId, run_id: &RunId) {
 }
 
 /// Deletes what an earlier plan of this very run left, which ended in a new plan: tables, which may be of shards that
-/// there are no more, and the problems that led to it. Not where there was none: Lambda may hand one event over twice,
-/// and the second plan would take from the run what it has made by the first.
+/// there are no more, and the problems that led to it. Where there was none there is nothing to look for.
 async fn remove_leftovers(output: &dyn Store, layout: &RunLayout, claims: &Claims<'_>) -> Result<(), Error> {
     let root = format!("{}/", layout.root());
     let is_leftover = |entry: Entry<'_>| entry.key().strip_prefix(&root).is_some_and(layout::ends_with_its_plan);
