@@ -10,6 +10,7 @@ use pomona_formats::listing::{self, Row};
 use pomona_formats::moments_file;
 use pomona_formats::part::{Outcome, StoredPart};
 use pomona_formats::planned::{PreviousPart, Shard};
+use pomona_formats::run_aside;
 use pomona_run::layout::RunLayout;
 use pomona_store::Store;
 use pomona_vision::pixels::RejectReason;
@@ -97,7 +98,8 @@ impl Search<'_> {
             part => part?,
         };
         let moments_key = part.moments_key.clone();
-        let decoded = part.decode(self.width);
+        let width = self.width;
+        let decoded = run_aside(move || part.decode(width)).await?;
         let (features, rejects) = moments_file::set_aside_if_damaged(self.output, &moments_key, decoded).await?;
         for (path, usable) in features.paths.iter().zip(features.usable()) {
             if let Some(content) = contents.get(path.as_str()) {

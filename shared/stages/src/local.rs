@@ -37,8 +37,12 @@ use crate::sweep;
 /// How long a run that stops may take to keep the images that it has finished.
 const KEEPING: Duration = Duration::from_secs(20);
 
-/// Shards in the making at once: while one is being closed, the next one's images keep the threads busy.
-const SHARDS_AT_ONCE: usize = 2;
+/// Shards in the making at once: while some are being closed, and what there is of others is read, one's images keep the
+/// threads busy.
+const SHARDS_AT_ONCE: usize = 4;
+
+/// The same where a shard's features are tens of megabytes.
+const WIDE_SHARDS_AT_ONCE: usize = 2;
 
 /// How often a run whose input changes under it is planned anew.
 const REPLANS: u32 = 3;
@@ -246,7 +250,8 @@ async fn extract(job: &Job<'_>, plan: &Plan, fragments: &Fragments<'_>, clock: &
                 let extraction = &extraction;
                 async move { extraction.extract(&shard, &on_image).await }
             };
-            let each = stream::iter(missing).map(extract).buffer_unordered(SHARDS_AT_ONCE);
+            let at_once = if plan.recipe.is_wide() { WIDE_SHARDS_AT_ONCE } else { SHARDS_AT_ONCE };
+            let each = stream::iter(missing).map(extract).buffer_unordered(at_once);
             each.try_fold(Extracted::default(), |total, shard| async move { Ok(total.plus(shard)) }).await
         })
         .await
