@@ -41,7 +41,8 @@ pub async fn delete_all(output: &dyn Store, part: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// All that the fragments of `part` hold; nothing where there are none. A damaged one holds nothing.
+/// All that the fragments of `part` hold; nothing where there are none. One that is damaged, or a table of something
+/// else, holds nothing.
 ///
 /// # Errors
 /// Those of the store.
@@ -52,7 +53,7 @@ pub async fn read(output: &dyn Store, part: &str, width: usize) -> Result<Option
         let bytes = digests::read(output, key, named_digest(key)).await;
         match bytes.and_then(|bytes| decode(key, bytes, width)) {
             Ok(fragment) => images.extend(fragment),
-            Err(error @ (Error::Damaged { .. } | Error::Table { .. })) => {
+            Err(error @ (Error::Damaged { .. } | Error::Table { .. } | Error::Inconsistent { .. })) => {
                 tell_of_damage(&error, "its images are computed anew");
             }
             Err(error) => return Err(error),
