@@ -265,8 +265,12 @@ def test_large_jpegs_are_decoded_as_drafts_where_that_is_wanted(tmp_path):
     full = pomona.Extractor(untrained=True, decode="full")
     as_file, as_draft = scaled.features([tmp_path / "large.jpg", draft])
     assert np.array_equal(as_file, as_draft)
-    assert np.array_equal(full.features([tmp_path / "large.jpg"]), pomona.Extractor(untrained=True).features([tmp_path / "large.jpg"]))
-    assert not np.array_equal(as_file, full.features([tmp_path / "large.jpg"])[0])
+    undrafted = Image.open(tmp_path / "large.jpg")
+    as_picture = scaled.features([undrafted])[0]
+    by_default = pomona.Extractor(untrained=True).features([tmp_path / "large.jpg"])[0]
+    whole = full.features([tmp_path / "large.jpg"])[0]
+    assert np.array_equal(whole, by_default) and np.array_equal(whole, as_picture)
+    assert not np.array_equal(whole, as_file)
 
 
 def test_a_picture_that_cannot_be_decoded_is_one_failure(extractor, images):

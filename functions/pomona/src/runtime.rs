@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::{io, thread};
 
+use pomona_run::pace;
 use tokio::runtime::Runtime;
 
 use crate::Error;
@@ -11,7 +12,8 @@ use crate::Error;
 /// Threads that a command needs beside two for each core: those that read and write files, fetch and load the model.
 const OTHER_THREADS: usize = 8;
 
-/// Files that a command needs open beside four for each core: its input and output, their folders, the runtime's own.
+/// Files that a command needs open beside the images that it reads: its input and output, their folders, the runtime's
+/// own.
 const OTHER_FILES: usize = 24;
 
 /// A runtime on all cores.
@@ -21,7 +23,7 @@ const OTHER_FILES: usize = 24;
 /// tokio would panic over them.
 pub fn runtime() -> Result<Runtime, Error> {
     start_and_end(2 * available_threads() + OTHER_THREADS).map_err(Error::Runtime)?;
-    open_and_close(4 * available_threads() + OTHER_FILES).map_err(Error::Files)?;
+    open_and_close(pace::images_at_once(available_threads()) + OTHER_FILES).map_err(Error::Files)?;
     Runtime::new().map_err(Error::Runtime)
 }
 

@@ -20,8 +20,8 @@ pub(crate) struct UsageArgs {
     /// ignore otherwise, or that of the run]
     #[arg(long, value_name = "WHETHER", value_parser = named(ExifOrientation::ALL))]
     exif_orientation: Option<ExifOrientation>,
-    /// How large JPEGs are decoded: full, or scaled, as Pillow's draft does, which takes a fraction of the time and gives
-    /// other features of photographs twice as large as the model's input [default: full, or that of the run]
+    /// How large JPEGs are decoded: full, or scaled, as Pillow's draft does, which is faster and gives slightly other
+    /// features of photographs at least four times as large as the model's input [default: full, or that of the run]
     #[arg(long, value_name = "HOW", value_parser = named(Decode::ALL))]
     decode: Option<Decode>,
     /// In which order the model gets colours: rgb or bgr [default: bgr with opencv, rgb otherwise,

@@ -45,8 +45,8 @@ class Extractor:
     threads
         Threads that compute; one per core otherwise.
     untrained, preset, exif_orientation, decode, channels, crop, preprocess, mean, std, layer, engine, max_pixels
-        As on the command line. A picture of Pillow is what Pillow makes of it, also with ``decode="scaled"``: its `draft`
-        does the same.
+        As on the command line. ``decode`` is for paths and bytes; pictures of Pillow are decoded whole, unless their
+        `draft` was called before.
 
     Examples
     --------

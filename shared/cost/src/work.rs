@@ -158,7 +158,8 @@ fn taken_models(workload: &Workload) -> Requests {
 fn extract(workload: &Workload, new: New) -> Work {
     let images = new.images as f64 / new.shards as f64;
     let compute = workload.ms_per_image / 1e3 / workload.cores();
-    let read = f64::max(LATENCY / pace::images_read_ahead(1) as f64, workload.mean_bytes as f64 / BYTES_PER_SECOND);
+    let ahead = pace::images_read_ahead(workload.threads()) as f64;
+    let read = f64::max(LATENCY / ahead, workload.mean_bytes as f64 / BYTES_PER_SECOND);
     let features = features_bytes(workload) * images_of_shard(workload);
     let written = features + part_moments(workload);
     let seconds = images * compute.max(read) + 5.0 * LATENCY + LIST_PAGE + written / BYTES_PER_SECOND;
@@ -338,8 +339,9 @@ pub(crate) fn plan_mb(workload: &Workload) -> f64 {
 /// ahead, a shard's features as rows, matrix and file, moments twice where they are stored.
 pub(crate) fn list_batch_mb(workload: &Workload) -> f64 {
     let images = images_of_shard(workload);
-    let ahead =
-        f64::min(pace::BYTES_READ_AHEAD as f64, (pace::images_read_ahead(1) as f64 + 1.0) * workload.mean_bytes as f64);
+    let threads = workload.threads();
+    let held = pace::images_read_ahead(threads) + threads;
+    let ahead = f64::min(pace::bytes_read_ahead(threads) as f64, held as f64 * workload.mean_bytes as f64);
     let features = 2.0 * 4.0 * workload.features as f64 + features_bytes(workload);
     100.0 + (ahead + images * features + 2.0 * part_moments(workload)) / 1e6
 }

@@ -255,8 +255,16 @@ impl Workload {
     /// Threads of list-batch that compute, and the share of a vCPU that each has: whole threads, as the function starts
     /// them.
     pub(crate) fn cores(&self) -> f64 {
-        let vcpus = f64::from(self.list_batch_memory) / f64::from(pace::MB_PER_VCPU);
-        vcpus.min(vcpus.round().max(1.0))
+        self.vcpus().min(self.threads() as f64)
+    }
+
+    /// Threads of list-batch that compute.
+    pub(crate) fn threads(&self) -> usize {
+        self.vcpus().round().max(1.0) as usize
+    }
+
+    fn vcpus(&self) -> f64 {
+        f64::from(self.list_batch_memory) / f64::from(pace::MB_PER_VCPU)
     }
 }
 

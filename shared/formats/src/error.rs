@@ -193,11 +193,15 @@ pub fn if_readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Says in one line that a file is damaged, and what that comes to. One that is missing has expired: that is no damage.
+/// Says in one line that a file is damaged, or no table of its kind, and what that comes to. One that is missing has
+/// expired: that is no damage.
 pub fn tell_of_damage(error: &Error, consequence: &str) {
-    if let Error::Damaged { file, damage } = error
-        && *damage != Damage::Missing
-    {
-        tracing::warn!("`{file}` is damaged: {damage}; {consequence}");
+    match error {
+        Error::Damaged { damage: Damage::Missing, .. } => {}
+        Error::Damaged { file, damage } => tracing::warn!("`{file}` is damaged: {damage}; {consequence}"),
+        Error::Table { file, problem } | Error::Inconsistent { file, problem } => {
+            tracing::warn!("`{file}` cannot be used: {problem}; {consequence}");
+        }
+        _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! The scatter of centred rows as a blocked symmetric rank-k update, the one hot loop of this crate.
 //!
-//! The features are cut into strips of three vectors; the scatter into square tiles, of which only those on or above
+//! The features are cut into strips; the scatter into square tiles, of which only those on or above
 //! the diagonal are computed. A block of [`DEPTH`] rows is centred, widened to `f64` and packed strip by strip, so
 //! that the inner loop reads two short contiguous runs, and strips of [`GROUP_BYTES`] of it stay in the second-level
 //! cache while the strips left of them pass by.
@@ -27,18 +27,18 @@ pub(crate) fn centred_scatter(rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f6
     scatter_with(Kernel::detect(), rows, mean)
 }
 
-/// The widths of strips are three vectors each.
+/// Strips are three vectors of AVX-512 or AVX2 wide.
 fn scatter_with(kernel: Kernel, rows: ArrayView2<'_, f32>, mean: &[f64]) -> Vec<f64> {
     match kernel {
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        // SAFETY: `detect` is the only maker of this variant and has seen the feature on this CPU.
+        // SAFETY: `available` is the only maker of this variant and has seen the feature on this CPU.
         Kernel::Avx512 => scatter::<24>(rows, mean, |tiles, packed, depth| unsafe {
             add_block_avx512(tiles, packed, depth);
         }),
         #[cfg(target_arch = "x86_64")]
         #[allow(unsafe_code)]
-        // SAFETY: `detect` is the only maker of this variant and has seen both features on this CPU.
+        // SAFETY: `available` is the only maker of this variant and has seen both features on this CPU.
         Kernel::Avx2Fma => scatter::<12>(rows, mean, |tiles, packed, depth| unsafe {
             add_block_avx2_fma(tiles, packed, depth);
         }),

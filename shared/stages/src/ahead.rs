@@ -10,13 +10,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::error::Error;
 
 /// Small images are read and computed in groups, because each change of threads costs as much as reading one.
-const GROUP_IMAGES: usize = 4;
+const GROUP_IMAGES: usize = pace::IMAGES_OF_A_THREAD;
 
 /// Bytes of a group of more than one image.
 const GROUP_BYTES: u64 = 1 << 20;
-
-/// Images that are held at most, each of which may be a request: a process has 1,024 files where nobody asked for more.
-const MOST_IMAGES: usize = 768;
 
 /// How many images, and bytes of them, are held at once, in the making and read ahead.
 #[derive(Debug)]
@@ -31,8 +28,8 @@ pub(crate) struct Ahead {
 impl Ahead {
     /// For so many threads that compute.
     pub(crate) fn of(threads: usize) -> Self {
-        let images_at_once = (threads * GROUP_IMAGES + pace::images_read_ahead(threads)).min(MOST_IMAGES);
-        let bytes_at_once = u32::try_from(pace::bytes_read_ahead(threads)).unwrap_or(u32::MAX);
+        let images_at_once = pace::images_at_once(threads);
+        let bytes_at_once = pace::bytes_read_ahead(threads) as u32;
         Self {
             images: Semaphore::new(images_at_once),
             images_at_once,
@@ -105,7 +102,7 @@ mod tests {
     }
 
     /// The share of their time that threads compute, of virtual time: a request takes 30 ms and one in 50 five times as
-    /// long, and 100 MB come in a second; all of `images` are of `bytes`, and take `compute` each.
+    /// long, and its bytes come at 100 MB/s; all of `images` are of `bytes`, and take `compute` each.
     async fn busy(threads: usize, images: usize, bytes: u64, compute: Duration) -> f64 {
         let items: Vec<Item> = (0..images).map(|_| item(bytes, Some("etag"))).collect();
         let items: Vec<&Item> = items.iter().collect();
@@ -113,8 +110,9 @@ mod tests {
         let started = Instant::now();
         let (cores, requests) = (&cores, &requests);
         let work = move |group: &[&Item]| {
-            let (images, number) = (group.len() as u32, requests.fetch_add(1, Ordering::Relaxed));
-            let answer = Duration::from_millis(if number % 50 == 7 { 150 } else { 30 });
+            let first = requests.fetch_add(group.len(), Ordering::Relaxed);
+            let is_slow = (first..first + group.len()).any(|request| request % 50 == 7);
+            let (images, answer) = (group.len() as u32, Duration::from_millis(if is_slow { 150 } else { 30 }));
             async move {
                 sleep(answer + Duration::from_secs_f64(bytes as f64 / 1e8)).await;
                 let _core = acquire(cores, 1).await?;

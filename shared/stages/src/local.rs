@@ -41,7 +41,7 @@ const KEEPING: Duration = Duration::from_secs(20);
 /// threads busy.
 const SHARDS_AT_ONCE: usize = 4;
 
-/// The same where a shard's features are tens of megabytes.
+/// The same of features so many that a shard of them may be tens of megabytes.
 const WIDE_SHARDS_AT_ONCE: usize = 2;
 
 /// How often a run whose input changes under it is planned anew.

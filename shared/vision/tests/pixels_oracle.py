@@ -104,7 +104,7 @@ WAYS = {
     "keras-load-img-scaled": lambda data, size: drafted(data, size).convert("RGB").resize(size, Image.Resampling.NEAREST),
     "opencv-scaled": by_opencv_reduced,
     "torchvision-scaled": lambda data, size: centre(
-        drafted(data, (64, 64)).convert("RGB"), 64, size, Image.Resampling.BILINEAR
+        drafted(data, (20, 20)).convert("RGB"), 20, size, Image.Resampling.BILINEAR
     ),
 }
 

@@ -41,7 +41,7 @@ fn scaled_ways() -> [(&'static str, PixelOptions); 5] {
         ("keras-scaled-upright", PixelOptions { exif_orientation: ExifOrientation::Apply, ..keras }),
         ("keras-load-img-scaled", load_img),
         ("opencv-scaled", opencv),
-        ("torchvision-scaled", PixelOptions { crop: Some(64), ..torchvision }),
+        ("torchvision-scaled", PixelOptions { crop: Some(20), ..torchvision }),
     ]
 }
 
@@ -69,6 +69,8 @@ fn jpegs_that_are_decoded_smaller_have_each_programs_pixels() {
     oracle(&["variants", text(folder.path()), SEED]);
     for (way, options) in scaled_ways() {
         for target in [(60, 21), (32, 50), (9, 20)] {
+            // What is cut out is no larger than what it is cut from.
+            let target = if options.crop.is_some() { (target.0.min(20), target.1.min(20)) } else { target };
             assert_way(way, &options, folder.path(), target, VARIANTS);
         }
     }

@@ -63,7 +63,7 @@ fn read(reader: &mut ImageReader, bytes: &[u8], limits: &Limits) -> Outcome {
 fn options(choice: u8) -> PixelOptions {
     let (_, preset) = Preset::ALL[usize::from(choice & 3)];
     let exif_orientation = if choice & 4 == 0 { ExifOrientation::Ignore } else { ExifOrientation::Apply };
-    let decode = if choice & 8 == 0 { Decode::Full } else { Decode::Scaled };
+    let decode = if choice & 64 == 0 { Decode::Full } else { Decode::Scaled };
     PixelOptions { exif_orientation, decode, ..preset.pixels() }
 }
 
