@@ -42,9 +42,11 @@ impl Rows {
     /// Of how many eighths of its sides a JPEG of `size`, as it is stored, is to be made: as few as leave it twice as
     /// large as it will be, as Pillow's `JpegImageFile.draft` finds them.
     pub(super) fn eighths(&self, size: (usize, usize)) -> u8 {
+        if self.decode == Decode::Full {
+            return 8;
+        }
         let (width, height) = self.orientation.size(self.resampler.least());
         match (size.0 / (2 * width)).min(size.1 / (2 * height)) {
-            _ if self.decode == Decode::Full => 8,
             0..2 => 8,
             2..4 => 4,
             4..8 => 2,
