@@ -37,6 +37,11 @@ BREAKS = {
         "            watch(store, &stored, &theirs).await?;\n",
         "            let _ = (watch, &theirs);\n",
     ),
+    "the lock is not renewed": (
+        "shared/stages/src/lock.rs",
+        "const RENEWAL: Duration = Duration::from_secs(20);\n",
+        "const RENEWAL: Duration = Duration::from_secs(1 << 30);\n",
+    ),
     "moments are written before the features that they vouch for": (
         "shared/stages/src/part.rs",
         """        try_join(output.put(&features_key, self.features), output.put(&rejects_key, self.rejects)).await?;
@@ -98,11 +103,6 @@ BREAKS = {
         "shared/stages/src/report.rs",
         "        latest::move_forward(output, run_id, follows.as_ref()).await?;\n",
         "        let _ = (latest::move_forward, follows);\n",
-    ),
-    "planned.json is written over": (
-        "shared/formats/src/planned_runs.rs",
-        "output.replace(PLANNED, json::seal(PLANNED, &planned)?, &stored.etag()).await",
-        "output.put(PLANNED, json::seal(PLANNED, &planned)?).await",
     ),
     "a new plan writes over the listings of the one before": (
         "shared/run/src/layout.rs",
