@@ -4,6 +4,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 
+use pomona_store::CREDENTIALS_ADVICE;
+
 use crate::not_redrivable::NotRedrivable;
 use crate::state::State;
 
@@ -17,10 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Region(#[from] pomona_run::Error),
     /// There are no credentials, or AWS does not accept them.
-    #[error(
-        "no AWS credentials that work: {reason}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
-         sign in again (with single sign-on: eval \"$(aws configure export-credentials --format env)\")"
-    )]
+    #[error("no AWS credentials that work: {reason}; {CREDENTIALS_ADVICE}")]
     Credentials {
         /// What the credentials' source or AWS said.
         reason: String,

@@ -43,7 +43,8 @@ impl Error {
 /// The name that a store's error has for a state machine.
 pub fn name_of_store_error(error: &StoreError) -> ErrorName {
     match error {
-        StoreError::Transient { .. } => ErrorName::Retryable,
+        // A function's credentials are renewed by whoever calls it.
+        StoreError::Transient { .. } | StoreError::Credentials { .. } => ErrorName::Retryable,
         // Something changed under the run.
         StoreError::NotFound { .. } | StoreError::Changed { .. } | StoreError::AlreadyExists { .. } => {
             ErrorName::Inconsistent
@@ -51,6 +52,7 @@ pub fn name_of_store_error(error: &StoreError) -> ErrorName {
         StoreError::Denied { .. }
         | StoreError::Archived { .. }
         | StoreError::Full { .. }
+        | StoreError::Location { .. }
         | StoreError::Invalid { .. }
         | StoreError::Other { .. } => ErrorName::BadInput,
     }

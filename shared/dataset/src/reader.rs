@@ -217,7 +217,7 @@ impl<'a> ImageReader<'a> {
             Ok(bytes) if was_opened => Ok(Ok(bytes)),
             Err(StoreError::Changed { .. } | StoreError::NotFound { .. }) if was_opened => Err(self.changed(item)),
             Ok(_) => Err(self.changed(item)),
-            Err(error) if error.is_retryable() => Err(error.into()),
+            Err(error) if !error.is_about_object() => Err(error.into()),
             Err(error) => Ok(Err(unreadable(item, &error))),
         }
     }

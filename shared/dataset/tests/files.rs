@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use pomona_dataset::{Error, Images, Item, Source};
 use pomona_run::Options;
 use pomona_store::testing::{FailingStore, Fault, Operation};
-use pomona_store::{Error as StoreError, LocalStore};
+use pomona_store::{Error as StoreError, LocalStore, Store};
 use pomona_terms::RejectReason;
 
 #[tokio::test]
@@ -25,6 +25,28 @@ async fn an_archived_image_says_that_it_is_archived_and_the_others_are_read() {
     let reject = read[1].as_ref().unwrap_err();
     assert_eq!(reject.reason, RejectReason::Unreadable);
     assert!(reject.detail.contains("archived") && reject.detail.contains("`exclude`"), "{}", reject.detail);
+}
+
+/// A run that went on would count all images that are left as unusable.
+#[tokio::test]
+async fn what_is_no_images_fault_ends_the_reading() {
+    let folder = tempfile::tempdir().unwrap();
+    ["a.jpg", "b.jpg"].into_iter().for_each(|name| fs::write(folder.path().join(name), name).unwrap());
+    let faults: [fn(&str, &str) -> StoreError; 3] = [
+        |location, _| StoreError::Credentials { location: location.into(), reason: "ExpiredToken".into() },
+        |location, _| StoreError::Location { location: location.into(), reason: "there is no such bucket".into() },
+        |location, key| StoreError::Transient { location: location.into(), key: key.into(), reason: "busy".into() },
+    ];
+    for fault in faults {
+        let store = FailingStore::new(Arc::new(LocalStore::open(folder.path()).unwrap()));
+        let expected = fault(store.location(), "b.jpg").to_string();
+        store.on(Operation::GetIfMatch, |key| key == "b.jpg", .., Fault::Fail(fault));
+        let files = Images::new(&store);
+        let listed = files.list(&Options::default(), &|| {}).await.unwrap();
+        let items: Vec<&Item> = listed.items.iter().collect();
+        let error = files.reader(&items).read(&items).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
 }
 
 #[tokio::test]

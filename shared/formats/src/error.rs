@@ -184,10 +184,10 @@ fn describe_finished(runs: &[RunId]) -> String {
 /// What was read, or nothing where it is damaged or cannot be read, now or ever.
 ///
 /// # Errors
-/// The others: those that are worth another try, and those of other kinds.
+/// The others: those that say nothing of the file, and those of other kinds.
 pub fn if_readable<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     match read {
-        Err(Error::Store(error)) if error.is_retryable() => Err(error.into()),
+        Err(Error::Store(error)) if !error.is_about_object() => Err(error.into()),
         Err(Error::Damaged { .. } | Error::Store(_)) => Ok(None),
         read => read.map(Some),
     }

@@ -102,7 +102,7 @@ fn stopped_by(error: &StoreError) -> Option<Reach> {
         Some(Obstacle::NoKey) => Some(Reach::NeedsKey),
         Some(Obstacle::NoRight) => Some(Reach::Denied),
         Some(Obstacle::Archive) => Some(Reach::Archived),
-        None => error.is_retryable().then_some(Reach::Unreachable),
+        None => (!error.is_about_object()).then_some(Reach::Unreachable),
     }
 }
 

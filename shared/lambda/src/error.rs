@@ -194,7 +194,9 @@ pub(crate) fn one_of_each_kind(mark: &str) -> Vec<(&'static str, Error)> {
         ("Pomona.BadInput", StoreError::Denied { location: text(), key: text(), reason: text() }.into()),
         ("Pomona.BadInput", StoreError::Archived { location: text(), key: text() }.into()),
         ("Pomona.BadInput", StoreError::Full { location: text(), key: text() }.into()),
-        ("Pomona.BadInput", StoreError::Invalid { subject: text(), reason: text() }.into()),
+        ("Pomona.BadInput", StoreError::Invalid { key: text(), reason: text() }.into()),
+        ("Pomona.BadInput", StoreError::Location { location: text(), reason: text() }.into()),
+        ("Pomona.Retryable", StoreError::Credentials { location: text(), reason: text() }.into()),
         (
             "Pomona.BadInput",
             StoreError::Other { action: "read", location: text(), key: text(), source: text().into() }.into(),

@@ -61,7 +61,7 @@ async fn probe_shard(
         let Err(error) = input.get_start(key, BYTES).await else { return Ok(None) };
         match obstacle(&error) {
             Some(obstacle) => unreadable = Some((obstacle, error)),
-            None if error.is_retryable() => return Err(error.into()),
+            None if !error.is_about_object() => return Err(error.into()),
             None => return Ok(None),
         }
     }

@@ -214,7 +214,7 @@ impl Repair<'_> {
     /// Where latest.json does not name a successful run, the newest of those that are left takes its place.
     async fn mend_latest(&mut self) -> Result<(), Error> {
         match latest::read(self.output).await {
-            Err(Error::Store(error)) if !error.is_retryable() => {}
+            Err(Error::Store(error)) if error.is_about_object() => {}
             Err(Error::Damaged { .. }) => {
                 match verify::runs(self.output).await?.newest {
                     Some(newest) => latest::point_at(self.output, &newest).await?,

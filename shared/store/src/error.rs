@@ -1,5 +1,9 @@
 //! What can go wrong with a store.
 
+/// How to come by credentials that AWS accepts.
+pub const CREDENTIALS_ADVICE: &str = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in again \
+                                      (with single sign-on: eval \"$(aws configure export-credentials --format env)\")";
+
 /// An operation on a store that failed. Each message names the object and its store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,7 +49,7 @@ pub enum Error {
         /// The object.
         key: String,
     },
-    /// Throttling, a timeout or a server's fault: the same call can succeed later.
+    /// Throttling, a timeout, a server's fault, a machine that has nothing left: the same call can succeed later.
     #[error("{location} did not serve {key:?}: {reason}; try again later")]
     Transient {
         /// The store.
@@ -63,11 +67,27 @@ pub enum Error {
         /// The object.
         key: String,
     },
-    /// A key or a location that cannot be used.
-    #[error("{subject:?} cannot be used: {reason}")]
+    /// There are no credentials, or AWS does not accept them, or not any more.
+    #[error("{location} needs AWS credentials that work: {reason}; {CREDENTIALS_ADVICE}")]
+    Credentials {
+        /// The store.
+        location: String,
+        /// What the credentials' source or AWS said.
+        reason: String,
+    },
+    /// A location that cannot be used.
+    #[error("{location:?} cannot be used: {reason}")]
+    Location {
+        /// The store, as it was asked for.
+        location: String,
+        /// What is wrong with it and how to mend it.
+        reason: String,
+    },
+    /// A key that cannot be used.
+    #[error("{key:?} cannot be used: {reason}")]
     Invalid {
-        /// The key or location.
-        subject: String,
+        /// The key.
+        key: String,
         /// What is wrong with it and what is allowed.
         reason: String,
     },
@@ -91,6 +111,21 @@ impl Error {
         matches!(self, Self::Transient { .. })
     }
 
+    /// Whether it says something of the object. The others say something of the store or of the way to it, and whatever
+    /// is asked for next meets them, too: nothing follows from them for what the object holds.
+    pub fn is_about_object(&self) -> bool {
+        match self {
+            Self::NotFound { .. }
+            | Self::Changed { .. }
+            | Self::AlreadyExists { .. }
+            | Self::Denied { .. }
+            | Self::Archived { .. }
+            | Self::Invalid { .. }
+            | Self::Other { .. } => true,
+            Self::Transient { .. } | Self::Full { .. } | Self::Credentials { .. } | Self::Location { .. } => false,
+        }
+    }
+
     pub(crate) fn not_found(location: &str, key: &str) -> Self {
         Self::NotFound { location: location.into(), key: key.into() }
     }
@@ -107,8 +142,16 @@ impl Error {
         Self::Denied { location: location.into(), key: key.into(), reason: reason.into() }
     }
 
-    pub(crate) fn invalid(subject: &str, reason: impl Into<String>) -> Self {
-        Self::Invalid { subject: subject.into(), reason: reason.into() }
+    pub(crate) fn invalid(key: &str, reason: impl Into<String>) -> Self {
+        Self::Invalid { key: key.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn location(location: &str, reason: impl Into<String>) -> Self {
+        Self::Location { location: location.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn transient(location: &str, key: &str, reason: impl Into<String>) -> Self {
+        Self::Transient { location: location.into(), key: key.into(), reason: reason.into() }
     }
 
     pub(crate) fn other(

@@ -48,7 +48,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 
-pub use error::Error;
+pub use error::{CREDENTIALS_ADVICE, Error};
 pub use local::{FolderLock, LocalStore};
 pub use s3::{S3Store, sdk_config};
 pub use version::{Version, VersionKind};
@@ -127,8 +127,8 @@ pub type IsOurs<'a> = dyn Fn(&str) -> bool + Send + Sync + 'a;
 
 /// A flat map from keys to bytes.
 ///
-/// Every operation can also fail with [`Error::Denied`], [`Error::Transient`] and [`Error::Other`], and a reading one
-/// with [`Error::Archived`].
+/// Every operation can also fail with [`Error::Denied`], [`Error::Transient`], [`Error::Credentials`],
+/// [`Error::Location`] and [`Error::Other`], and a reading one with [`Error::Archived`].
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// What this store was opened as, for messages.

@@ -6,6 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
+use aws_credential_types::credential_fn::provide_credentials_fn;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::config::SharedCredentialsProvider;
 use pomona_store::testing::loopback_config;
 use pomona_store::{Error, S3Store, Store};
 
@@ -168,13 +171,46 @@ async fn an_object_in_an_archive_is_said_to_be_there() {
 }
 
 #[tokio::test]
-async fn credentials_that_are_refused_deny_no_single_object() {
-    for (status, code) in [(403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch"), (400, "ExpiredToken")] {
+async fn credentials_that_are_refused_say_nothing_of_the_object() {
+    for (status, code) in [
+        (403, "InvalidAccessKeyId"),
+        (403, "SignatureDoesNotMatch"),
+        (403, "InvalidSecurity"),
+        (400, "ExpiredToken"),
+        (400, "InvalidToken"),
+        (400, "TokenRefreshRequired"),
+    ] {
         let (store, server) = store(vec![error(status, code)]);
         let error = store.get("k").await.expect_err("refused");
-        assert!(matches!(error, Error::Other { .. }) && error.to_string().contains(code), "{error:?}");
+        assert!(matches!(error, Error::Credentials { .. }) && !error.is_about_object(), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains(code) && said.contains("AWS_PROFILE") && said.contains("s3://bucket/a"), "{said}");
         server.join().expect("requests");
     }
+}
+
+#[tokio::test]
+async fn without_credentials_it_says_how_to_get_some_in_one_line() {
+    let nobody = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("none in\n  the chain")) });
+    let config = loopback_config("http://127.0.0.1:9").into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(nobody)).build();
+    let store = S3Store::with_config("bucket", "a", &config).expect("a store");
+    for error in [store.get("k").await.map(drop), store.put("k", "x".into()).await, store.exists("k").await.map(drop)] {
+        let error = error.expect_err("no credentials");
+        assert!(matches!(error, Error::Credentials { .. }) && !error.is_about_object(), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains("AWS_PROFILE") && said.lines().count() == 1, "{said}");
+    }
+    let listing = store.list("", &|_| true).await;
+    assert!(matches!(listing, Err(Error::Credentials { .. })), "{listing:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_to_be_set() {
+    let (store, server) = store(vec![error(403, "RequestTimeTooSkewed")]);
+    let error = store.get("k").await.expect_err("refused");
+    assert!(matches!(error, Error::Location { .. }) && error.to_string().contains("clock"), "{error:?}");
+    server.join().expect("requests");
 }
 
 #[tokio::test]
@@ -187,6 +223,6 @@ async fn a_bucket_that_is_elsewhere_or_nowhere_is_named() {
 
     let (store, server) = self::store(vec![self::error(404, "NoSuchBucket")]);
     let listing = store.list("", &|_| true).await;
-    assert!(matches!(&listing, Err(Error::Invalid { subject, .. }) if subject == "s3://bucket/a"), "{listing:?}");
+    assert!(matches!(&listing, Err(Error::Location { location, .. }) if location == "s3://bucket/a"), "{listing:?}");
     server.join().expect("requests");
 }

@@ -120,7 +120,7 @@ impl<'a> Checker<'a> {
         let _held = self.budget.acquire_many(permits).await.map_err(|error| Error::Internal(error.to_string()))?;
         let bytes = match self.output.get(&file.key).await {
             Ok(stored) => stored.bytes,
-            Err(error) if error.is_retryable() => return Err(error.into()),
+            Err(error) if !error.is_about_object() => return Err(error.into()),
             Err(error) => {
                 self.observer.bytes_looked_at(expected);
                 self.unreadable(file, follows, &error);

@@ -81,7 +81,7 @@ async fn check_lock(checker: &Checker<'_>, survey: &Survey) -> Result<(), Error>
     }
     let read = match checker.output.get(LOCK).await {
         Ok(stored) => Lock::decode(&stored.bytes),
-        Err(error) if error.is_retryable() => return Err(error.into()),
+        Err(error) if !error.is_about_object() => return Err(error.into()),
         // It was given back meanwhile.
         Err(StoreError::NotFound { .. }) => {
             checker.pass(&file(survey, LOCK));

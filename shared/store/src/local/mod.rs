@@ -49,12 +49,12 @@ impl LocalStore {
         let path = path.as_ref();
         let location = path.display().to_string();
         let unusable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => Error::invalid(&location, "there is no such folder; check the path"),
-            _ => Error::invalid(&location, format!("the folder cannot be opened: {error}")),
+            io::ErrorKind::NotFound => Error::location(&location, "there is no such folder; check the path"),
+            _ => Error::location(&location, format!("the folder cannot be opened: {error}")),
         };
         let root = fs::canonicalize(path).map_err(unusable)?;
         if !fs::metadata(&root).map_err(unusable)?.is_dir() {
-            return Err(Error::invalid(&location, "it is not a folder; give the folder that holds the files"));
+            return Err(Error::location(&location, "it is not a folder; give the folder that holds the files"));
         }
         Ok(Self {
             folder: Arc::new(Folder {
@@ -71,7 +71,7 @@ impl LocalStore {
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         fs::create_dir_all(path).map_err(|error| {
-            Error::invalid(&path.display().to_string(), format!("the folder cannot be made: {error}"))
+            Error::location(&path.display().to_string(), format!("the folder cannot be made: {error}"))
         })?;
         let store = Self::open(path)?;
         write::sync_names_above(&store.folder.root);
@@ -337,6 +337,17 @@ impl Folder {
             ReadOnlyFilesystem => Error::denied(&self.location, key, "the file system is read-only"),
             StorageFull | QuotaExceeded => Error::Full { location: self.location.clone(), key: key.into() },
             InvalidFilename => Error::invalid(key, "it is longer than the file system allows"),
+            _ if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&error.raw_os_error()) => {
+                Error::transient(&self.location, key, format!("{error}: raise the limit of open files (`ulimit -n`)"))
+            }
+            // Of the machine, or of a file system that lies elsewhere.
+            OutOfMemory
+            | TimedOut
+            | NotConnected
+            | StaleNetworkFileHandle
+            | HostUnreachable
+            | NetworkUnreachable
+            | NetworkDown => Error::transient(&self.location, key, error.to_string()),
             _ => Error::other(action, &self.location, key, error),
         }
     }

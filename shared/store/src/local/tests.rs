@@ -421,6 +421,22 @@ async fn a_file_and_a_folder_of_one_name_are_refused() {
 }
 
 #[test]
+fn what_the_machine_lacks_says_nothing_of_the_file() {
+    let fixture = Fixture::new();
+    let failed = |number| fixture.store.folder.failed("read", "a.jpg", io::Error::from_raw_os_error(number));
+    for number in [libc::EMFILE, libc::ENFILE] {
+        let error = failed(number);
+        assert!(error.is_retryable() && error.to_string().contains("ulimit -n"), "{error}");
+    }
+    for number in [libc::ENOMEM, libc::ESTALE, libc::ENOTCONN, libc::ETIMEDOUT, libc::EHOSTUNREACH, libc::ENETDOWN] {
+        assert!(failed(number).is_retryable() && !failed(number).is_about_object(), "{}", failed(number));
+    }
+    for number in [libc::EIO, libc::EACCES, libc::ELOOP, libc::ENAMETOOLONG, libc::ENOENT] {
+        assert!(failed(number).is_about_object(), "{}", failed(number));
+    }
+}
+
+#[test]
 fn a_name_too_long_and_a_full_disk_have_clear_messages() {
     let fixture = Fixture::new();
     let folder = &fixture.store.folder;
@@ -448,7 +464,7 @@ fn a_location_that_is_no_folder_is_refused_by_name() {
         let error = LocalStore::open(&path).expect_err("no folder").to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
-    assert!(matches!(LocalStore::create(file.join("below")), Err(Error::Invalid { .. })));
+    assert!(matches!(LocalStore::create(file.join("below")), Err(Error::Location { .. })));
 }
 
 /// Half of what was written would be taken for all of it.

@@ -232,7 +232,7 @@ fn failed_write(folder: &Folder, key: &str, path: &Path, error: io::Error) -> Er
             Error::invalid(key, format!("{reason} in {}", folder.location))
         }
         NotFound if !folder.root.exists() => {
-            Error::invalid(&folder.location, "the folder is gone: somebody moved or deleted it; start again")
+            Error::location(&folder.location, "the folder is gone: somebody moved or deleted it; start again")
         }
         _ => folder.failed("write", key, error),
     }

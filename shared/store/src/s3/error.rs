@@ -1,5 +1,6 @@
 //! What S3's answers amount to.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
@@ -10,6 +11,16 @@ use crate::Error;
 pub(super) const DAMAGED_ON_THE_WAY: [&str; 4] =
     ["BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"];
 
+/// S3's words for credentials that it does not know, or not any more (API reference, "Error responses").
+const OF_CREDENTIALS: [&str; 6] = [
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+];
+
 impl Bucket {
     /// The error that a failed request amounts to.
     pub(super) fn failed<E>(&self, action: &'static str, key: &str, error: SdkError<E, HttpResponse>) -> Error
@@ -18,12 +29,9 @@ impl Bucket {
     {
         match &error {
             SdkError::ServiceError(answer) => self.refused(action, key, answer.err(), answer.raw()),
+            _ if comes_of_credentials(&error) => self.without_credentials(&with_causes(&error)),
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => self.transient(key, &error),
-            SdkError::DispatchFailure(failure)
-                if failure.is_io() || failure.is_timeout() || failure.as_connector_error().is_some_and(broke_off) =>
-            {
-                self.transient(key, &error)
-            }
+            SdkError::DispatchFailure(failure) if !failure.is_user() => self.transient(key, &error),
             _ => Error::other(action, &self.location, key, with_causes(&error)),
         }
     }
@@ -35,7 +43,13 @@ impl Bucket {
     /// [`Error::Transient`], which names the host that was asked: the location does not tell where that is.
     pub(super) fn unserved(&self, key: &str, reason: &str) -> Error {
         let reason = self.host.name().map_or_else(|| reason.to_owned(), |host| format!("{host}: {reason}"));
-        Error::Transient { location: self.location.clone(), key: key.into(), reason }
+        Error::transient(&self.location, key, reason)
+    }
+
+    /// In one line, also of a chain of providers, which lists what it tried.
+    fn without_credentials(&self, reason: &str) -> Error {
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        Error::Credentials { location: self.location.clone(), reason }
     }
 
     fn refused(
@@ -58,10 +72,10 @@ impl Bucket {
         {
             let used = &self.region;
             let reason = format!("the bucket is in {region}, and {used} was asked; set AWS_REGION={region}");
-            return Error::invalid(location, reason);
+            return Error::location(location, reason);
         }
         match (code, status) {
-            ("NoSuchBucket", _) => Error::invalid(location, "there is no such bucket; check its name"),
+            ("NoSuchBucket", _) => Error::location(location, "there is no such bucket; check its name"),
             ("NoSuchUpload", _) | (_, 409 | 429 | 500..) => self.unserved(key, &reason),
             // Of S3 Glacier, or of an archive tier.
             ("InvalidObjectState", _) => Error::Archived { location: location.clone(), key: key.into() },
@@ -70,6 +84,10 @@ impl Bucket {
             // An answer to HEAD has no body to tell more.
             ("" | "Forbidden", 403) => Error::denied(location, key, reason),
             ("SlowDown" | "Throttling", _) => self.unserved(key, &reason),
+            (code, _) if OF_CREDENTIALS.contains(&code) => self.without_credentials(&reason),
+            ("RequestTimeTooSkewed", _) => {
+                Error::location(location, format!("{reason}; set the clock of this machine, and start again"))
+            }
             (code, _) if DAMAGED_ON_THE_WAY.contains(&code) => self.unserved(key, &reason),
             (_, 404) => Error::not_found(location, key),
             (_, 412) => Error::changed(location, key),
@@ -83,6 +101,11 @@ impl Bucket {
 /// that, so hyper's own words tell.
 pub(super) fn broke_off(error: &ConnectorError) -> bool {
     with_causes(error).contains("connection closed before message completed")
+}
+
+/// Whether a request was not sent because no provider had credentials.
+fn comes_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |cause| cause.source()).any(|cause| cause.is::<CredentialsError>())
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

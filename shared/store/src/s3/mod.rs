@@ -80,7 +80,7 @@ impl S3Store {
         let location = format!("s3://{bucket}/{prefix}");
         let location = location.trim_end_matches('/').to_owned();
         let region = config.region().ok_or_else(|| {
-            Error::invalid(&location, "no AWS region is set; set AWS_REGION, or a region in the profile")
+            Error::location(&location, "no AWS region is set; set AWS_REGION, or a region in the profile")
         })?;
         let host = config::Host::default();
         let bucket = Bucket {
@@ -311,6 +311,6 @@ mod tests {
             assert_eq!((store.location(), store.bucket.path("key").as_str()), (location, path));
         }
         let nowhere = config().build();
-        assert!(matches!(S3Store::with_config("bucket", "", &nowhere), Err(Error::Invalid { .. })));
+        assert!(matches!(S3Store::with_config("bucket", "", &nowhere), Err(Error::Location { .. })));
     }
 }
