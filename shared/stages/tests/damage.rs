@@ -227,10 +227,15 @@ async fn two_files_that_are_damaged_at_once_are_both_mended() {
                 pair.iter().fold(world.output.clone(), |objects, (key, _, bytes)| with(objects, key, bytes.clone()));
             let [(first, what, _), (second, what_else, _)] = &pair;
             let text = format!("{first}, {what}; {second}, {what_else}");
-            let output = MemoryStore::new("out", objects);
+            let output = MemoryStore::new("out", objects.clone());
             world.run(&output, world.images).await.unwrap_or_else(|error| panic!("{text}: {error}"));
             assert!(result_in(&output).await == world.expected, "{text}: another result");
             assert!(world.look(&output).await.is_ok(), "{text}: damaged still");
+
+            let output = MemoryStore::new("out", objects);
+            let run = world.run(&output, world.images + 1).await;
+            run.unwrap_or_else(|error| panic!("{text}, one image more: {error}"));
+            assert!(result_in(&output).await == world.expected_of_one_more, "{text}, one image more: another result");
         }
     }
 }
@@ -240,7 +245,7 @@ async fn whatever_happens_to_a_file_models_are_taken_from_the_run_as_they_were_o
     let world = World::learning(8, 3).await;
     let expected = world.apply(&MemoryStore::new("out", world.output.clone())).await.unwrap();
     for (key, other) in kinds(&world.output) {
-        for (what, bytes) in damages(&world.output[&key], &world.output[&other], 2) {
+        for (what, bytes) in damages(&world.output[&key], &world.output[&other], FLIPS) {
             world.assert_applied(&key, &what, bytes, &expected).await;
         }
     }

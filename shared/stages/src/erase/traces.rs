@@ -224,8 +224,10 @@ pub(super) fn names_any(text: &str, erased: &Suppressed) -> bool {
     let quoted = |quote: char| text.contains(quote) && text.split(quote).any(|part| erased.has(part));
     let around = |c: char| ",;:.!?()[]{}<>'\"`".contains(c);
     let is_erased_word = |word: &str| erased.has(word) || erased.has(word.trim_matches(around));
+    // A figure's points have their label and their path, each in a line.
+    let is_erased_line = || text.lines().any(|line| erased.has(line.trim()));
     let among_words = || text.contains(char::is_whitespace) && text.split_whitespace().any(is_erased_word);
-    erased.has(text) || quoted('`') || quoted('"') || among_words()
+    erased.has(text) || quoted('`') || quoted('"') || is_erased_line() || among_words()
 }
 
 #[cfg(test)]
@@ -238,11 +240,13 @@ mod tests {
         let digests = ["anna/1.jpg", "the sea/2.jpg"].map(|key| none.digest(key));
         let erased = Suppressed::of(none.salt().to_owned(), digests.into());
         for text in [
+            "class 1\nthe sea/2.jpg",
             "anna/1.jpg",
             "`anna/1.jpg` could not be read",
             "Damaged { file: \"the sea/2.jpg\" }",
             "an album with anna/1.jpg",
             "Anna (anna/1.jpg), Ben",
+            "class 1\nthe sea/2.jpg",
         ] {
             assert!(names_any(text, &erased), "{text}");
         }

@@ -1,6 +1,9 @@
 //! Erased images leave nothing behind, whenever the erasure was killed, and what stays is the result of a fresh run.
 
 mod attempts;
+mod damage;
+#[path = "../support/damages.rs"]
+mod damages;
 mod proof;
 #[path = "../support/result.rs"]
 mod result;
