@@ -7,7 +7,7 @@ use std::time::Duration;
 use pomona_formats::Error as FileError;
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
-use pomona_results::verify::{self, Unneeded};
+use pomona_results::verify::{self, Unneeded, Useless};
 use pomona_run::executions;
 use pomona_run::place::Place as FilePlace;
 use pomona_stages::Error;
@@ -175,7 +175,10 @@ impl World {
         };
         let is_sum = |unneeded: &&Unneeded| {
             let place = FilePlace::of(&unneeded.file);
-            matches!(place, Some(FilePlace::Node(_)))
+            let adds_up = |place| {
+                matches!(place, FilePlace::Node(_) | FilePlace::SweepModel { .. } | FilePlace::SweepPass { .. })
+            };
+            unneeded.reason == Useless::UnusedResult && place.is_some_and(adds_up)
         };
         let sum = verified.unneeded.iter().find(is_sum);
         self.demand(sum.is_none(), "a certificate tells the truth", || format!("no run uses {sum:?}"));
