@@ -30,6 +30,8 @@ TARGETS = [
 # says little where others are at work.
 SECONDS_A_FILE = 10
 SECONDS_ON_THE_WALL = 60
+# What libFuzzer calls a file that took longer on the wall than it is told, and that it goes on behind.
+SLOW = "slow-unit-*"
 MEGABYTES = 1536
 LONGEST_FILE = 1 << 14
 # A picture of few bytes is changed more often, and in all its bytes.
@@ -65,6 +67,7 @@ def search_once(program, folder, target, seconds):
         path.mkdir(parents=True, exist_ok=True)
     seeds = [path for path in (folder / "seeds" / target, KEPT / target) if path.is_dir()]
     limits = [f"-timeout={SECONDS_ON_THE_WALL}", f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST_FILE}"]
+    limits.append(f"-report_slow_units={SECONDS_A_FILE}")
     others = [f"-max_total_time={seconds}", f"-artifact_prefix={findings}/", "-print_final_stats=1", "-reload=0"]
     log = folder / "logs" / f"{target}-{time.time_ns()}"
     log.parent.mkdir(exist_ok=True)
@@ -90,6 +93,15 @@ def processor_seconds(program, target, file):
     return usage.ru_utime + usage.ru_stime
 
 
+def slow_files(program, folder, target):
+    """What took too long of a processor in the search before; what only took long beside others is forgotten."""
+    for file in (folder / "findings" / target).glob(SLOW):
+        if processor_seconds(program, target, file) > SECONDS_A_FILE:
+            yield file.rename(file.with_name(file.name.replace("slow-unit", "too-slow")))
+        else:
+            file.unlink()
+
+
 def number(pattern, text):
     found = re.findall(pattern, text)
     return int(found[-1]) if found else 0
@@ -106,6 +118,7 @@ def search(program, folder, target, seconds):
         coverage, corpus = number(r"cov: (\d+)", log) or coverage, number(r"corp: (\d+)", log) or corpus
         cpu, peak = cpu + used, max(peak, megabytes)
         caught |= set(re.findall(r"caught: panicked at (/[^:]+:\d+)", log))
+        findings += [f"{FAILURES[TOO_SLOW]}: {file}" for file in slow_files(program, folder, target)]
         if code:
             file = (re.findall(r"Test unit written to (\S+)", log) or ["no file"])[-1]
             if code != TOO_SLOW or processor_seconds(program, target, file) > SECONDS_A_FILE:

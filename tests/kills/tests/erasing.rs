@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pomona_tests::{assert_same, result};
 
-use crate::harness::{Case, Kind, Order, Pool, Random, World, each, lose_power};
+use crate::harness::{Case, Kind, Order, Pool, Random, World, lose_power, most};
 
 const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
 
@@ -40,17 +40,23 @@ fn an_erasure_that_is_killed_at_any_call_is_finished_by_the_same_command() {
     assert!(calls > 50, "{calls}");
     let expected = result(&world.output());
     let calls: Vec<u64> = (1..=calls).step_by(STEP).collect();
-    each(&calls, |&call, words| {
-        let (world, keys) = made(&pool);
-        words.push(format!("an erasure is killed at call {call}"));
-        let ended = world.erase(&keys, &Order::At(call, "middle".to_owned()));
-        assert!(ended.is_killed() || ended.is_done(), "{ended}");
-        if call % 2 == 0 {
-            words.push(lose_power(&world.journal(), &mut Random::new(call)));
+    most(&calls, |&call, words| {
+        let ((world, keys), mut random) = (made(&pool), Random::new(call));
+        let last = calls.last().copied().unwrap_or(1);
+        let mut is_killed = false;
+        // Every second erasure is killed over what the first attempt left, too.
+        for call in [Some(call), random.chance(50).then(|| 1 + random.below(last))].into_iter().flatten() {
+            words.push(format!("an erasure is killed at call {call}"));
+            let ended = world.erase(&keys, &Order::At(call, "middle".to_owned()));
+            assert!(ended.is_killed() || ended.is_done(), "{ended}");
+            is_killed |= ended.is_killed();
+            if random.chance(50) {
+                words.push(lose_power(&world.journal(), &mut random));
+            }
         }
         let ended = world.erase(&keys, &Order::End);
         assert!(ended.is_done(), "{ended}");
-        words.push(lose_power(&world.journal(), &mut Random::new(call)));
+        words.push(lose_power(&world.journal(), &mut random));
         let ended = world.verify_erasures();
         assert!(ended.is_done() || ended.said.contains(" 0 files name"), "what was gone came back: {ended}");
         // What the attempt that was killed had written and not synced may be half there.
@@ -59,5 +65,6 @@ fn an_erasure_that_is_killed_at_any_call_is_finished_by_the_same_command() {
         let ended = world.verify_erasures();
         assert!(ended.is_done(), "{ended}");
         assert_same(&result(&world.output()), &expected);
+        is_killed
     });
 }

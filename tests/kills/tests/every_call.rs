@@ -1,12 +1,12 @@
 //! A kill at each call that a run makes, one after the other.
 
-use crate::harness::{Case, Kind, Ledger, Order, Pool, Random, World, each, lose_power};
+use crate::harness::{Case, Kind, Ledger, Order, Pool, Random, World, lose_power, most};
 
 /// Kills at every `step`-th call of `case`: a write is half done then, any other call is done; so each state that a
 /// kill can leave behind is met. The power goes, too, every second time. `prior` is run before, undisturbed.
 fn kill_at_every_call(pool: &Pool, prior: Option<Case>, case: Case, step: usize) {
     let calls: Vec<u64> = (1..=pool.fresh(case).calls).step_by(step).collect();
-    each(&calls, |&call, words| {
+    most(&calls, |&call, words| {
         let (world, mut ledger) = (World::new(pool), Ledger::default());
         if let Some(prior) = prior {
             let ended = world.attempt(pool, prior, &Order::End);
@@ -16,7 +16,8 @@ fn kill_at_every_call(pool: &Pool, prior: Option<Case>, case: Case, step: usize)
         words.push(format!("{case:?} after {prior:?}, killed at call {call}"));
         let ended = world.attempt(pool, case, &Order::At(call, "middle".to_owned()));
         // The order of calls on several threads differs, and with it their number.
-        assert!(ended.is_killed() || ended.is_done(), "{ended}");
+        let is_killed = ended.is_killed();
+        assert!(is_killed || ended.is_done(), "{ended}");
         ledger.note(&world, case, &ended);
         if call % 2 == 0 {
             words.push(lose_power(&world.journal(), &mut Random::new(call)));
@@ -26,6 +27,7 @@ fn kill_at_every_call(pool: &Pool, prior: Option<Case>, case: Case, step: usize)
         assert!(ended.is_done(), "the same command does not go on: {ended}");
         ledger.note(&world, case, &ended);
         ledger.check(&world, pool);
+        is_killed
     });
 }
 

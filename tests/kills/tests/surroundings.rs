@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pomona_tests::result;
 
-use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, World, each};
+use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, World, each, most};
 
 const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
 
@@ -61,18 +61,20 @@ fn a_signal_at_any_call_ends_the_run_by_its_code_and_gives_the_output_back() {
     let pool = Pool::new();
     let signals = [("TERM", 143), ("HUP", 129), ("INT", 130)];
     let histories: Vec<_> = calls(&pool, 17).into_iter().zip(signals.into_iter().cycle()).collect();
-    each(&histories, |(call, (signal, code)), words| {
+    most(&histories, |(call, (signal, code)), words| {
         words.push(format!("SIG{signal} at call {call}"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, *call, "stop") else { return };
+        let Some(process) = stopped(&pool, &world, *call, "stop") else { return false };
         process.signal(signal);
         process.signal("CONT");
         let ended = process.end();
         // At the end it may come too late.
-        assert!(ended.code() == Some(*code) || ended.is_done(), "{ended}");
+        let is_heard = ended.code() == Some(*code);
+        assert!(is_heard || ended.is_done(), "{ended}");
         assert!(!world.output().join("lock.json").exists(), "the output is not given back");
         ledger.note(&world, CASE, &ended);
         goes_on(&pool, &world, CASE, &mut ledger);
+        is_heard
     });
 }
 
@@ -81,12 +83,13 @@ fn a_signal_at_any_call_ends_the_run_by_its_code_and_gives_the_output_back() {
 fn a_run_that_stands_still_for_longer_than_its_lock_keeps_the_output_and_ends() {
     let pool = Pool::new();
     let histories: Vec<_> = calls(&pool, 29).into_iter().zip(LONG.into_iter().cycle()).collect();
-    each(&histories, |&(call, seconds), words| {
+    most(&histories, |&(call, seconds), words| {
         words.push(format!("stopped at call {call} for {seconds} s"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, call, &format!("stop {seconds}")) else { return };
+        let Some(process) = stopped(&pool, &world, call, &format!("stop {seconds}")) else { return false };
         // Before it has made its output, and after it has given it back, there is nothing that it holds.
-        if world.output().join("lock.json").exists() {
+        let is_held = world.output().join("lock.json").exists();
+        if is_held {
             let mut later = world.watched(&pool, CASE.kind, &Order::At(0, format!("clock {seconds}")));
             let other = Process::start(later.env_remove("POMONA_KILLS_JOURNAL"), &world.path("other"));
             let refused = other.end();
@@ -98,6 +101,7 @@ fn a_run_that_stands_still_for_longer_than_its_lock_keeps_the_output_and_ends() 
         assert!(ended.is_done() || ended.said.contains("in use"), "{ended}");
         ledger.note(&world, CASE, &ended);
         goes_on(&pool, &world, CASE, &mut ledger);
+        is_held
     });
 }
 
@@ -128,11 +132,12 @@ fn an_output_that_vanishes_is_an_error_or_made_anew() {
     // Towards the end it is said to be complete.
     let end = pool.fresh(CASE).calls.saturating_sub(60);
     let histories: Vec<u64> = calls(&pool, 19).into_iter().filter(|call| *call < end).chain(end..end + 60).collect();
-    each(&histories, |&call, words| {
+    most(&histories, |&call, words| {
         words.push(format!("the output vanishes at call {call}"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, call, "stop") else { return };
-        if world.output().exists() {
+        let Some(process) = stopped(&pool, &world, call, "stop") else { return false };
+        let is_there = world.output().exists();
+        if is_there {
             fs::rename(world.output(), world.path("elsewhere")).expect("folders can be moved");
         }
         process.signal("CONT");
@@ -145,6 +150,7 @@ fn an_output_that_vanishes_is_an_error_or_made_anew() {
             ledger.note(&world, CASE, &ended);
         }
         goes_on(&pool, &world, CASE, &mut ledger);
+        is_there
     });
 }
 
@@ -152,11 +158,11 @@ fn an_output_that_vanishes_is_an_error_or_made_anew() {
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that stops the program knows Linux only")]
 fn an_input_that_changes_amid_a_run_gives_the_result_of_before_or_after() {
     let pool = Pool::new();
-    each(&calls(&pool, 13), |&call, words| {
+    most(&calls(&pool, 13), |&call, words| {
         words.push(format!("the input changes at call {call}"));
         let world = World::new(&pool);
         let after = Case { variant: 1, ..CASE };
-        let Some(process) = stopped(&pool, &world, call, "stop") else { return };
+        let Some(process) = stopped(&pool, &world, call, "stop") else { return false };
         world.lay(&pool, after.variant);
         process.signal("CONT");
         let ended = process.end();
@@ -166,6 +172,7 @@ fn an_input_that_changes_amid_a_run_gives_the_result_of_before_or_after() {
         assert!(either.contains(&true), "it is the result of neither input");
         let ended = world.attempt(&pool, after, &Order::End);
         assert!(ended.is_done() && result(&world.output()) == pool.fresh(after).result, "{ended}");
+        true
     });
 }
 

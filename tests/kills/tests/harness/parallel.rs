@@ -5,6 +5,20 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+/// Lives through each of `histories`, which write down in words what happens, and of which most must meet what they are
+/// for: `live` says whether its own did. A history may be over before its mishap.
+///
+/// # Panics
+/// Where some fail, with their words, once all have been lived through, and where most came to nothing.
+pub fn most<T: Sync>(histories: &[T], live: impl Fn(&T, &mut Vec<String>) -> bool + Sync) {
+    let met = AtomicUsize::new(0);
+    each(histories, |history, words| {
+        met.fetch_add(live(history, words).into(), Ordering::Relaxed);
+    });
+    let (met, all) = (met.into_inner(), histories.len());
+    assert!(all > 0 && 2 * met > all, "only {met} of {all} histories met what they are for");
+}
+
 /// Lives through each of `histories`, which write down in words what happens.
 ///
 /// # Panics
