@@ -16,4 +16,4 @@ def test_a_recipe_with_a_preset_has_the_result_of_a_local_run(stack, forty, loca
     report = stack.succeed(options={"components": 6})
     assert_same(stack.result(report), local(forty, "--components", "6", "--preset", preset))
     plan = json.loads(stack.read(f"{report['run']}/plan.json"))
-    assert plan["recipe"]["pixels"] == {"opencv": "opencv-1/exif/bgr", "torchvision": "pillow-5/bilinear/crop=256"}[preset]
+    assert plan["recipe"]["pixels"] == {"opencv": "opencv-2/exif/bgr", "torchvision": "pillow-6/bilinear/crop=256"}[preset]

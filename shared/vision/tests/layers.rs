@@ -172,5 +172,5 @@ fn numerics_name_the_options_that_a_model_was_loaded_with() {
             assert_eq!(ModelOptions::of_names(&numerics, &pixels.to_string()), Some(options), "{numerics}");
         }
     }
-    assert_eq!(ModelOptions::of_names("pomona-1/tf/", "pillow-5"), None);
+    assert_eq!(ModelOptions::of_names("pomona-1/tf/", "pillow-6"), None);
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 /// Versions of decoding and resizing as Pillow and as OpenCV do it. Raise one with any change that gives another pixel,
 /// another loss or another reject for some file.
-const PILLOW_VERSION: &str = "pillow-5";
-const OPENCV_VERSION: &str = "opencv-1";
+const PILLOW_VERSION: &str = "pillow-6";
+const OPENCV_VERSION: &str = "opencv-2";
 
 const BILINEAR: &str = "bilinear";
 const NEAREST: &str = "nearest";
@@ -17,7 +17,7 @@ const SCALED: &str = "scaled";
 
 /// How a picture becomes as many pixels as a network takes.
 ///
-/// Its text names all of that, for instance `pillow-5` or `opencv-1/exif/bgr`, and can be parsed.
+/// Its text names all of that, for instance `pillow-6` or `opencv-2/exif/bgr`, and can be parsed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct PixelOptions {
     /// How pictures are decoded and resized.
@@ -179,7 +179,7 @@ mod tests {
             }
         }
         assert_eq!(names.len(), 4 * 2 * 2 * 2 * 2);
-        for name in ["pillow-5", "opencv-1/exif/bgr", "pillow-5/bilinear/scaled/crop=256"] {
+        for name in ["pillow-6", "opencv-2/exif/bgr", "pillow-6/bilinear/scaled/crop=256"] {
             assert!(names.contains(name), "{name} of {names:?}");
         }
     }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn other_texts_name_no_pixels() {
         for text in
-            ["", "pillow-4", "pillow-5/", "pillow-5/cubic", "opencv-1/nearest", "pillow-5/bgr/exif", "pillow-5/crop=x"]
+            ["", "pillow-5", "pillow-6/", "pillow-6/cubic", "opencv-2/nearest", "pillow-6/bgr/exif", "pillow-6/crop=x"]
         {
             assert!(text.parse::<PixelOptions>().is_err(), "{text}");
         }
