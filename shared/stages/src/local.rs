@@ -115,15 +115,16 @@ pub async fn run(
     if job.models.is_none() {
         memory::check(job.pool.extractor().model().width())?;
     }
-    let run_id = RunId::now();
-    lock::acquire(job.output, &run_id, job.holder, lock::LEASE, holders).await?;
-    let mut stopped = pin!(stopped);
+    let (run_id, mut stopped) = (RunId::now(), pin!(stopped));
     let fragments = Fragments::new(job.output);
-    let outcome = tokio::select! {
-        biased;
-        summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
-        error = lock::keep(job.output, &run_id) => Err(error),
-        () = &mut stopped => Ok(None),
+    let outcome = match lock::acquire_unless(stopped.as_mut(), job.output, &run_id, (job.holder, holders)).await? {
+        false => Ok(None),
+        true => tokio::select! {
+            biased;
+            summary = stages(job, &run_id, &fragments, observer) => summary.map(Some),
+            error = lock::keep(job.output, &run_id) => Err(error),
+            () = &mut stopped => Ok(None),
+        },
     };
     match &outcome {
         Ok(Some(_)) => tidy(job, &run_id, &fragments, stopped).await,

@@ -4,9 +4,11 @@
 //! that start together one wins. Void are a lock whose holder is known to be gone, one that nobody can read, and one
 //! whose time is over, or that would last longer than any run asks for, if nobody is seen to renew it: clocks differ.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures::future::poll_immediate;
 use pomona_formats::Error as FileError;
 use pomona_formats::error::{Damage, tell_of_damage};
 use pomona_formats::json;
@@ -75,6 +77,28 @@ pub async fn acquire(
     }
 }
 
+/// Takes the lock for as long as somebody renews it; whether nobody has stopped that. `stopped` is listened to before the
+/// lock is asked for: whoever is stopped while it is being taken is still there to give it back.
+///
+/// # Errors
+/// As [`acquire`].
+pub(crate) async fn acquire_unless(
+    mut stopped: Pin<&mut impl Future<Output = ()>>,
+    store: &dyn Store,
+    run_id: &RunId,
+    (holder, holders): (&str, &dyn Holders),
+) -> Result<bool, Error> {
+    if poll_immediate(stopped.as_mut()).await.is_some() {
+        return Ok(false);
+    }
+    let mut acquired = pin!(acquire(store, run_id, holder, LEASE, holders));
+    tokio::select! {
+        biased;
+        acquired = &mut acquired => acquired.map(|()| true),
+        () = stopped => acquired.await.map(|()| false),
+    }
+}
+
 /// Does `work`, which is told the lock's name, under the output's lock, and gives it back however that ends; nothing where
 /// `stopped` comes first.
 ///
@@ -86,13 +110,15 @@ pub(crate) async fn hold<T, F: Future<Output = Result<T, Error>>>(
     work: impl FnOnce(RunId) -> F,
     stopped: impl Future<Output = ()>,
 ) -> Result<Option<T>, Error> {
-    let run_id = RunId::now();
-    acquire(store, &run_id, holder, LEASE, holders).await?;
-    let outcome = tokio::select! {
-        biased;
-        done = work(run_id.clone()) => done.map(Some),
-        error = keep(store, &run_id) => Err(error),
-        () = stopped => Ok(None),
+    let (run_id, mut stopped) = (RunId::now(), pin!(stopped));
+    let outcome = match acquire_unless(stopped.as_mut(), store, &run_id, (holder, holders)).await? {
+        false => Ok(None),
+        true => tokio::select! {
+            biased;
+            done = work(run_id.clone()) => done.map(Some),
+            error = keep(store, &run_id) => Err(error),
+            () = stopped => Ok(None),
+        },
     };
     let released = release(store, &run_id).await;
     outcome.and_then(|done| released.map(|()| done))

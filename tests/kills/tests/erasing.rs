@@ -1,11 +1,12 @@
 //! `erase` that is killed, and that loses power: the same command erases, and what it says to be gone stays gone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use pomona_tests::{assert_same, result};
 
-use crate::harness::{Case, Kind, Order, Pool, Random, World, lose_power, most};
+use crate::harness::{Case, Kind, Order, Pool, Random, SIGNALS, World, lose_power, most};
 
 const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
 
@@ -28,17 +29,53 @@ fn made(pool: &Pool) -> (World, PathBuf) {
     (world, file)
 }
 
+/// What an erasure comes to that nothing happens to.
+struct Undisturbed {
+    calls: u64,
+    expected: BTreeMap<String, Vec<u8>>,
+}
+
+impl Undisturbed {
+    fn erasure(pool: &Pool) -> Self {
+        let (world, keys) = made(pool);
+        let before = world.calls();
+        let ended = world.erase(&keys, &Order::End);
+        assert!(ended.is_done(), "{ended}");
+        let calls = world.calls() - before;
+        assert!(calls > 50, "{calls}");
+        Self { calls, expected: result(&world.output()) }
+    }
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the library that stops the program knows Linux only")]
+fn a_signal_ends_an_erasure_and_the_same_command_goes_on() {
+    let pool = Pool::new();
+    let Undisturbed { calls, expected } = Undisturbed::erasure(&pool);
+    // The output is taken at the beginning.
+    let calls = (1..10).chain((10..=calls).step_by(3 * STEP));
+    let histories: Vec<_> = calls.zip(SIGNALS.into_iter().cycle()).collect();
+    most(&histories, |&(call, (signal, code)), words| {
+        words.push(format!("SIG{signal} at call {call}"));
+        let (world, keys) = made(&pool);
+        let order = Order::At(call, "stop".to_owned());
+        let Some(process) = world.stopped(&world.erasing(&keys, &order)) else { return false };
+        let ended = process.go_on_with(signal);
+        let is_heard = ended.code() == Some(code);
+        assert!(is_heard || ended.is_done(), "{ended}");
+        assert!(!world.output().join("lock.json").exists(), "the output is not given back");
+        let ended = world.erase(&keys, &Order::End);
+        assert!(ended.is_done() && world.verify_erasures().is_done(), "{ended}");
+        assert_same(&result(&world.output()), &expected);
+        is_heard
+    });
+}
+
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that kills knows Linux only")]
 fn an_erasure_that_is_killed_at_any_call_is_finished_by_the_same_command() {
     let pool = Pool::new();
-    let (world, keys) = made(&pool);
-    let before = world.calls();
-    let ended = world.erase(&keys, &Order::End);
-    assert!(ended.is_done(), "{ended}");
-    let calls = world.calls() - before;
-    assert!(calls > 50, "{calls}");
-    let expected = result(&world.output());
+    let Undisturbed { calls, expected } = Undisturbed::erasure(&pool);
     let calls: Vec<u64> = (1..=calls).step_by(STEP).collect();
     most(&calls, |&call, words| {
         let ((world, keys), mut random) = (made(&pool), Random::new(call));

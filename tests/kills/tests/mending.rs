@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pomona_tests::{assert_same, result};
 
-use crate::harness::{Case, Kind, Order, Pool, Random, World, each, lose_power};
+use crate::harness::{Case, Kind, Order, Pool, Random, SIGNALS, World, each, lose_power, most};
 
 const CASE: Case = Case { kind: Kind::KeepOne, variant: 1 };
 
@@ -52,18 +52,42 @@ fn damaged(pool: &Pool, seed: u64, words: &mut Vec<String>) -> World {
     world
 }
 
+/// How many calls a repair makes.
+fn calls(pool: &Pool) -> u64 {
+    let world = damaged(pool, 0, &mut Vec::new());
+    let before = world.calls();
+    world.mend(&Order::End);
+    let calls = world.calls() - before;
+    assert!(calls > 30, "{calls}");
+    calls
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "the library that stops the program knows Linux only")]
+fn a_signal_ends_a_repair_and_the_same_command_goes_on() {
+    let pool = Pool::new();
+    let histories: Vec<_> = (1..=calls(&pool)).step_by(STEP).zip(SIGNALS.into_iter().cycle()).collect();
+    most(&histories, |&(call, (signal, code)), words| {
+        // The one of which it is known how many calls its repair makes.
+        let world = damaged(&pool, 0, words);
+        words.push(format!("SIG{signal} at call {call}"));
+        let order = Order::At(call, "stop".to_owned());
+        let Some(process) = world.stopped(&world.mending(&order)) else { return false };
+        let ended = process.go_on_with(signal);
+        let is_heard = ended.code() == Some(code);
+        assert!(is_heard || ended.is_done(), "{ended}");
+        assert!(!world.output().join("lock.json").exists(), "the output is not given back");
+        let ended = world.mend(&Order::End);
+        assert!(ended.is_done(), "{ended}");
+        is_heard
+    });
+}
+
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that kills knows Linux only")]
 fn a_repair_that_is_killed_at_any_call_is_finished_by_the_same_command() {
     let pool = Pool::new();
-    let calls = {
-        let world = damaged(&pool, 0, &mut Vec::new());
-        let before = world.calls();
-        world.mend(&Order::End);
-        world.calls() - before
-    };
-    assert!(calls > 30, "{calls}");
-    let calls: Vec<u64> = (1..=2 * calls).step_by(STEP).collect();
+    let calls: Vec<u64> = (1..=2 * calls(&pool)).step_by(STEP).collect();
     each(&calls, |&call, words| {
         let world = damaged(&pool, call, words);
         words.push(format!("a repair is killed at call {call}"));

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pomona_tests::result;
 
-use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, World, each, most};
+use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, SIGNALS, World, each, most};
 
 const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
 
@@ -22,23 +22,7 @@ fn calls(pool: &Pool, step: usize) -> Vec<u64> {
 /// The run, stopped before a call; `None` where it ended before that.
 fn stopped(pool: &Pool, world: &World, call: u64, how: &str) -> Option<Process> {
     world.lay(pool, CASE.variant);
-    let order = Order::At(call, how.to_owned());
-    let mut process = world.start(&mut with_signals(&world.watched(pool, CASE.kind, &order)));
-    process.is_stopped().then_some(process)
-}
-
-/// The command in a process that hears all signals, whatever started the tests.
-fn with_signals(command: &Command) -> Command {
-    let mut under = Command::new("env");
-    under.arg("--default-signal=HUP,INT,TERM").arg("-u").arg("POMONA_MODEL");
-    for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
-        let mut assignment = name.to_owned();
-        assignment.push("=");
-        assignment.push(value);
-        under.arg(assignment);
-    }
-    under.arg(command.get_program()).args(command.get_args());
-    under
+    world.stopped(&world.watched(pool, CASE.kind, &Order::At(call, how.to_owned())))
 }
 
 /// The run after the mishap: as if there had been none.
@@ -59,15 +43,14 @@ fn assert_error(ended: &Ended) {
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that stops the program knows Linux only")]
 fn a_signal_at_any_call_ends_the_run_by_its_code_and_gives_the_output_back() {
     let pool = Pool::new();
-    let signals = [("TERM", 143), ("HUP", 129), ("INT", 130)];
-    let histories: Vec<_> = calls(&pool, 17).into_iter().zip(signals.into_iter().cycle()).collect();
+    // The output is taken at the beginning.
+    let calls = (1..17).chain(calls(&pool, 17).into_iter().skip(1));
+    let histories: Vec<_> = calls.zip(SIGNALS.into_iter().cycle()).collect();
     most(&histories, |(call, (signal, code)), words| {
         words.push(format!("SIG{signal} at call {call}"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
         let Some(process) = stopped(&pool, &world, *call, "stop") else { return false };
-        process.signal(signal);
-        process.signal("CONT");
-        let ended = process.end();
+        let ended = process.go_on_with(signal);
         // At the end it may come too late.
         let is_heard = ended.code() == Some(*code);
         assert!(is_heard || ended.is_done(), "{ended}");

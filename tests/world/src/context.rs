@@ -20,6 +20,13 @@ thread_local! {
     static ACTOR: RefCell<Option<Rc<Actor>>> = const { RefCell::new(None) };
 }
 
+/// What acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Function,
+    Program,
+}
+
 /// How an actor ends before it has finished.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Doom {
@@ -31,6 +38,7 @@ pub(crate) enum Doom {
 
 /// One call of a function, or a program on somebody's machine.
 pub(crate) struct Actor {
+    role: Role,
     dice: RefCell<Dice>,
     /// How far its clock is ahead.
     skew: TimeDelta,
@@ -44,11 +52,11 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    pub(crate) fn new(dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
+    pub(crate) fn new(role: Role, dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
         let dice = RefCell::new(dice);
         let doom = Cell::new(doom);
         let has_met_doom = Cell::new(false);
-        Rc::new(Self { dice, skew, doom, has_met_doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
+        Rc::new(Self { role, dice, skew, doom, has_met_doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
     }
 
     pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
@@ -116,6 +124,11 @@ pub(crate) fn enter(world: Rc<World>) -> impl Drop {
 /// This thread's world.
 pub(crate) fn world() -> Rc<World> {
     WORLD.with_borrow(|world| world.clone()).expect("a world was entered")
+}
+
+/// Whether a function acts just now.
+pub(crate) fn is_in_function() -> bool {
+    ACTOR.with_borrow(|actor| actor.as_ref().is_some_and(|actor| actor.role == Role::Function))
 }
 
 /// Who acts just now.

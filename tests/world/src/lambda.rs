@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::context::{Actor, As, Doom};
+use crate::context::{Actor, As, Doom, Role};
 use crate::dice::Dice;
 use crate::weather::Weather;
 use crate::world::World;
@@ -56,8 +56,12 @@ impl Name {
     }
 }
 
-/// Requests of a function among which its doom may come.
-const REQUESTS: u64 = 40;
+/// Requests among which the doom of whoever acts may come. Most functions make few, some make hundreds.
+fn requests(role: Role, dice: &mut Dice) -> u64 {
+    const MANY: u64 = 400;
+    const FEW: u64 = 40;
+    if role == Role::Program || dice.chance(0.1) { MANY } else { FEW }
+}
 
 /// Why a call brought no answer, as Step Functions is told.
 #[derive(Clone, Debug)]
@@ -156,7 +160,7 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
     world.calls_at_once.set(world.calls_at_once.get() + 1);
     let room = Room(world.clone());
     let mut waste = Waste { world: world.clone(), images: images_of(name, &event) };
-    let actor = actor(world, caller, REQUESTS);
+    let actor = actor(world, caller, Role::Function);
     let (sender, mut answer) = oneshot::channel();
     let working = As::new(actor.clone(), (world.function(name))(event));
     let (at_work, myself) = (AtWork::new(world), actor.clone());
@@ -197,8 +201,8 @@ fn given_up(error: &str) -> Diagnostic {
     Diagnostic { error_type: error.to_owned(), error_message: "it did not answer".to_owned() }
 }
 
-/// Whoever acts under this name, with a doom before one of so many requests, if it meets one.
-pub(crate) fn actor(world: &Rc<World>, caller: &str, requests: u64) -> Rc<Actor> {
+/// Whoever acts under this name, with a doom before one of its requests, if it meets one.
+pub(crate) fn actor(world: &Rc<World>, caller: &str, role: Role) -> Rc<Actor> {
     let Weather { killed, frozen, clocks_differ, .. } = world.weather();
     let mut dice = Dice::of(world.seed, &format!("{caller}, inside"));
     let skew = if clocks_differ { dice.below(1_800) as i64 - 900 } else { 0 };
@@ -213,6 +217,9 @@ pub(crate) fn actor(world: &Rc<World>, caller: &str, requests: u64) -> Rc<Actor>
     if doom.is_some() {
         world.count_trouble();
     }
-    let doom = doom.map(|doom| (dice.below(requests) as u32, doom));
-    Actor::new(dice, TimeDelta::seconds(skew), doom)
+    let doom = doom.map(|doom| {
+        let requests = requests(role, &mut dice);
+        (dice.below(requests) as u32, doom)
+    });
+    Actor::new(role, dice, TimeDelta::seconds(skew), doom)
 }

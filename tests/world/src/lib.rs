@@ -14,6 +14,7 @@ mod images;
 mod invariants;
 mod lambda;
 mod life;
+mod log;
 mod map_run;
 mod paths;
 mod people;

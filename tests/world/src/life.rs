@@ -13,6 +13,7 @@ use crate::context;
 use crate::erasures::{self, When};
 use crate::history::History;
 use crate::invariants;
+use crate::log;
 use crate::world::{Violation, World};
 
 thread_local! {
@@ -47,6 +48,7 @@ pub fn trace(seed: u64) -> Vec<String> {
 }
 
 pub(crate) fn live_through(history: &History, is_told: bool) -> Lived {
+    log::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let local = LocalSet::new();
     let lived = local.block_on(&runtime.expect("a runtime"), async {

@@ -12,16 +12,13 @@ use serde_json::Value;
 use tokio::task::spawn_local;
 
 use crate::bucket::Place;
-use crate::context::{Actor, As};
+use crate::context::{Actor, As, Role};
 use crate::deployed;
 use crate::images::{Silent, Unseen};
 use crate::invariants::{self, Success};
 use crate::lambda::{self, AtWork};
 use crate::s3::SimulatedS3;
 use crate::world::World;
-
-/// Requests of a program among which its doom may come.
-const REQUESTS: u64 = 400;
 
 /// A program, which has a number that nobody else has.
 pub(crate) struct Program {
@@ -37,7 +34,7 @@ impl World {
         let number = self.programs.get();
         self.programs.set(number + 1);
         let name = format!("program {number}");
-        let actor = lambda::actor(self, &name, REQUESTS);
+        let actor = lambda::actor(self, &name, Role::Program);
         Program { world: self.clone(), number, name, actor, _at_work: AtWork::new(self) }
     }
 

@@ -8,14 +8,16 @@ const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 18] = [
+const REGRESSIONS: [u64; 20] = [
     108,
     139,
     157,
     456,
     892,
     2684,
+    2720,
     6713,
+    7345,
     795_881_892_622,
     795_881_893_605,
     795_881_897_303,

@@ -13,6 +13,6 @@ pub use ledger::Ledger;
 pub use parallel::{each, most};
 pub use pool::{Case, Kind, Pool, VARIANTS};
 pub use power::lose_power;
-pub use program::{Ended, Order, Process};
+pub use program::{Ended, Order, Process, SIGNALS};
 pub use random::Random;
 pub use world::World;

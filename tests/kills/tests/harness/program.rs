@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often somebody looks whether something has happened.
 const PACE: Duration = Duration::from_millis(1);
 
+/// Signals that ask a program to end, and the exit codes of one that hears them.
+pub const SIGNALS: [(&str, i32); 3] = [("TERM", 143), ("HUP", 129), ("INT", 130)];
+
 /// What happens to an attempt.
 #[derive(Clone, Debug)]
 pub enum Order {
@@ -46,6 +49,20 @@ pub fn library() -> PathBuf {
             test.display()
         )
     })
+}
+
+/// The command in a process that hears all signals, whatever started the tests.
+pub fn with_signals(command: &Command) -> Command {
+    let mut under = Command::new("env");
+    under.arg("--default-signal=HUP,INT,TERM").arg("-u").arg("POMONA_MODEL");
+    for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        let mut assignment = name.to_owned();
+        assignment.push("=");
+        assignment.push(value);
+        under.arg(assignment);
+    }
+    under.arg(command.get_program()).args(command.get_args());
+    under
 }
 
 /// A program that is at work; killed where a test fails.
@@ -85,6 +102,13 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
         assert!(sent.expect("kill starts").success());
+    }
+
+    /// Sends a process that stands still a signal, and has it go on.
+    pub fn go_on_with(self, signal: &str) -> Ended {
+        self.signal(signal);
+        self.signal("CONT");
+        self.end()
     }
 
     /// Waits until it has stopped itself; `false` where it ended before.

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use pomona_tests::pomona;
 use tempfile::TempDir;
 
-use super::program::library;
+use super::program::{library, with_signals};
 use super::{Case, Ended, Kind, Order, Pool, Process};
 
 /// The folder.
@@ -102,6 +102,12 @@ impl World {
         Process::start(command, &self.path("errors"))
     }
 
+    /// Starts a command that was ordered to stop, and waits until it has; `None` where it ended before that.
+    pub fn stopped(&self, command: &Command) -> Option<Process> {
+        let mut process = self.start(&mut with_signals(command));
+        process.is_stopped().then_some(process)
+    }
+
     /// Has the input be the one of this number.
     pub fn lay(&self, pool: &Pool, variant: u64) {
         if self.laid.swap(variant, Ordering::Relaxed) != variant {
@@ -117,16 +123,26 @@ impl World {
 
     /// Has the output mended and what nobody needs removed, and that happen to it which is said.
     pub fn mend(&self, order: &Order) -> Ended {
+        self.have_happen(&mut self.mending(order), order)
+    }
+
+    /// The command that mends the output and removes what nobody needs.
+    pub fn mending(&self, order: &Order) -> Command {
         let mut command = pomona();
         command.arg("verify").arg(self.output()).args(["--repair", "--prune", "--quiet"]);
-        self.have_happen(&mut self.watch(command, order), order)
+        self.watch(command, order)
     }
 
     /// Has images erased, as a file names them, and that happen to it which is said.
     pub fn erase(&self, keys: &Path, order: &Order) -> Ended {
+        self.have_happen(&mut self.erasing(keys, order), order)
+    }
+
+    /// The command that erases what a file names.
+    pub fn erasing(&self, keys: &Path, order: &Order) -> Command {
         let mut command = pomona();
         command.arg("erase").arg(self.output()).arg("--keys").arg(keys).arg("--quiet");
-        self.have_happen(&mut self.watch(command, order), order)
+        self.watch(command, order)
     }
 
     /// Holds the certificates of erasures against what is there.
