@@ -3,7 +3,6 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-
 use pomona_store::CREDENTIALS_ADVICE;
 
 use crate::not_redrivable::NotRedrivable;

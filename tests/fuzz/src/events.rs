@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pomona_cost::workload::Workload;
 use pomona_formats::recipe::Recipe;
+use pomona_lambda::erase::Erase;
 use pomona_lambda::list_batch::ListBatch;
 use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
@@ -57,6 +58,7 @@ pub(crate) fn events(bytes: &[u8]) {
         2 => handle(&Reduce { stores: stores() }, event),
         3 => handle(&Sweep { stores: stores(), threads: 1 }, event),
         4 => handle(&ProjectMap { stores: stores() }, event),
+        5 => handle(&erase(), event),
         _ => handle(&report(), event),
     }
 }
@@ -104,6 +106,16 @@ fn report() -> Report {
     let stack = StackSettings { region: "eu-west-1".to_owned(), settings: Workload::default() };
     let keep_runs = "3".parse().expect("it is a number");
     Report { stores: stores(), stack, keep_runs, site: Site::Bucket }
+}
+
+/// Nobody has asked for anything to be erased, so it finds that there is nothing to do, if it finds an output.
+fn erase() -> Erase {
+    Erase {
+        stores: stores(),
+        output: Some(at(OUTPUT)),
+        max_concurrency: NonZeroU32::MIN,
+        holders: Box::new(UnknownHolders),
+    }
 }
 
 /// AWS around the trigger: whether a run is going is a matter of choice.
