@@ -1,6 +1,5 @@
 //! What can go wrong between this machine and AWS.
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sfn::config::http::HttpResponse;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use pomona_store::CREDENTIALS_ADVICE;
@@ -123,11 +122,8 @@ impl Error {
     }
 
     pub(crate) fn unanswered(action: &'static str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let causes: Vec<_> = std::iter::successors(Some(error), |cause| cause.source()).collect();
-        let reason = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        // One line, also of a chain of credential providers, which lists what it tried.
-        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        if causes.iter().any(|cause| cause.is::<CredentialsError>()) {
+        let reason = pomona_store::reason_in_one_line(error);
+        if pomona_store::comes_of_credentials(error) {
             return Self::Credentials { reason };
         }
         Self::Unanswered { action, reason }

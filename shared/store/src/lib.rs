@@ -50,7 +50,7 @@ use futures::future::join_all;
 
 pub use error::{CREDENTIALS_ADVICE, Error};
 pub use local::{FolderLock, LocalStore};
-pub use s3::{S3Store, sdk_config};
+pub use s3::{S3Store, comes_of_credentials, reason_in_one_line, sdk_config};
 pub use version::{Version, VersionKind};
 
 /// An object as a listing shows it.

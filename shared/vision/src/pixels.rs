@@ -52,8 +52,8 @@
 //! | WebP | 765 | 2,329 | 0 | 0 | 0 |
 //! | TIFF | 448 | 1,726 | 25 | 18 | 0 |
 //!
-//! Of 20,000 files each in seldom seen variants, right and wrong
-//! ones, all BMPs, GIFs, PNGs (but one) and animated WebPs were read with Pillow's pixels or refused by both.
+//! Of 20,000 files each in seldom seen variants, right and wrong ones, all BMPs, GIFs, PNGs (but one) and animated WebPs
+//! were read with Pillow's pixels or refused by both.
 //!
 //! HEIC and AVIF stay `unsupported`: Pillow does not read HEIC either, and decoders cost more than they are worth
 //! (BENCHMARKS.md, "The formats that are not read").
@@ -72,8 +72,8 @@
 //! The blocks and codes of GIF, the headers and runs of BMP, the chunks of PNG, and the directory of TIFF are read by
 //! code of our own, because what matters is which faults Pillow passes over and what it makes of them. The `gif` crate
 //! refuses blocks that it does not know; `image` has other pixels for run lengths and 16 bits; `tiff` leaves JPEG to
-//! another decoder than libjpeg. What the chunks, strips and tiles hold is unpacked by `png`,
-//! `miniz_oxide`, `weezl`, libwebp and libjpeg.
+//! another decoder than libjpeg. What the chunks, strips and tiles hold is unpacked by `png`, `miniz_oxide`,
+//! `weezl`, libwebp and libjpeg.
 
 mod bmp;
 mod canvas;

@@ -29,7 +29,7 @@ impl Bucket {
     {
         match &error {
             SdkError::ServiceError(answer) => self.refused(action, key, answer.err(), answer.raw()),
-            _ if comes_of_credentials(&error) => self.without_credentials(&with_causes(&error)),
+            _ if comes_of_credentials(&error) => self.without_credentials(reason_in_one_line(&error)),
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => self.transient(key, &error),
             SdkError::DispatchFailure(failure) if !failure.is_user() => self.transient(key, &error),
             _ => Error::other(action, &self.location, key, with_causes(&error)),
@@ -46,9 +46,7 @@ impl Bucket {
         Error::transient(&self.location, key, reason)
     }
 
-    /// In one line, also of a chain of providers, which lists what it tried.
-    fn without_credentials(&self, reason: &str) -> Error {
-        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    fn without_credentials(&self, reason: String) -> Error {
         Error::Credentials { location: self.location.clone(), reason }
     }
 
@@ -84,7 +82,7 @@ impl Bucket {
             // An answer to HEAD has no body to tell more.
             ("" | "Forbidden", 403) => Error::denied(location, key, reason),
             ("SlowDown" | "Throttling", _) => self.unserved(key, &reason),
-            (code, _) if OF_CREDENTIALS.contains(&code) => self.without_credentials(&reason),
+            (code, _) if OF_CREDENTIALS.contains(&code) => self.without_credentials(reason),
             ("RequestTimeTooSkewed", _) => {
                 Error::location(location, format!("{reason}; set the clock of this machine, and start again"))
             }
@@ -103,9 +101,14 @@ pub(super) fn broke_off(error: &ConnectorError) -> bool {
     with_causes(error).contains("connection closed before message completed")
 }
 
-/// Whether a request was not sent because no provider had credentials.
-fn comes_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether a request to any service was not sent because no provider had credentials.
+pub fn comes_of_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |cause| cause.source()).any(|cause| cause.is::<CredentialsError>())
+}
+
+/// What went wrong, also with a chain of providers of credentials, which lists what it tried.
+pub fn reason_in_one_line(error: &dyn std::error::Error) -> String {
+    with_causes(error).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

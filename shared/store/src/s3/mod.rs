@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::{Error, IsOurs, Keep, Object, Store, Stored, Version, key};
 pub use config::sdk_config;
+pub use error::{comes_of_credentials, reason_in_one_line};
 use write::Condition;
 
 /// How often an object is asked for when its content stops coming half-way or arrives damaged, and for how long.
