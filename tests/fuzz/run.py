@@ -24,7 +24,7 @@ DECODERS = {"jpeg": ["jpg"], "png": ["png"], "gif": ["gif"], "bmp": ["bmp"], "ti
 TARGETS = [
     *DECODERS,
     *["onnx", "npy", "tar", "zip", "table", "labels", "list", "inventory", "listing", "moments", "plan", "part"],
-    *["model", "classifier", "state", "uploads", "events", "options", "flags"],
+    *["model", "classifier", "state", "output", "uploads", "events", "options", "flags"],
 ]
 # Of a processor, with the targets' own checks, by instrumented code. libFuzzer knows only the clock on the wall, which
 # says little where others are at work.

@@ -15,7 +15,7 @@ use crate::stores::block_on;
 
 #[path = "../../../shared/stages/tests/support/mod.rs"]
 #[allow(dead_code, reason = "the stages' own tests need more")]
-mod support;
+pub(crate) mod support;
 
 pub(crate) use support::picture;
 
@@ -35,10 +35,8 @@ pub(crate) static FINISHED: LazyLock<FinishedRun> = LazyLock::new(|| {
     let mut input: BTreeMap<String, Bytes> =
         (0..PICTURES).map(|number| (key(number), picture(number).into())).collect();
     input.insert("plum/none.png".to_owned(), Bytes::from_static(b"no picture"));
-    let options = r#"{"components": 2, "shard_size": 4, "classify": {}, "max_reject_share": 0.5}"#;
-    let options: Options = serde_json::from_str(options).expect("they are options");
     let output = MemoryStore::new("out", BTreeMap::new());
-    block_on(support::run_objects(input.clone(), &output, (&options, None), &pool(), &support::Silent))
+    block_on(support::run_objects(input.clone(), &output, (&options(), None), &pool(), &support::Silent))
         .expect("a run over pictures succeeds");
     FinishedRun { input, output: output.objects() }
 });
@@ -61,6 +59,12 @@ impl FinishedRun {
         let store = |location, objects: &BTreeMap<_, _>| Arc::new(MemoryStore::new(location, objects.clone()));
         [store("in", &self.input), store("out", &self.output)]
     }
+}
+
+/// What the run was asked for.
+pub(crate) fn options() -> Options {
+    let options = r#"{"components": 2, "shard_size": 4, "classify": {}, "max_reject_share": 0.5}"#;
+    serde_json::from_str(options).expect("they are options")
 }
 
 /// Computes at once.

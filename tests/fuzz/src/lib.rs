@@ -12,6 +12,7 @@ mod images;
 mod label_files;
 mod networks;
 mod numbers;
+mod outputs;
 pub mod panics;
 mod requests;
 mod run_files;
@@ -50,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "model", check: run_files::model },
     Target { name: "classifier", check: run_files::classifier },
     Target { name: "state", check: numbers::state },
+    Target { name: "output", check: outputs::output },
     Target { name: "uploads", check: events::uploads },
     Target { name: "events", check: events::events },
     Target { name: "options", check: requests::options },

@@ -18,6 +18,7 @@ use crate::events::{INPUT, OUTPUT};
 use crate::finished_run::{FINISHED, picture};
 use crate::label_files::manifest;
 use crate::networks::first_weights;
+use crate::outputs;
 use crate::stores::{block_on, store_of};
 
 /// Features of an image of the finished run.
@@ -42,6 +43,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "model" => files("/pca_model.parquet"),
         "classifier" => files("/classifier.parquet"),
         "state" => of_fits::states(),
+        "output" => outputs(),
         "uploads" => messages(),
         "events" => events(),
         "options" => options(),
@@ -88,14 +90,17 @@ fn moments() -> Vec<Vec<u8>> {
 fn plans() -> Vec<Vec<u8>> {
     let kinds = ["/plan.json", "/fits.json", "/counters/", "/model_info.json", "/digests/"];
     let of_kind = |(choice, kind): (u8, &str)| {
-        let unsealed = |file: &Bytes| {
-            let mut value: Value = serde_json::from_slice(file).expect("it is JSON");
-            value.as_object_mut().map(|fields| fields.remove("sha256"));
-            [value.to_string().as_bytes(), &[choice]].concat()
-        };
-        FINISHED.files(|key| key.contains(kind)).map(unsealed).collect::<Vec<_>>()
+        let of_file = |file: &Bytes| [unsealed(file).expect("it is JSON").as_bytes(), &[choice]].concat();
+        FINISHED.files(|key| key.contains(kind)).map(of_file).collect::<Vec<_>>()
     };
     (0..).zip(kinds).flat_map(of_kind).collect()
+}
+
+/// A file of JSON without its seal.
+fn unsealed(file: &Bytes) -> Option<String> {
+    let mut value: Value = serde_json::from_slice(file).ok()?;
+    value.as_object_mut().map(|fields| fields.remove("sha256"));
+    Some(value.to_string())
 }
 
 fn parts() -> Vec<Vec<u8>> {
@@ -115,6 +120,19 @@ fn fragment() -> Vec<u8> {
     let store: MemoryStore = store_of([]);
     block_on(fragment::write(&store, "part", &[image(1), image(2)])).expect("they are images");
     store.objects().into_values().next().expect("it was written").to_vec()
+}
+
+/// Each file as it is, for all who may come to it; JSON without its seal, too.
+fn outputs() -> Vec<Vec<u8>> {
+    let seeds_of = |(place, file): (usize, &Bytes)| {
+        let place = u8::try_from(place).expect("there are few files");
+        let sealed = unsealed(file).map(|json| (json.into_bytes(), 1));
+        let contents = [Some((file.to_vec(), 0)), sealed].into_iter().flatten();
+        let of_all =
+            |(bytes, seal): (Vec<u8>, u8)| (0..4).map(move |who| [&bytes[..], &[who << 1 | seal, place]].concat());
+        contents.flat_map(of_all).collect::<Vec<_>>()
+    };
+    outputs::FILES.values().enumerate().flat_map(seeds_of).collect()
 }
 
 fn messages() -> Vec<Vec<u8>> {

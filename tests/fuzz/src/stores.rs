@@ -16,8 +16,9 @@ thread_local! {
     static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
 }
 
-/// Runs `job` to its end, all of it on this thread.
+/// Runs `job` to its end, all of it on this thread, and waits for no time to pass.
 pub(crate) fn block_on<T>(job: impl Future<Output = T>) -> T {
-    let runtime = || Builder::new_current_thread().enable_time().build().expect("the system has a runtime");
+    let runtime =
+        || Builder::new_current_thread().enable_time().start_paused(true).build().expect("the system has a runtime");
     RUNTIME.with(|kept| kept.get_or_init(runtime).block_on(job))
 }

@@ -212,6 +212,27 @@ async fn each_certificate_says_all_that_was_done_whichever_was_written_first() {
     }
 }
 
+/// A certificate that cannot be read may hold anything, so it goes, and its erasure is proven anew by the next one; but not
+/// without the key that it was to be signed with.
+#[tokio::test]
+async fn an_erasure_whose_certificate_cannot_be_read_is_certified_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let key = SigningKey::from_pem(PRIVATE.as_bytes()).unwrap();
+    for signing_key in [None, Some(&key)] {
+        let wish = Wish { which: keys([2]), because: None };
+        let signing = Eraser { signing_key, ..eraser(&output, Older::Delete) };
+        let erased = signing.erase(Some(&wish), &Silent, std::future::pending()).await.unwrap().unwrap();
+        let certificate = layout::erasure_certificate(&erased.certificates[0].request.id);
+        output.put(&certificate, Bytes::from_static(b"{")).await.unwrap();
+        erase(&output, Some(keys([9]))).await.unwrap();
+        let checks = pomona_stages::erase::check(&output, None).await.unwrap();
+        assert_eq!(checks.pending.is_empty(), signing_key.is_none());
+        let allowed = eraser(&output, Older::Delete).allow_again(&[2, 9].map(crate::key)).await;
+        assert_eq!(allowed.is_ok(), signing_key.is_none());
+    }
+}
+
 #[tokio::test]
 async fn what_was_asked_for_is_in_force_before_anything_was_done() {
     let folder = tempfile::tempdir().unwrap();
