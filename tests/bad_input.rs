@@ -211,6 +211,31 @@ fn features_too_wide_for_memory_are_refused_before_the_run_with_what_they_would_
 }
 
 #[test]
+fn verify_holds_few_bytes_at_once_however_large_the_output_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let input = few_pictures(60, &folder.path().join("in"));
+    let model = folder.path().join("small.onnx");
+    fs::write(&model, onnx::chain(&["Flatten"], 4, 48)).unwrap();
+    succeed(pomona().arg("run").arg(input).arg(&output).args(["--shard-size", "1", "--model"]).arg(model));
+    // Of more than two gigabytes nothing lies on the disk.
+    let parts = fs::read_dir(output.join("parts")).unwrap().map(|part| part.unwrap().path());
+    let features: Vec<_> = parts.filter(|part| part.to_string_lossy().ends_with(".features.parquet")).collect();
+    for part in &features {
+        fs::File::options().write(true).open(part).unwrap().set_len(100_000_000).unwrap();
+    }
+    assert!(features.len() >= 20, "{}", features.len());
+    let mut command = Command::new("sh");
+    // glibc sets addresses aside for each thread otherwise.
+    command
+        .args(["-c", r#"ulimit -v 1000000; exec "$0" "$@""#])
+        .arg(pomona().get_program())
+        .env("MALLOC_ARENA_MAX", "1");
+    let message = fail(command.arg("verify").arg(&output));
+    assert!(message.contains("is not whole"), "{message}");
+}
+
+#[test]
 fn wrong_usage_has_an_exit_code_of_its_own() {
     for arguments in [&["run"][..], &["run", "a", "b", "--components", "0"], &["run", "a", "b", "--csv", "some"]] {
         let output = pomona().args(arguments).output().unwrap();

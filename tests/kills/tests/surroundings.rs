@@ -16,13 +16,17 @@ const LONG: [i64; 2] = [200, 100_000];
 
 /// Every `step`-th call of the run.
 fn calls(pool: &Pool, step: usize) -> Vec<u64> {
-    (1..=pool.fresh(CASE).calls).step_by(step).collect()
+    calls_of(pool, CASE.kind, step)
 }
 
-/// The run, stopped before a call; `None` where it ended before that.
-fn stopped(pool: &Pool, world: &World, call: u64, how: &str) -> Option<Process> {
-    world.lay(pool, CASE.variant);
-    world.stopped(&world.watched(pool, CASE.kind, &Order::At(call, how.to_owned())))
+fn calls_of(pool: &Pool, kind: Kind, step: usize) -> Vec<u64> {
+    (1..=pool.fresh(Case { kind, ..CASE }).calls).step_by(step).collect()
+}
+
+/// What is run, stopped before a call; `None` where it ended before that.
+fn stopped(pool: &Pool, world: &World, case: Case, call: u64, how: &str) -> Option<Process> {
+    world.lay(pool, case.variant);
+    world.stopped(&world.watched(pool, case.kind, &Order::At(call, how.to_owned())))
 }
 
 /// The run after the mishap: as if there had been none.
@@ -44,19 +48,24 @@ fn assert_error(ended: &Ended) {
 fn a_signal_at_any_call_ends_the_run_by_its_code_and_gives_the_output_back() {
     let pool = Pool::new();
     // The output is taken at the beginning.
-    let calls = (1..17).chain(calls(&pool, 17).into_iter().skip(1));
-    let histories: Vec<_> = calls.zip(SIGNALS.into_iter().cycle()).collect();
-    most(&histories, |(call, (signal, code)), words| {
-        words.push(format!("SIG{signal} at call {call}"));
+    let calls = (2..17).map(|call| (CASE.kind, call));
+    let all = calls.chain(Kind::ALL.into_iter().flat_map(|kind| {
+        let step = if kind == CASE.kind { 17 } else { 61 };
+        calls_of(&pool, kind, step).into_iter().map(move |call| (kind, call))
+    }));
+    let histories: Vec<_> = all.zip(SIGNALS.into_iter().cycle()).collect();
+    most(&histories, |((kind, call), (signal, code)), words| {
+        words.push(format!("{kind:?}: SIG{signal} at call {call}"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, *call, "stop") else { return false };
+        let case = Case { kind: *kind, ..CASE };
+        let Some(process) = stopped(&pool, &world, case, *call, "stop") else { return false };
         let ended = process.go_on_with(signal);
         // At the end it may come too late.
         let is_heard = ended.code() == Some(*code);
         assert!(is_heard || ended.is_done(), "{ended}");
         assert!(!world.output().join("lock.json").exists(), "the output is not given back");
-        ledger.note(&world, CASE, &ended);
-        goes_on(&pool, &world, CASE, &mut ledger);
+        ledger.note(&world, case, &ended);
+        goes_on(&pool, &world, case, &mut ledger);
         is_heard
     });
 }
@@ -69,7 +78,7 @@ fn a_run_that_stands_still_for_longer_than_its_lock_keeps_the_output_and_ends() 
     most(&histories, |&(call, seconds), words| {
         words.push(format!("stopped at call {call} for {seconds} s"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, call, &format!("stop {seconds}")) else { return false };
+        let Some(process) = stopped(&pool, &world, CASE, call, &format!("stop {seconds}")) else { return false };
         // Before it has made its output, and after it has given it back, there is nothing that it holds.
         let is_held = world.output().join("lock.json").exists();
         if is_held {
@@ -118,7 +127,7 @@ fn an_output_that_vanishes_is_an_error_or_made_anew() {
     most(&histories, |&call, words| {
         words.push(format!("the output vanishes at call {call}"));
         let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let Some(process) = stopped(&pool, &world, call, "stop") else { return false };
+        let Some(process) = stopped(&pool, &world, CASE, call, "stop") else { return false };
         let is_there = world.output().exists();
         if is_there {
             fs::rename(world.output(), world.path("elsewhere")).expect("folders can be moved");
@@ -145,7 +154,7 @@ fn an_input_that_changes_amid_a_run_gives_the_result_of_before_or_after() {
         words.push(format!("the input changes at call {call}"));
         let world = World::new(&pool);
         let after = Case { variant: 1, ..CASE };
-        let Some(process) = stopped(&pool, &world, call, "stop") else { return false };
+        let Some(process) = stopped(&pool, &world, CASE, call, "stop") else { return false };
         world.lay(&pool, after.variant);
         process.signal("CONT");
         let ended = process.end();
