@@ -129,11 +129,6 @@ BREAKS = {
         "Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)",
         "Ok(self.delete_traces(&traces).await? || self.delete_sums(lock).await?)",
     ),
-    "what a new plan makes void is not removed": (
-        "shared/stages/src/plan.rs",
-        "    if request.replans > 0 {\n",
-        "    if request.replans > 100 {\n",
-    ),
 }
 
 

@@ -260,6 +260,16 @@ impl LeftFiles {
 }
 
 impl Certificate {
+    /// That of the erasure `id`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], and those of the store.
+    pub async fn read(output: &dyn Store, id: &RunId) -> Result<Self, Error> {
+        let key = layout::erasure_certificate(id);
+        let bytes = digests::get(output, &key).await?;
+        json::unseal_of(&key, &bytes, id, |certificate: &Self| &certificate.request.id)
+    }
+
     /// The bytes of the file.
     ///
     /// # Errors
@@ -323,7 +333,7 @@ impl Erasures {
         let here = Here::list(output).await?;
         let mut done = Vec::new();
         for id in here.done() {
-            done.push(digests::read_sealed(output, &layout::erasure_certificate(id)).await?);
+            done.push(Certificate::read(output, id).await?);
         }
         Ok(Self { done, pending: here.pending(output).await? })
     }
@@ -371,10 +381,13 @@ impl Here {
     }
 
     async fn pending(&self, output: &dyn Store) -> Result<Vec<Request>, Error> {
-        let asked = self.ids.iter().filter(|id| !self.is_done(id)).map(layout::erasure_request);
         let mut pending = Vec::new();
-        for request in asked.filter(|key| self.keys.contains(key)) {
-            pending.push(digests::read_sealed(output, &request).await?);
+        for id in self.ids.iter().filter(|id| !self.is_done(id)) {
+            let key = layout::erasure_request(id);
+            if self.keys.contains(&key) {
+                let bytes = digests::get(output, &key).await?;
+                pending.push(json::unseal_of(&key, &bytes, id, |request: &Request| &request.id)?);
+            }
         }
         Ok(pending)
     }

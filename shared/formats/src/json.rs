@@ -1,6 +1,7 @@
 //! JSON objects in a store.
 
 use bytes::Bytes;
+use pomona_run::RunId;
 use pomona_run::names::{self, DIGEST_LENGTH};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +45,20 @@ pub fn unseal<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> 
         return Err(Error::damaged(key, Damage::Altered));
     }
     decode(key, bytes)
+}
+
+/// As [`unseal`], of a file that says itself whose it is: `name` of it must be `id`.
+///
+/// # Errors
+/// [`Error::Damaged`].
+pub fn unseal_of<T: DeserializeOwned>(
+    key: &str,
+    bytes: &[u8],
+    id: &RunId,
+    name: impl FnOnce(&T) -> &RunId,
+) -> Result<T, Error> {
+    let value = unseal(key, bytes)?;
+    if name(&value) == id { Ok(value) } else { Err(Error::damaged(key, Damage::Altered)) }
 }
 
 fn seal_of(bytes: &[u8]) -> Option<(&[u8], &[u8; DIGEST_LENGTH])> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digests::{self, Digests};
 use crate::error::Error;
+use crate::json;
 use crate::recipe::Recipe;
 
 /// The content of plan.json.
@@ -82,6 +83,14 @@ pub struct ModelsOf {
 }
 
 impl Plan {
+    /// The plan of a run, whose `bytes` lie at `key`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn decode(run_id: &RunId, key: &str, bytes: &[u8]) -> Result<Self, Error> {
+        json::unseal_of(key, bytes, run_id, |plan: &Self| &plan.run_id)
+    }
+
     /// Whether the run gets a copy of the parts' features.
     pub fn keeps_features(&self) -> bool {
         match self.options.keep_features {
@@ -145,7 +154,8 @@ pub struct PreviousPart {
 /// # Errors
 /// Those of the store, and [`Error::Damaged`].
 pub async fn read_plan(output: &dyn Store, run_id: &RunId) -> Result<Plan, Error> {
-    digests::read_sealed(output, &RunLayout::new(run_id.as_str()).plan()).await
+    let key = RunLayout::new(run_id.as_str()).plan();
+    Plan::decode(run_id, &key, &digests::get(output, &key).await?)
 }
 
 /// Reads every shard of a run.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use chrono::Utc;
 use pomona_dataset::Images;
 use pomona_formats::planned::{self, Plan, Shard};
-use pomona_formats::problem;
+use pomona_formats::{Error as FileError, json, problem};
+use pomona_results::verify::{self, Unobserved};
 use pomona_run::layout::RunLayout;
 use pomona_run::{ErrorName, Options, RunId, layout};
 use pomona_stages::extract::Extraction;
@@ -113,8 +114,28 @@ async fn what_a_map_left_out_is_told_by_why() {
     // A plan that is made twice leaves what the run has met, and a new one knows nothing of why the last did not hold.
     plan_as(&plan.run_id, 0, &input, &output).await;
     assert_eq!(look(Items::Parts).await.changed, 2);
+    let void = RunLayout::new(plan.run_id.as_str()).features_parquet(999);
+    output.put(&void, "a shard that there is no more".into()).await.unwrap();
     let again = plan_as(&plan.run_id, 1, &input, &output).await;
     assert_eq!(left::look(&output, &again.run_id, Items::Parts).await.unwrap(), whole);
+    assert!(!output.exists(&void).await.unwrap(), "a table of the plan before");
+}
+
+#[tokio::test]
+async fn a_plan_of_another_run_is_damaged_whatever_its_seal_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = LocalStore::create(folder.path().join("out")).unwrap();
+    write_images(&folder.path().join("in"), 8);
+    let plan = plan(&folder.path().join("in"), &output).await;
+    let other: RunId = "20260131T120000Z-0123abcd".parse().unwrap();
+    let layout = RunLayout::new(other.as_str());
+    let key = layout.plan();
+    output.put(&layout.success(), "it says that it has ended".into()).await.unwrap();
+    output.put(&key, json::seal(&key, &plan).unwrap()).await.unwrap();
+    let read = planned::read_plan(&output, &other).await;
+    assert!(matches!(read, Err(FileError::Damaged { .. })), "{read:?}");
+    let found = verify::verify(&output, None, &Unobserved).await.unwrap();
+    assert!(found.damaged.iter().any(|damaged| damaged.file == key), "{found:?}");
 }
 
 /// Lambda may come to the second of two calls for one event when the run is at work by the plan of the first, or done.

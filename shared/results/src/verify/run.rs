@@ -91,7 +91,7 @@ impl Looked<'_> {
     async fn check_ended(self) -> Result<(), Error> {
         let vouchers = Vouchers::default();
         self.check_mark();
-        let plan = self.checker.check(&self.files.take(self.layout.plan()), &self.rerun, json::unseal::<Plan>).await?;
+        let plan = self.check_plan(&self.rerun).await?;
         let shards = match vouchers.noted(plan) {
             Some(plan) => vouchers.noted(self.check_planned(&plan).await?),
             None => None,
@@ -133,6 +133,12 @@ impl Looked<'_> {
             self.checker.missing(mark, &unmarked);
         }
         self.checker.unchecked(self.files.take(removed), Unvouched::ByNobody);
+    }
+
+    async fn check_plan(&self, follows: &Consequence) -> Result<Option<Plan>, Error> {
+        let run_id = self.run_id.clone();
+        let decode = move |key: &str, bytes: &[u8]| Plan::decode(&run_id, key, bytes);
+        self.checker.check(&self.files.take(self.layout.plan()), follows, decode).await
     }
 
     /// What the plan vouches for; its shards, where these are whole.
@@ -226,7 +232,7 @@ impl Looked<'_> {
     /// What later runs look at of a run that did not succeed. It promises nothing, so nothing is missing of it.
     async fn check_source(self) -> Result<(), Error> {
         let follows = Consequence::NotTakenOver;
-        let plan = self.checker.check(&self.files.take(self.layout.plan()), &follows, json::unseal::<Plan>).await?;
+        let plan = self.check_plan(&follows).await?;
         let shards = self.layout.shards();
         let sha256 = plan.as_ref().and_then(|plan| plan.digests.get(&shards));
         if let Some(sha256) = sha256.filter(|_| self.files.has(&shards))

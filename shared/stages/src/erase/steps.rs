@@ -9,7 +9,6 @@
 //! | [`certify`] | |
 
 use chrono::{DateTime, Utc};
-use pomona_formats::digests;
 use pomona_formats::erasure::{Certificate, Erasures};
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::{RunId, layout};
@@ -114,9 +113,8 @@ pub async fn certify(output: &dyn Store, erasure: &RunId) -> Result<Vec<Certific
 /// # Errors
 /// Those of the store.
 pub async fn certified(output: &dyn Store, erasure: &RunId) -> Result<Option<Certificate>, Error> {
-    let key = layout::erasure_certificate(erasure);
-    match output.exists(&key).await? {
-        true => Ok(Some(digests::read_sealed(output, &key).await?)),
+    match output.exists(&layout::erasure_certificate(erasure)).await? {
+        true => Ok(Some(Certificate::read(output, erasure).await?)),
         false => Ok(None),
     }
 }
