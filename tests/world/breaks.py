@@ -72,16 +72,6 @@ BREAKS = {
         "        lock::release(output.as_ref(), &run_id).await?;\n",
         "        let _ = lock::release;\n",
     ),
-    "a plan that was made is made anew": (
-        "shared/stages/src/plan.rs",
-        "        && is_asked_for(&plan, request)\n",
-        "        && is_asked_for(&plan, request) && false\n",
-    ),
-    "a plan that stood still goes on deleting": (
-        "shared/stages/src/plan.rs",
-        "        claims.check(&layout.plan()).await?;\n",
-        "        let _ = claims;\n",
-    ),
     "a message is promised and not sent": (
         "shared/lambda/src/trigger/follow_up.rs",
         "    queue.send(BODY, DELAY).await?;\n",

@@ -129,8 +129,25 @@ impl PlannedRuns {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
-    use pomona_store::testing::MemoryStore;
+    use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
+
+    #[tokio::test]
+    async fn of_plans_at_once_none_forgets_another() {
+        let output = FailingStore::new(Arc::new(MemoryStore::new("out", BTreeMap::new())));
+        for operation in [Operation::Create, Operation::Replace, Operation::Put] {
+            output.on(operation, |_| true, ..6, Fault::Delay(Duration::from_millis(20)));
+        }
+        let runs: [RunId; 4] = [1, 2, 3, 4].map(|number| format!("2026010{number}T120000Z-0123abcd").parse().unwrap());
+        try_join_all(runs[..2].iter().map(|run_id| PlannedRuns::add(&output, run_id))).await.unwrap();
+        try_join_all(runs[2..].iter().map(|run_id| PlannedRuns::add(&output, run_id))).await.unwrap();
+        let planned: BTreeSet<RunId> = PlannedRuns::read(&output).await.unwrap().run_ids().iter().cloned().collect();
+        assert_eq!(planned, runs.into());
+    }
 
     #[tokio::test]
     async fn runs_that_have_tables_are_forgotten_last() {

@@ -15,6 +15,7 @@ use pomona_formats::{Error as FileError, json, problem};
 use pomona_results::verify::{self, Unobserved};
 use pomona_run::layout::RunLayout;
 use pomona_run::{ErrorName, Options, RunId, layout};
+use pomona_stages::Error;
 use pomona_stages::extract::Extraction;
 use pomona_stages::fragments::Fragments;
 use pomona_stages::left::{self, Items, Left};
@@ -37,6 +38,10 @@ async fn plan(input: &Path, output: &dyn Store) -> Plan {
 }
 
 async fn plan_as(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store) -> Plan {
+    try_to_plan(run_id, replans, input, output).await.unwrap()
+}
+
+async fn try_to_plan(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store) -> Result<Plan, Error> {
     let recipe = recipe::of(support::pool(1).extractor().model());
     let request = PlanRequest {
         run_id,
@@ -48,7 +53,7 @@ async fn plan_as(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store)
         in_place_of: None,
         on_file: &|| {},
     };
-    plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await.unwrap()
+    plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await
 }
 
 #[tokio::test]
@@ -156,6 +161,37 @@ async fn a_plan_that_was_made_stays_until_a_new_one_is_asked_for() {
     output.delete(&RunLayout::new(first.run_id.as_str()).shards()).await.unwrap();
     write_images(&input, 13);
     assert_eq!(plan_as(&first.run_id, 1, &input, &output).await.images, 13);
+}
+
+/// A call that plans anew is given up and stands still amid deleting the tables of the plan before; when it goes on,
+/// another call has planned, and the run has written new ones.
+#[tokio::test]
+async fn a_plan_that_was_overtaken_deletes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 8);
+    let output: Arc<dyn Store> = Arc::new(LocalStore::create(folder.path().join("out")).unwrap());
+    let run_id = plan(&input, output.as_ref()).await.run_id;
+    let tables = [0, 1].map(|shard| RunLayout::new(run_id.as_str()).features_csv(shard));
+    let write_tables = async || {
+        for table in &tables {
+            output.put(table, "a table".into()).await.unwrap();
+        }
+    };
+    write_tables().await;
+    let standing = FailingStore::new(output.clone());
+    standing.on(Operation::Delete, |_| true, ..2, Fault::Delay(Duration::from_secs(2)));
+    let others = async {
+        while !standing.calls().iter().any(|(operation, _)| *operation == Operation::Delete) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        plan_as(&run_id, 1, &input, output.as_ref()).await;
+        write_tables().await;
+    };
+    let (overtaken, ()) = tokio::join!(try_to_plan(&run_id, 1, &input, &standing), others);
+    assert!(matches!(overtaken, Err(Error::Overtaken { .. })), "{overtaken:?}");
+    // The deletion that it stood still in is the only one.
+    assert!(output.exists(&tables[1]).await.unwrap());
 }
 
 #[tokio::test]
