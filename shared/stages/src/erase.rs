@@ -152,7 +152,7 @@ impl Eraser<'_> {
         let rewrites_older = how.rewrites_older || self.older == Older::Rewrite;
         let obstacle = self.remove(&mut removal, (run_id, rewrites_older), &suppressed, observer).await?;
         let found = traces::find(output, &suppressed).await?;
-        let certificates = proof::certify(output, &removal, &found, self.signing_key).await?;
+        let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());
         // An attempt before this one may have met it.
         Ok(Erased { obstacle: obstacle.or_else(|| certificates[0].no_run_because.clone()), certificates })

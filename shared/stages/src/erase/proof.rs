@@ -33,20 +33,25 @@ const BEYOND_OF_A_BUCKET: [&str; 3] = [
 /// So long Step Functions keeps the history of an execution after its end (quotas of Step Functions).
 const HISTORY_DAYS: i64 = 90;
 
-/// Writes a certificate for each erasure that is not done, if nothing is left by what was `found` in the end: also for
-/// those whose certificates could not be read any more, and went with all else that may hold anything. One of these that
-/// was to be signed waits for its key.
+/// Writes a certificate for each request, if nothing is left by what was `found` in the end; also for those whose
+/// certificates could not be read any more, and went with all else that may hold anything.
 ///
 /// # Errors
 /// [`Error::TracesLeft`] otherwise, and those of the store.
 pub(super) async fn certify(
     output: &dyn Store,
+    mut requests: Vec<Request>,
     removal: &Removal<'_>,
     found: &Traces,
     signing_key: Option<&SigningKey>,
 ) -> Result<Vec<Certificate>, Error> {
-    let mut requests = Erasures::pending(output).await?;
-    requests.retain(|request| signing_key.is_some() || !request.is_to_be_signed);
+    for request in Erasures::pending(output).await? {
+        // One that was to be signed waits for its key.
+        let has_key = signing_key.is_some() || !request.is_to_be_signed;
+        if has_key && !requests.iter().any(|asked| asked.id == request.id) {
+            requests.push(request);
+        }
+    }
     let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
     if !left.is_empty() {
         return Err(tell_of_left(output, &requests, left).await?);

@@ -103,9 +103,10 @@ pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: In
 /// # Errors
 /// [`Error::TracesLeft`], and those of the store.
 pub async fn certify(output: &dyn Store, erasure: &RunId) -> Result<Vec<Certificate>, Error> {
-    let removal = Removal::go_on(output, &asked_before(output).await?.requests).await?;
+    let requests = asked_before(output).await?.requests;
+    let removal = Removal::go_on(output, &requests).await?;
     let found = search::gather(output, erasure, Round::After).await?;
-    proof::certify(output, &removal, &found, None).await
+    proof::certify(output, requests, &removal, &found, None).await
 }
 
 /// The certificate, where [`certify`] has come to its end before.

@@ -1,6 +1,7 @@
 //! What proves an erasure, and what keeps it in force.
 
 use pomona_formats::erasure::Signature;
+use pomona_formats::json;
 use pomona_formats::signature::{PublicKey, SigningKey};
 use pomona_formats::suppressed::Suppressed;
 use pomona_run::layout::SUPPRESSED;
@@ -127,4 +128,23 @@ async fn a_damaged_suppressed_json_that_nothing_replaces_ends_a_run() {
     output.put(SUPPRESSED, Bytes::from_static(b"what a disk left of it")).await.unwrap();
     let ended = run(&folder.path().join("in"), &output).await;
     assert!(matches!(ended, Err(Error::File(FileError::Damaged { .. }))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_is_of_another_erasure_is_damaged_whatever_its_seal_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let Erased { certificates, .. } = erase(&output, Some(keys([7]))).await.unwrap();
+    let other: RunId = "20260131T120000Z-0123abcd".parse().unwrap();
+    let request = layout::erasure_request(&other);
+    output.put(&request, json::seal(&request, &certificates[0].request).unwrap()).await.unwrap();
+    let certificate = layout::erasure_certificate(&other);
+    for key in [&request, &certificate] {
+        let checked = erase::check(&output, None).await;
+        assert!(
+            matches!(&checked, Err(Error::File(FileError::Damaged { file, .. })) if file == key),
+            "{key}: {checked:?}"
+        );
+        output.put(&certificate, json::seal(&certificate, &certificates[0]).unwrap()).await.unwrap();
+    }
 }
