@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use pomona_stages::left::{self, Items, Left};
 use pomona_stages::plan::{self, PlanRequest};
 use pomona_stages::recipe;
 use pomona_stages::{combine, expiry};
-use pomona_store::testing::{FailingStore, Fault, Operation};
+use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{LocalStore, Store};
 
 fn one_image_each() -> Options {
@@ -170,7 +170,8 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("in");
     write_images(&input, 8);
-    let output: Arc<dyn Store> = Arc::new(LocalStore::create(folder.path().join("out")).unwrap());
+    // In memory, so that nobody waits for a disk while the other call stands still.
+    let output: Arc<dyn Store> = Arc::new(MemoryStore::new("out", BTreeMap::new()));
     let run_id = plan(&input, output.as_ref()).await.run_id;
     let tables = [0, 1].map(|shard| RunLayout::new(run_id.as_str()).features_csv(shard));
     let write_tables = async || {
@@ -180,7 +181,7 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     };
     write_tables().await;
     let standing = FailingStore::new(output.clone());
-    standing.on(Operation::Delete, |_| true, ..2, Fault::Delay(Duration::from_secs(2)));
+    standing.on(Operation::Delete, |_| true, ..2, Fault::Delay(Duration::from_secs(4)));
     let others = async {
         while !standing.calls().iter().any(|(operation, _)| *operation == Operation::Delete) {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -84,8 +84,8 @@ fn go_on_erasing(output: &MemoryStore) {
     }
 }
 
-/// Where a run succeeds, one more has nothing left to compute; and its result is what it would have been, unless somebody
-/// has lied under a seal.
+/// Where a run succeeds, one more has nothing left to compute; and its result is what it would have been, unless
+/// somebody has lied under a seal.
 fn run_again(output: &MemoryStore, is_sealed: bool) {
     static EXPECTED: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
         let output = store_of(FILES.clone());

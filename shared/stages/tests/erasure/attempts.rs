@@ -212,8 +212,8 @@ async fn each_certificate_says_all_that_was_done_whichever_was_written_first() {
     }
 }
 
-/// A certificate that cannot be read may hold anything, so it goes, and its erasure is proven anew by the next one; but not
-/// without the key that it was to be signed with.
+/// A certificate that cannot be read may hold anything, so it goes, and its erasure is proven anew by the next one; but
+/// not without the key that it was to be signed with.
 #[tokio::test]
 async fn an_erasure_whose_certificate_cannot_be_read_is_certified_anew() {
     let folder = tempfile::tempdir().unwrap();
