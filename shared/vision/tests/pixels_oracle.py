@@ -44,6 +44,7 @@ def opened(data):
 
 
 def upright(image):
+    image.load()  # a picture that is refused is no matter of its Exif data
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # of Exif data that are none; those of a JPEG it passes over

@@ -10,11 +10,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pomona_tests::{project, python};
-use pomona_vision::pixels::{ImageReader, Limits, PixelOptions, Reject};
+use pomona_vision::pixels::{Decode, ExifOrientation, ImageReader, Limits, PixelOptions, Reject};
 use sha2::{Digest, Sha256};
 
 /// Width and height of what pictures become.
 const SIZE: (usize, usize) = (24, 20);
+
+/// How files are decoded, by the name that Pillow's side knows it under. What is done to pixels afterwards does not depend
+/// on the file.
+fn ways() -> [(&'static str, PixelOptions); 3] {
+    let as_stored = PixelOptions::default();
+    let upright = PixelOptions { exif_orientation: ExifOrientation::Apply, ..as_stored };
+    let scaled = PixelOptions { decode: Decode::Scaled, ..as_stored };
+    [("keras", as_stored), ("keras-upright", upright), ("keras-scaled", scaled)]
+}
 
 /// How many files of a reason are named.
 const NAMED: usize = 5;
@@ -34,31 +43,38 @@ pub struct Tally {
     pub only_pillow: BTreeMap<String, Vec<String>>,
 }
 
-/// Prints the tally of a folder.
+/// Prints the tallies of a folder.
 ///
 /// # Errors
-/// Where files cannot be read, Pillow has failed, or pixels differ.
+/// Where files cannot be read, Pillow has failed, pixels differ, or both read no file at all.
 pub fn print(folder: &Path) -> io::Result<()> {
-    let tally = compare(folder)?;
-    println!("{} equal, {} refused by both", tally.equal, tally.refused);
+    ways().into_iter().try_for_each(|(way, options)| print_tally(folder, way, &compare(folder, way, &options)?))
+}
+
+fn print_tally(folder: &Path, way: &str, tally: &Tally) -> io::Result<()> {
+    println!("{way}: {} equal, {} refused by both", tally.equal, tally.refused);
     let print = |what: &str, names: &[String]| {
         println!("{} {what}: {}", names.len(), names[..names.len().min(NAMED)].join(" "));
     };
     tally.only_pillow.iter().for_each(|(why, names)| print(&format!("read by Pillow only ({why})"), names));
     print("read here only", &tally.only_here);
     print("with other pixels", &tally.other_pixels);
-    let differ = || io::Error::other(format!("{} has files whose pixels are not Pillow's", folder.display()));
-    if tally.other_pixels.is_empty() { Ok(()) } else { Err(differ()) }
+    let error = |problem: &str| Err(io::Error::other(format!("{} {problem}", folder.display())));
+    match tally.other_pixels.is_empty() {
+        true if tally.equal == 0 => error("has no file that both read"),
+        true => Ok(()),
+        false => error("has files whose pixels are not Pillow's"),
+    }
 }
 
-/// Reads all files of a folder, here and by Pillow.
+/// Reads all files of a folder, here and by Pillow, in one of its ways.
 ///
 /// # Errors
 /// Where files cannot be read, or Pillow has failed.
-pub fn compare(folder: &Path) -> io::Result<Tally> {
-    let mut reader = ImageReader::new(SIZE.0, SIZE.1, &PixelOptions::default());
+pub fn compare(folder: &Path, way: &str, options: &PixelOptions) -> io::Result<Tally> {
+    let mut reader = ImageReader::new(SIZE.0, SIZE.1, options);
     let mut tally = Tally::default();
-    for (name, expected) in pillows_digests(folder)? {
+    for (name, expected) in pillows_digests(folder, way)? {
         let bytes = fs::read(folder.join(&name))?;
         match (reader.read(&bytes, &Limits::DEFAULT), expected) {
             (Ok(pixels), Some(expected)) if format!("{:x}", Sha256::digest(pixels)) == expected => tally.equal += 1,
@@ -77,10 +93,10 @@ fn why(reject: &Reject) -> String {
 }
 
 /// The digest of each file's pixels by Pillow; none where it refuses the file.
-fn pillows_digests(folder: &Path) -> io::Result<BTreeMap<String, Option<String>>> {
+fn pillows_digests(folder: &Path, way: &str) -> io::Result<BTreeMap<String, Option<String>>> {
     let script = project().join("shared/vision/tests/pixels_oracle.py");
     let mut oracle = Command::new(python());
-    oracle.arg(script).arg("digests").arg(folder).args([SIZE.0, SIZE.1].map(|side| side.to_string())).arg("keras");
+    oracle.arg(script).arg("digests").arg(folder).args([SIZE.0, SIZE.1].map(|side| side.to_string())).arg(way);
     // libtiff says there what it minds.
     let output = oracle.stderr(Stdio::null()).output()?;
     serde_json::from_slice(&output.stdout).map_err(io::Error::other)

@@ -1,7 +1,7 @@
 //! Events that the Lambdas are called with.
 
 use std::num::NonZeroU32;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,11 +19,13 @@ use pomona_lambda::trigger::{Buckets, Dataset, Queue, Recent, Runs, Trigger};
 use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
 use pomona_results::processing::Site;
 use pomona_stages::lock::UnknownHolders;
+use pomona_store::Store;
 use serde_json::{Value, json};
 
 use crate::choice;
-use crate::finished_run::{FINISHED, pool, recipe};
-use crate::stores::block_on;
+use crate::erasing::ERASING;
+use crate::finished_run::{FINISHED, FinishedRun, pool, recipe};
+use crate::stores::{block_on, store_of};
 
 pub(crate) const INPUT: &str = "s3://in";
 pub(crate) const OUTPUT: &str = "s3://out";
@@ -49,25 +51,41 @@ pub(crate) fn uploads(bytes: &[u8]) {
 
 /// An event of any function, about the finished run or not: it is answered or refused.
 pub(crate) fn events(bytes: &[u8]) {
+    let _ = answer(bytes);
+}
+
+pub(crate) const PLAN: u8 = 0;
+pub(crate) const LIST_BATCH: u8 = 1;
+pub(crate) const REDUCE: u8 = 2;
+pub(crate) const SWEEP: u8 = 3;
+pub(crate) const PROJECT_MAP: u8 = 4;
+pub(crate) const ERASE: u8 = 5;
+pub(crate) const REPORT: u8 = 6;
+
+/// What the function that the last byte names says to the JSON before it; nothing where that is no JSON.
+///
+/// # Errors
+/// Those of the function.
+pub fn answer(bytes: &[u8]) -> Option<Result<(), Error>> {
     let (choice, bytes) = choice(bytes);
-    let Ok(mut event) = serde_json::from_slice::<Value>(bytes) else { return };
+    let mut event = serde_json::from_slice::<Value>(bytes).ok()?;
     stay_at_home(&mut event);
-    match choice % 7 {
-        0 => handle(&planner(), event),
-        1 => handle(&ListBatch { stores: stores(), pool: pool() }, event),
-        2 => handle(&Reduce { stores: stores() }, event),
-        3 => handle(&Sweep { stores: stores(), threads: 1 }, event),
-        4 => handle(&ProjectMap { stores: stores() }, event),
-        5 => handle(&erase(), event),
+    Some(match choice % (REPORT + 1) {
+        PLAN => handle(&planner(), event),
+        LIST_BATCH => handle(&ListBatch { stores: stores(), pool: pool() }, event),
+        REDUCE => handle(&Reduce { stores: stores() }, event),
+        SWEEP => handle(&Sweep { stores: stores(), threads: 1 }, event),
+        PROJECT_MAP => handle(&ProjectMap { stores: stores() }, event),
+        ERASE => handle(&erase(output_of(&ERASING)), event),
         _ => handle(&report(), event),
-    }
+    })
 }
 
-fn handle(function: &impl Function, event: Value) {
-    let _ = block_on(function.handle(event));
+fn handle(function: &impl Function, event: Value) -> Result<(), Error> {
+    block_on(function.handle(event)).map(|_| ())
 }
 
-/// Puts the buckets that there are in place of others, which would be asked for over the network.
+/// Puts the buckets that there are in place of others, and takes a task away, which would ask over the network.
 fn stay_at_home(event: &mut Value) {
     let Value::Object(fields) = event else { return };
     for (name, value) in fields {
@@ -75,6 +93,7 @@ fn stay_at_home(event: &mut Value) {
             "input" if value.is_string() => *value = INPUT.into(),
             "output" | "results" if value.is_string() => *value = OUTPUT.into(),
             "labels" | "list" => *value = Value::Null,
+            "task" if value == "diagnose" => *value = Value::Null,
             _ => stay_at_home(value),
         }
     }
@@ -85,8 +104,12 @@ fn at(location: &str) -> BucketLocation {
 }
 
 fn stores() -> Stores {
-    let [input, output] = FINISHED.stores();
-    [(at(INPUT), input), (at(OUTPUT), output)].into_iter().collect()
+    let input: Arc<dyn Store> = Arc::new(store_of(FINISHED.input.clone()));
+    [(at(INPUT), input), (at(OUTPUT), output_of(&FINISHED))].into_iter().collect()
+}
+
+fn output_of(run: &FinishedRun) -> Arc<dyn Store> {
+    Arc::new(store_of(run.output.clone()))
 }
 
 fn planner() -> Planner {
@@ -108,10 +131,9 @@ fn report() -> Report {
     Report { stores: stores(), stack, keep_runs, site: Site::Bucket }
 }
 
-/// Nobody has asked for anything to be erased, so it finds that there is nothing to do, if it finds an output.
-fn erase() -> Erase {
+pub(crate) fn erase(output: Arc<dyn Store>) -> Erase {
     Erase {
-        stores: stores(),
+        stores: [(at(OUTPUT), output)].into_iter().collect(),
         output: Some(at(OUTPUT)),
         max_concurrency: NonZeroU32::MIN,
         holders: Box::new(UnknownHolders),

@@ -1,14 +1,13 @@
 //! A run over a few pictures, whose files are seeds and what events are about.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use pomona_formats::recipe::Recipe;
 use pomona_run::Options;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::recipe;
-use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
 
 use crate::stores::block_on;
@@ -52,12 +51,6 @@ impl FinishedRun {
         let of_key = |key: &'_ String| key.strip_prefix("runs/").is_some_and(|rest| rest.ends_with("/plan.json"));
         let key = self.output.keys().find(|key| of_key(key)).expect("a run has a plan");
         key.split('/').nth(1).unwrap_or_default()
-    }
-
-    /// Both as stores that whoever reads them may write to.
-    pub(crate) fn stores(&self) -> [Arc<dyn Store>; 2] {
-        let store = |location, objects: &BTreeMap<_, _>| Arc::new(MemoryStore::new(location, objects.clone()));
-        [store("in", &self.input), store("out", &self.output)]
     }
 }
 

@@ -6,7 +6,8 @@
 
 mod archives;
 pub mod differential;
-mod events;
+mod erasing;
+pub mod events;
 mod finished_run;
 mod images;
 mod label_files;

@@ -10,7 +10,7 @@ use pomona_formats::erasure::Erasures;
 use pomona_formats::json;
 use pomona_results::verify::{self, Unobserved};
 use pomona_stages::Error;
-use pomona_stages::erase::{self, Eraser, Older, Which, Wish};
+use pomona_stages::erase;
 use pomona_stages::local::{self, Job, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::retention::KeepRuns;
@@ -19,6 +19,7 @@ use pomona_store::testing::MemoryStore;
 use serde_json::Value;
 
 use crate::choice;
+use crate::erasing::{ERASING, eraser};
 use crate::finished_run::{self, FINISHED, support};
 use crate::stores::{block_on, store_of};
 
@@ -26,28 +27,19 @@ use crate::stores::{block_on, store_of};
 #[allow(dead_code, reason = "tests of folders need more")]
 mod result;
 
-/// What lies below the output of a finished run from which one image was erased, and another one is to be.
-pub(crate) static FILES: LazyLock<BTreeMap<String, Bytes>> = LazyLock::new(|| {
-    let output = store_of(FINISHED.output.clone());
-    let wish = |key: &str| Wish { which: Which::Keys([key.to_owned()].into()), because: None };
-    let (erased, asked) = (wish("pear/0.png"), wish("plum/1.png"));
-    block_on(eraser(&output).erase(Some(&erased), &support::Silent, future::pending())).expect("it is an image");
-    block_on(eraser(&output).ask(&asked)).expect("it is an image");
-    output.objects()
-});
-
 /// One of the files made of any bytes, as they are or, if they are JSON, under a seal that is right: whoever looks at
 /// the output, mends it, goes on with the erasure or runs again is answered.
 pub(crate) fn output(bytes: &[u8]) {
     let (file, bytes) = choice(bytes);
     let (how, bytes) = choice(bytes);
-    let key = FILES.keys().nth(usize::from(file) % FILES.len()).expect("there are files");
+    let files = &ERASING.output;
+    let key = files.keys().nth(usize::from(file) % files.len()).expect("there are files");
     let contents = match how & 1 {
         0 => Some(Bytes::copy_from_slice(bytes)),
         _ => serde_json::from_slice::<Value>(bytes).ok().and_then(|value| json::seal(key, &value).ok()),
     };
     let Some(contents) = contents else { return };
-    let output = store_of(FILES.clone().into_iter().chain([(key.clone(), contents)]));
+    let output = store_of(files.clone().into_iter().chain([(key.clone(), contents)]));
     match how >> 1 & 3 {
         0 => look(&output),
         1 => mend(&output),
@@ -88,7 +80,7 @@ fn go_on_erasing(output: &MemoryStore) {
 /// somebody has lied under a seal.
 fn run_again(output: &MemoryStore, is_sealed: bool) {
     static EXPECTED: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
-        let output = store_of(FILES.clone());
+        let output = store_of(ERASING.output.clone());
         block_on(run(&output)).expect("nothing is in its way");
         block_on(result::result_in(&output))
     });
@@ -112,8 +104,4 @@ async fn run(output: &MemoryStore) -> Result<Summary, Error> {
     };
     let summary = local::run(&job, &NoOtherHolders, &support::Silent, future::pending()).await?;
     Ok(summary.expect("nobody stopped the run"))
-}
-
-fn eraser(output: &MemoryStore) -> Eraser<'_> {
-    Eraser { output, holder: "a search", holders: &NoOtherHolders, threads: 1, older: Older::Delete, signing_key: None }
 }

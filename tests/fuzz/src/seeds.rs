@@ -6,19 +6,22 @@ mod of_fits;
 mod of_networks;
 mod packed;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use pomona_dataset::Content;
 use pomona_formats::fragment;
 use pomona_formats::part::Usable;
 use pomona_run::Options;
+use pomona_run::tree::{self, Group};
 use pomona_store::testing::MemoryStore;
 use serde_json::{Value, json};
 
-use crate::events::{INPUT, OUTPUT};
-use crate::finished_run::{FINISHED, picture};
+use crate::erasing::{self, ERASING};
+use crate::events::{self, INPUT, OUTPUT};
+use crate::finished_run::{FINISHED, FinishedRun, picture};
 use crate::label_files::manifest;
 use crate::networks::first_weights;
-use crate::outputs;
 use crate::stores::{block_on, store_of};
 
 /// Features of an image of the finished run.
@@ -33,15 +36,15 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "tar" => packed::tars(),
         "zip" => packed::zips(),
         "table" => packed::tables(),
-        "labels" => [labels_as_text(), files("/errors/")].concat(),
-        "list" => [labels_as_text(), files("/errors/")].concat().iter().flat_map(|file| chosen(file, 0..2)).collect(),
+        "labels" => label_tables(),
+        "list" => label_tables().iter().flat_map(|file| chosen(file, 0..2)).collect(),
         "inventory" => inventories(),
-        "listing" => files("/listing/"),
+        "listing" => tables("/listing/"),
         "moments" => moments(),
         "plan" => plans(),
         "part" => parts(),
-        "model" => files("/pca_model.parquet"),
-        "classifier" => files("/classifier.parquet"),
+        "model" => tables("/model_info/pca_model."),
+        "classifier" => tables("/classify/model."),
         "state" => of_fits::states(),
         "output" => outputs(),
         "uploads" => messages(),
@@ -57,22 +60,23 @@ fn chosen(bytes: &[u8], choices: std::ops::Range<u8>) -> Vec<Vec<u8>> {
     choices.map(|choice| [bytes, &[choice]].concat()).collect()
 }
 
-/// The finished run's files whose keys contain `part`.
-fn files(part: &str) -> Vec<Vec<u8>> {
+/// The finished run's Parquet files whose keys contain `part`.
+fn tables(part: &str) -> Vec<Vec<u8>> {
     FINISHED.files(|key| key.contains(part) && key.ends_with(".parquet")).map(|file| file.to_vec()).collect()
 }
 
-fn labels_as_text() -> Vec<Vec<u8>> {
-    ["path,label\na/1.jpg,7\n./2.jpg,\"8\"\n", "\u{feff}n,Class,FILE\r\n0,7,./a/1.jpg\r\n", "a/1.jpg\n./b.png\r\n"]
-        .map(|text| text.as_bytes().to_vec())
-        .to_vec()
+fn label_tables() -> Vec<Vec<u8>> {
+    let texts =
+        ["path,label\na/1.jpg,7\n./2.jpg,\"8\"\n", "\u{feff}n,Class,FILE\r\n0,7,./a/1.jpg\r\n", "a/1.jpg\n./b.png\r\n"];
+    let errors = FINISHED.files(|key| key.contains("/errors/")).map(|file| file.to_vec());
+    texts.iter().map(|text| text.as_bytes().to_vec()).chain([packed::table()]).chain(errors).collect()
 }
 
 fn inventories() -> Vec<Vec<u8>> {
     let rows = "\"images\",\"cat/1+%2Bc.jpg\",\"v2\",\"true\",\"false\",\"7\"\n";
     let mut seeds = vec![[manifest("CSV").as_bytes(), &[0]].concat(), [rows.as_bytes(), &[1]].concat()];
     seeds.push([packed::gzip(rows.as_bytes()).as_slice(), &[1]].concat());
-    seeds.extend(files("/listing/").iter().map(|file| [file.as_slice(), &[2]].concat()));
+    seeds.extend(tables("/listing/").iter().map(|file| [file.as_slice(), &[2]].concat()));
     seeds
 }
 
@@ -132,7 +136,7 @@ fn outputs() -> Vec<Vec<u8>> {
             |(bytes, seal): (Vec<u8>, u8)| (0..4).map(move |who| [&bytes[..], &[who << 1 | seal, place]].concat());
         contents.flat_map(of_all).collect::<Vec<_>>()
     };
-    outputs::FILES.values().enumerate().flat_map(seeds_of).collect()
+    ERASING.output.values().enumerate().flat_map(seeds_of).collect()
 }
 
 fn messages() -> Vec<Vec<u8>> {
@@ -152,32 +156,80 @@ fn messages() -> Vec<Vec<u8>> {
 }
 
 fn events() -> Vec<Vec<u8>> {
-    let run_id = FINISHED.run_id();
-    let before = json!({"missing": 0, "changed": 0, "damaged": 0, "idle": 0});
-    let execution = json!({"id": "arn:x", "name": "x", "started": "2026-01-31T12:00:00Z"});
-    let check = |stage: &str| json!({"task": "check", "output": OUTPUT, "run_id": run_id, "stage": stage, "level": 1, "before": before});
-    let mut events = vec![
-        (0, json!({"task": "plan", "execution": execution, "replans": 0, "request": {"input": INPUT, "options": {}}})),
-        (0, json!({"task": "plan", "execution": execution, "replans": 1, "request": {"model": run_id}})),
-        (2, json!({"task": "reduce", "output": OUTPUT, "run_id": run_id})),
-        (
-            5,
-            json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 3,
-            "timings": [{"stage": "plan", "started": "2026-01-31T12:00:00Z", "items": 1},
-                        {"stage": "report", "started": "2026-01-31T12:00:09Z", "items": 1}]}),
-        ),
-    ];
-    events.extend(["extract", "combine", "sweep", "project"].map(|stage| (0, check(stage))));
-    for shard in shards() {
-        events.push((1, json!({"input": INPUT, "output": OUTPUT, "shard": shard})));
-        events.push((4, json!({"output": OUTPUT, "shard": shard})));
-    }
-    events.iter().map(|(choice, event)| [event.to_string().as_bytes(), &[*choice]].concat()).collect()
+    let seeds = [of_plan(), of_shards(), of_fits(), of_erase(), vec![of_report()]].concat();
+    seeds.iter().map(|(function, event)| [event.to_string().as_bytes(), &[*function]].concat()).collect()
 }
 
-fn shards() -> Vec<Value> {
-    let shards = FINISHED.files(|key| key.ends_with("/shards.json")).next().expect("a plan has shards");
-    serde_json::from_slice(shards).expect("it is a list")
+fn of_plan() -> Vec<(u8, Value)> {
+    let run_id = FINISHED.run_id();
+    let execution = json!({"id": "arn:x", "name": "x", "started": "2026-01-31T12:00:00Z"});
+    let plan = |replans: u8, request: Value| json!({"task": "plan", "execution": execution, "replans": replans, "request": request});
+    let before = json!({"missing": 0, "changed": 0, "damaged": 0, "idle": 0});
+    let check = |stage: &str, level: Option<u8>| json!({"task": "check", "output": OUTPUT, "run_id": run_id, "stage": stage, "level": level, "before": before});
+    let tasks = [
+        plan(0, json!({"input": INPUT, "options": {}})),
+        plan(1, json!({"model": run_id})),
+        check("extract", None),
+        check("combine", Some(1)),
+        check("sweep", None),
+        check("project", None),
+    ];
+    tasks.map(|task| (events::PLAN, task)).to_vec()
+}
+
+fn of_shards() -> Vec<(u8, Value)> {
+    let of_shard = |shard: Value| {
+        [
+            (events::LIST_BATCH, json!({"input": INPUT, "output": OUTPUT, "shard": shard})),
+            (events::PROJECT_MAP, json!({"output": OUTPUT, "shard": shard})),
+        ]
+    };
+    items(&FINISHED, "/shards.json").into_iter().flat_map(of_shard).collect()
+}
+
+fn of_fits() -> Vec<(u8, Value)> {
+    let combine = |group: &Group| (events::REDUCE, json!({"task": "combine", "output": OUTPUT, "group": group}));
+    let sweep = |fit: &str, method: &str| {
+        let group = json!({"run_id": FINISHED.run_id(), "method": method, "fit": fit, "pass": 0, "group": 0});
+        (events::SWEEP, json!({"output": OUTPUT, "group": group}))
+    };
+    let reduce = (events::REDUCE, json!({"task": "reduce", "output": OUTPUT, "run_id": FINISHED.run_id()}));
+    let fit_of = |key: &str| Some(key.strip_prefix("sweeps/")?.split('/').next()?.to_owned());
+    let fits = FINISHED.output.keys().filter_map(|key| fit_of(key)).collect::<BTreeSet<_>>();
+    let methods = ["columns", "covariance", "components", "classifier"];
+    let sweeps = fits.iter().flat_map(|fit| methods.map(|method| sweep(fit, method)));
+    let parts = FINISHED.output.keys().filter_map(|key| key.strip_prefix("parts/")?.strip_suffix(".moments"));
+    let run_id = FINISHED.run_id().parse().expect("it is a run's");
+    let levels = tree::levels(&run_id, parts.map(str::to_owned).collect());
+    levels.iter().flatten().map(combine).chain(sweeps).chain([reduce]).collect()
+}
+
+/// Of the erasure that has begun. Its part is that of a run, as no run is made anew.
+fn of_erase() -> Vec<(u8, Value)> {
+    let groups = items(&ERASING, "/before.json");
+    let erasure = json!({"id": groups[0]["erasure"], "output": OUTPUT, "max_concurrency": 3});
+    let execution = erasing::execution();
+    let step = |task: &str| json!({"task": task, "execution": execution, "erasure": erasure});
+    let search = groups.iter().map(|group| json!({"task": "search", "output": OUTPUT, "group": group}));
+    let parts = items(&ERASING, "/shards.json").into_iter();
+    let parts = parts.map(|shard| json!({"task": "part", "output": OUTPUT, "shard": shard}));
+    let mut remake = step("remake");
+    remake["replans"] = 0.into();
+    let steps = [erasing::begin(), remake, step("remove"), step("certify")];
+    steps.into_iter().chain(search).chain(parts).map(|event| (events::ERASE, event)).collect()
+}
+
+fn of_report() -> (u8, Value) {
+    let timings = ["plan", "extract", "combine", "sweep", "project", "report"]
+        .map(|stage| json!({"stage": stage, "started": "2026-01-31T12:00:00Z", "items": 1}));
+    let run_id = FINISHED.run_id();
+    (events::REPORT, json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 3, "timings": timings}))
+}
+
+/// What a Map gets from the first file whose key ends so.
+fn items(run: &FinishedRun, ending: &str) -> Vec<Value> {
+    let list = run.files(|key| key.ends_with(ending)).next().expect("the list was written");
+    serde_json::from_slice(list).expect("it is a list")
 }
 
 fn options() -> Vec<Vec<u8>> {

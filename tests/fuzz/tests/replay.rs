@@ -1,9 +1,11 @@
 //! What searches begin with, and what they found, is read as it must be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pomona_fuzz::{TARGETS, Target, panics, seeds, target};
+use pomona_fuzz::{TARGETS, Target, events, panics, seeds, target};
+use pomona_lambda::Error;
 
 /// How often each seed is changed.
 const CHANGES: usize = 20;
@@ -43,6 +45,33 @@ fn seeds_and_seeds_with_a_byte_changed_are_read_as_they_must_be() {
         }
     }
     assert_no_own_panic();
+}
+
+/// Their pictures are Pillow's.
+const DRAWN: [&str; 5] = ["jpeg", "gif", "bmp", "tiff", "webp"];
+
+#[test]
+fn every_target_has_seeds() {
+    let without: Vec<_> = TARGETS.iter().map(|target| target.name).filter(|name| seeds::of(name).is_empty()).collect();
+    assert_eq!(without, DRAWN);
+}
+
+#[test]
+fn every_way_to_read_the_bytes_has_a_seed() {
+    let ways = [("list", 2), ("inventory", 3), ("plan", 5), ("state", 10), ("events", 7), ("flags", 3)];
+    for (target, ways) in ways {
+        let found: BTreeSet<u8> = seeds::of(target).iter().map(|seed| seed[seed.len() - 1] % ways).collect();
+        assert_eq!(found, (0..ways).collect(), "{target}");
+    }
+}
+
+#[test]
+fn every_event_among_the_seeds_is_one() {
+    for seed in seeds::of("events") {
+        let answer = events::answer(&seed).expect("it is JSON");
+        let event = String::from_utf8_lossy(&seed);
+        assert!(!matches!(answer, Err(Error::Event { .. })), "{event}: {answer:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use ndarray::array;
 use pomona_pca::sweep::{Rows, Sweep, fit};
-use pomona_pca::{ColumnMoments, Encoding, FitOptions, Lanczos, Logistic, LogisticOptions, Losses, Moments, Product};
+use pomona_pca::{
+    ColumnMoments, Columns, Covariance, Encoding, FitOptions, Lanczos, Logistic, LogisticOptions, Losses, Moments,
+    Product,
+};
 
 /// Each with the byte that says what it is.
 pub(super) fn states() -> Vec<Vec<u8>> {
@@ -18,6 +21,8 @@ pub(super) fn states() -> Vec<Vec<u8>> {
     [
         (0, Moments::of(features.view()).to_bytes()),
         (1, columns.to_bytes()),
+        (2, Columns.to_bytes()),
+        (3, Covariance(FitOptions::default()).to_bytes()),
         (4, lanczos.to_bytes()),
         (5, product.to_bytes()),
         (6, components.to_bytes()),

@@ -57,6 +57,11 @@ pub(super) fn zips() -> Vec<Vec<u8>> {
 }
 
 pub(super) fn tables() -> Vec<Vec<u8>> {
+    super::chosen(&table(), 0..2)
+}
+
+/// Pictures with their labels and paths.
+pub(super) fn table() -> Vec<u8> {
     let fields =
         vec![Field::new("image", DataType::Binary, true), tables::int64_field("label"), tables::text_field("path")];
     let pictures: Vec<Vec<u8>> = (1..4).map(picture).collect();
@@ -65,6 +70,5 @@ pub(super) fn tables() -> Vec<Vec<u8>> {
         Arc::new(Int64Array::from(vec![7, 8, 7])),
         Arc::new(StringArray::from_iter_values(MEMBERS)),
     ];
-    let table = tables::to_parquet("table", fields, columns, []).expect("memory takes it");
-    super::chosen(&table, 0..2)
+    tables::to_parquet("table", fields, columns, []).expect("memory takes it").to_vec()
 }
