@@ -92,11 +92,11 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Classifier, Error> {
     let table = ParquetTable::read(file, bytes)?;
     let width = table.vector_width("values")?;
     let values = table.vectors64("values", width)?;
-    let labels: Vec<String> = table.text("label")?.iter().flatten().map(str::to_owned).collect();
-    let intercepts: Vec<f64> = table.float64("intercept")?.iter().flatten().collect();
+    let labels: Vec<String> = of_labels(file, "label", table.text("label")?.iter().map(|row| row.map(str::to_owned)))?;
+    let intercepts: Vec<f64> = of_labels(file, "intercept", table.float64("intercept")?.iter())?;
     let classes = labels.len();
     if values.nrows() != LEADING + classes {
-        return Err(Error::inconsistent(file, format!("{} vectors for {classes} labels", values.nrows())));
+        return Err(Error::inconsistent(file, "mean and scale are missing"));
     }
     let row = |row: usize| values.row(row).iter().copied().collect::<Vec<f64>>().into();
     let json = |key: &str| table.metadata(key);
@@ -113,6 +113,15 @@ pub fn decode(file: &str, bytes: Bytes) -> Result<Classifier, Error> {
     })
 }
 
+/// A column that has a value for each label, and none for mean and scale.
+fn of_labels<T>(file: &str, column: &str, rows: impl Iterator<Item = Option<T>>) -> Result<Vec<T>, Error> {
+    let problem = || Error::inconsistent(file, format!("`{column}` is to have a value in each row of a label alone"));
+    let is_due = (0..).map(|row| row >= LEADING);
+    let values =
+        rows.zip(is_due).map(|(value, is_due)| if value.is_some() == is_due { Ok(value) } else { Err(problem()) });
+    values.filter_map(Result::transpose).collect()
+}
+
 /// Reads the classifier of a run that has one.
 ///
 /// # Errors
@@ -125,6 +134,7 @@ pub async fn read(output: &dyn Store, layout: &RunLayout) -> Result<Classifier, 
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::Array;
     use nalgebra::DVector;
     use pomona_run::classify::ClassifyOn;
 
@@ -149,6 +159,43 @@ mod tests {
     fn a_classifier_survives_writing_and_reading() {
         let classifier = classifier();
         assert_eq!(decode("model", encode("model", &classifier, Vec::new()).unwrap()).unwrap(), classifier);
+    }
+
+    /// Each row: what is there of a label, of an intercept.
+    #[test]
+    fn every_label_has_an_intercept_and_no_other_row_has_one() {
+        let decoded = |rows: &[(Option<&str>, Option<f64>)]| {
+            let columns: Vec<Arc<dyn Array>> = vec![
+                Arc::new(rows.iter().map(|(label, _)| *label).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|(_, intercept)| *intercept).collect::<Float64Array>()),
+                tables::vectors64(Array2::ones((rows.len(), 3)).view()),
+            ];
+            let fields = vec![
+                tables::text_field("label").with_nullable(true),
+                tables::float64_field("intercept"),
+                tables::vector64_field("values"),
+            ];
+            let Classifier { classify, descent, .. } = classifier();
+            let metadata = [
+                ("classify".to_owned(), serde_json::to_string(&classify).unwrap()),
+                ("descent".to_owned(), serde_json::to_string(&descent).unwrap()),
+            ];
+            decode("model", tables::to_parquet("model", fields, columns, metadata).unwrap())
+        };
+        let (none, of_label) = ((None, None), (Some("a"), Some(0.5)));
+        assert_eq!(decoded(&[none, none, of_label]).unwrap().labels, ["a"]);
+        for wrong in [
+            &[none, none, (Some("a"), None)][..],
+            &[none, none, (None, Some(0.5))],
+            &[none, none, of_label, none],
+            &[none, of_label, of_label],
+            &[(None, Some(0.5)), none, of_label],
+            &[none],
+            &[],
+        ] {
+            let read = decoded(wrong);
+            assert!(matches!(read, Err(Error::Inconsistent { .. })), "{wrong:?}: {read:?}");
+        }
     }
 
     #[test]

@@ -126,6 +126,11 @@ pub(crate) fn world() -> Rc<World> {
     WORLD.with_borrow(|world| world.clone()).expect("a world was entered")
 }
 
+/// Whether this thread is in a world.
+pub(crate) fn is_entered() -> bool {
+    WORLD.with(|world| world.try_borrow().is_ok_and(|world| world.is_some()))
+}
+
 /// Whether a function acts just now.
 pub(crate) fn is_in_function() -> bool {
     ACTOR.with_borrow(|actor| actor.as_ref().is_some_and(|actor| actor.role == Role::Function))

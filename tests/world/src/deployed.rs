@@ -20,9 +20,10 @@ use pomona_stages::compute::ComputePool;
 use pomona_store::Store;
 
 use crate::bucket::Place;
+use crate::function::Name;
 use crate::history::Setting;
 use crate::images::{self, VERSIONS};
-use crate::lambda::{Deployed, Name, deploy};
+use crate::lambda::{Deployed, deploy};
 use crate::s3::SimulatedS3;
 use crate::step_functions::Cloud;
 

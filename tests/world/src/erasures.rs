@@ -27,7 +27,7 @@ use crate::s3::SimulatedS3;
 use crate::world::World;
 
 /// More images than any history has.
-const IMAGES: u64 = 100;
+const IMAGES: u64 = 200;
 
 /// When somebody looks whether everything was erased.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,7 @@ impl World {
         if self.output_changed.get() > execution.started {
             return;
         }
+        self.met.borrow_mut().erasures += 1;
         self.promise_all(&invariants::snapshot(self)).await;
         if self.has_been_calm() && self.at_work.get() == 0 {
             self.demand_that_nothing_is_left().await;
@@ -130,12 +131,14 @@ impl Program {
         let ever_at_work = world.ever_at_work.get();
         let erased = self.act(self.erase(keys, older)).await;
         world.run_ended(started);
+        self.demand_no_mistake(erased.as_ref());
         world.note(|| format!("{} ends: {:?}", self.name, erased.as_ref().map(|erased| erased.as_ref().err())));
         let is_undisturbed = world.output_changed.get() == disturbed && !self.actor.has_met_its_doom();
         if let Some(Ok(Some(Erased { certificates, .. }))) = erased
             && is_undisturbed
         {
             let output = invariants::snapshot(world);
+            world.met.borrow_mut().erasures += 1;
             world.promise_all(&output).await;
             if was_alone && world.ever_at_work.get() == ever_at_work {
                 world.demand_that_nothing_is_left().await;

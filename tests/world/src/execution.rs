@@ -146,6 +146,7 @@ impl Execution {
             self.count_events(2);
             self.check_quotas(world);
             world.hear(&input.to_string());
+            world.met.borrow_mut().states.insert(name.clone());
             match self.step(world, &name, &machine.states[&name], &input).await? {
                 Step::End(output) => return Ok(output),
                 Step::Next(next, output) => *self.at.borrow_mut() = (next, output),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::dice::Dice;
+use crate::function::Name;
 use crate::weather::Weather;
 
 /// A history from its seed.
@@ -45,6 +46,11 @@ pub(crate) enum Deed {
         first: u64,
         count: u64,
         version: u64,
+    },
+    /// An image is replaced every second of so many.
+    KeepReplacing {
+        image: u64,
+        seconds: u64,
     },
     Delete {
         first: u64,
@@ -86,15 +92,19 @@ pub(crate) enum Deed {
 impl History {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed, "history");
-        let weather = Weather::draw(&mut dice);
+        let mut weather = Weather::draw(&mut dice);
         let mut setting = Setting::draw(&mut dice);
         let many = dice.chance(0.03);
         if many {
             setting.run_options["shard_size"] = 1.into();
             // Pages of a few keys would make each listing of a run's tables as slow as one of ten million images.
             setting.page_size = 1_000;
+            if !weather.is_calm() && dice.chance(0.2) {
+                weather.no_room = Some(Name::Reduce);
+            }
         }
-        let images = if many { 70 } else { 2 + dice.below(22) };
+        // Of parts in more than one group of moments (pomona_run::tree).
+        let images = if many { 160 } else { 2 + dice.below(22) };
         let mut deeds = vec![(Duration::ZERO, Deed::Upload { first: 0, count: images, version: 0 })];
         if !setting.starts_on_uploads || dice.chance(0.3) {
             deeds.push((
@@ -158,7 +168,7 @@ impl Setting {
 
 impl Deed {
     fn draw(dice: &mut Dice, setting: &Setting) -> Self {
-        match dice.below(28) {
+        match dice.below(29) {
             0..8 => Self::Upload { first: dice.below(24), count: 1 + dice.below(8), version: dice.below(3) },
             8..11 => Self::Delete { first: dice.below(24), count: 1 + dice.below(6) },
             11 => Self::DeleteLabel(dice.below(3)),
@@ -172,6 +182,7 @@ impl Deed {
             21 => Self::Restore,
             22 => Self::RollBack(1 + dice.below(3) as usize),
             23..26 => Self::RunProgram(options(dice, setting), dice.below(2) as usize),
+            26 => Self::KeepReplacing { image: dice.below(24), seconds: 60 + dice.below(600) },
             _ => Self::Mend,
         }
     }
@@ -200,6 +211,9 @@ impl fmt::Display for Deed {
         match self {
             Self::Upload { first, count, version } => {
                 write!(formatter, "somebody uploads images {first} to {} in version {version}", first + count - 1)
+            }
+            Self::KeepReplacing { image, seconds } => {
+                write!(formatter, "somebody replaces image {image} every second of {seconds}")
             }
             Self::Delete { first, count } => {
                 write!(formatter, "somebody deletes images {first} to {}", first + count - 1)

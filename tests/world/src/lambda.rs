@@ -8,53 +8,16 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use pomona_lambda::{Edge, Function};
+use pomona_run::ErrorName;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::context::{Actor, As, Doom, Role};
 use crate::dice::Dice;
+use crate::function::Name;
 use crate::weather::Weather;
 use crate::world::World;
-
-/// A function of the template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    Plan,
-    ListBatch,
-    Sweep,
-    Reduce,
-    ProjectMap,
-    Report,
-    Erase,
-    Trigger,
-}
-
-impl Name {
-    /// As the state machine names it before CloudFormation fills it in.
-    pub(crate) fn from_placeholder(placeholder: &str) -> Self {
-        match placeholder {
-            "${PlanFunctionArn}" => Self::Plan,
-            "${ListBatchFunctionArn}" => Self::ListBatch,
-            "${SweepFunctionArn}" => Self::Sweep,
-            "${ReduceFunctionArn}" => Self::Reduce,
-            "${ProjectMapFunctionArn}" => Self::ProjectMap,
-            "${ReportFunctionArn}" => Self::Report,
-            "${EraseFunctionArn}" => Self::Erase,
-            other => panic!("the world has no function {other}"),
-        }
-    }
-
-    /// The template's time limits.
-    fn time_limit(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Plan | Self::Erase => 900,
-            Self::ListBatch | Self::Sweep => 140,
-            Self::Reduce | Self::ProjectMap | Self::Report => 300,
-            Self::Trigger => 60,
-        })
-    }
-}
 
 /// Requests among which the doom of whoever acts may come. Most functions make few, some make hundreds.
 fn requests(role: Role, dice: &mut Dice) -> u64 {
@@ -137,7 +100,8 @@ pub(crate) async fn call(world: &Rc<World>, name: Name, event: Value, caller: &s
     let weather = world.weather();
     let mut dice = Dice::of(world.seed, caller);
     sleep(dice.between(Duration::from_millis(5), Duration::from_millis(80))).await;
-    if dice.chance(weather.throttled) || world.calls_at_once.get() >= world.setting.concurrency {
+    let is_throttled = dice.chance(weather.throttled) || weather.no_room == Some(name);
+    if is_throttled || world.calls_at_once.get() >= world.setting.concurrency {
         world.count_trouble();
         return Err(Failure::of("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }
@@ -191,6 +155,9 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
         waste.images = 0;
     }
     ended.map_err(|Diagnostic { error_type, error_message, .. }| {
+        if let Some(error) = ErrorName::ALL.into_iter().find(|name| name.as_str() == error_type) {
+            world.demand_no_mistake(caller, error);
+        }
         world.note(|| format!("{caller}: {error_type}: {error_message}"));
         let cause = serde_json::json!({"errorType": error_type, "errorMessage": error_message}).to_string();
         Failure { error: error_type, cause }

@@ -1,5 +1,6 @@
 //! Living through a history.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::erasures::{self, When};
 use crate::history::History;
 use crate::invariants;
 use crate::log;
+use crate::met::Met;
+use crate::panics;
 use crate::world::{Violation, World};
 
 thread_local! {
@@ -27,7 +30,7 @@ const LONGEST_UNREST: Duration = Duration::from_secs(6 * 86_400);
 const LONGEST_LEASE: Duration = Duration::from_secs(90 + 2 * 900);
 
 /// What came of a history.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lived {
     /// What did not hold, and how.
     pub violation: Option<String>,
@@ -35,6 +38,8 @@ pub struct Lived {
     pub timeline: Vec<String>,
     /// Executions of the state machine.
     pub executions: usize,
+    /// What it came across.
+    pub met: Met,
 }
 
 /// Lives through the history of a seed.
@@ -49,28 +54,34 @@ pub fn trace(seed: u64) -> Vec<String> {
 
 pub(crate) fn live_through(history: &History, is_told: bool) -> Lived {
     log::start();
+    panics::watch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let local = LocalSet::new();
-    let lived = local.block_on(&runtime.expect("a runtime"), async {
-        let world = World::new(history, MACHINE.with(Rc::clone), is_told);
-        let _entered = context::enter(world.clone());
-        tokio::select! {
-            biased;
-            () = world.violated.notified() => {}
-            () = course(&world, history) => {}
-        }
-        Lived {
-            violation: world
-                .violation
-                .borrow()
-                .as_ref()
-                .map(|Violation { invariant, what }| format!("{invariant}: {what}")),
-            timeline: world.timeline(),
-            executions: world.executions.borrow().len(),
-        }
-    });
+    let runtime = runtime.expect("a runtime");
+    let life = || local.block_on(&runtime, live_until_rest(history, is_told));
+    let lived = panic::catch_unwind(AssertUnwindSafe(life)).unwrap_or_default();
     drop(local);
-    lived
+    match panics::first() {
+        None => lived,
+        panicked => Lived { violation: panicked.map(|panicked| format!("nobody panics: {panicked}")), ..lived },
+    }
+}
+
+async fn live_until_rest(history: &History, is_told: bool) -> Lived {
+    let world = World::new(history, MACHINE.with(Rc::clone), is_told);
+    let _entered = context::enter(world.clone());
+    tokio::select! {
+        biased;
+        () = world.violated.notified() => {}
+        () = course(&world, history) => {}
+    }
+    let violation = world.violation.borrow().clone();
+    Lived {
+        violation: violation.map(|Violation { invariant, what }| format!("{invariant}: {what}")),
+        timeline: world.timeline(),
+        executions: world.executions.borrow().len(),
+        met: world.met.borrow().clone(),
+    }
 }
 
 async fn course(world: &Rc<World>, history: &History) {
@@ -114,7 +125,7 @@ async fn demand_that_a_run_followed(world: &Rc<World>) {
     let follows = |started| started >= changed;
     let has_followed =
         world.executions.borrow().iter().any(|execution| execution.is_run() && follows(execution.started));
-    let is_told = world.queue.lost.get() > 0;
+    let is_told = world.queue.lost.get().is_some_and(follows);
     if has_followed || is_told || !world.setting.starts_on_uploads {
         return;
     }
@@ -147,7 +158,14 @@ async fn end_with_a_success(world: &Rc<World>) -> bool {
     let options: Options = serde_json::from_value(world.setting.run_options.clone()).expect("options");
     let fresh = invariants::fresh_now(world, &options).await;
     match (fresh.as_ref(), execution.error()) {
-        (Ok(_), None) => invariants::at_rest(world).await,
+        (Ok(fresh), None) => {
+            let newest = invariants::newest(world).await.map(|(_, result)| result).unwrap_or_default();
+            let differing = invariants::differing(fresh, &newest);
+            world.demand(differing.is_none(), "the result of a fresh run", || {
+                format!("over all images that are there: {}", differing.unwrap_or_default())
+            });
+            invariants::at_rest(world).await;
+        }
         (Err(expected), Some(error)) if *expected == error => {}
         (fresh, error) => {
             let fresh = fresh.as_ref().err();

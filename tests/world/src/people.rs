@@ -28,6 +28,12 @@ impl World {
         self.earlier_outputs.borrow_mut().push(output);
         match deed {
             Deed::Upload { first, count, version } => self.upload(*first, *count, *version).await,
+            Deed::KeepReplacing { image, seconds } => {
+                for second in 0..*seconds {
+                    self.upload(*image, 1, second % 4).await;
+                    sleep(Duration::from_secs(1)).await;
+                }
+            }
             Deed::Delete { first, count } => {
                 self.delete(|key| (*first..first + count).any(|image| images::key(image) == key))
             }

@@ -51,6 +51,7 @@ impl World {
         let program = self.program();
         spawn_local(async move {
             let mended = program.act(program.mend()).await;
+            program.demand_no_mistake(mended.as_ref());
             program.world.note(|| format!("{} ends: {mended:?}", program.name));
         });
     }
@@ -66,12 +67,20 @@ impl Program {
         }
     }
 
+    pub(crate) fn demand_no_mistake<T>(&self, ended: Option<&Result<T, Error>>) {
+        if let Some(Err(error)) = ended {
+            self.world.demand_no_mistake(&self.name, error.name());
+        }
+    }
+
     async fn live(&self, options: Options, version: usize) {
         let started = self.world.now();
         let ended = self.act(self.run(&options, version)).await;
         self.world.run_ended(started);
+        self.demand_no_mistake(ended.as_ref());
         self.world.note(|| format!("{} ends: {:?}", self.name, ended.as_ref().map(|ended| ended.as_ref().err())));
         if let Some(Ok(Some(Summary { plan, extracted, .. }))) = ended {
+            self.world.met.borrow_mut().runs_of_programs += 1;
             self.world.bill.borrow_mut().computed(extracted.computed);
             if !self.actor.has_met_its_doom() {
                 let success = Success { name: &self.name, run_id: plan.run_id, started, is_redriven: false };

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::dice::Dice;
-use crate::lambda::{self, Name};
+use crate::function::Name;
+use crate::lambda;
 use crate::world::World;
 
 /// The template's: after how long a message that nobody has deleted is seen again, how often at most, and how long
@@ -26,7 +27,7 @@ struct Message {
     received: u32,
 }
 
-/// The queue `Uploads`, and how many messages went to `LostUploads`.
+/// The queue `Uploads`, and when something went to `LostUploads` or nowhere, of which an alarm tells.
 #[derive(Default)]
 pub(crate) struct Queue {
     messages: RefCell<Vec<Message>>,
@@ -34,7 +35,8 @@ pub(crate) struct Queue {
     in_hand: Cell<usize>,
     batches: Cell<u32>,
     events: Cell<u32>,
-    pub(crate) lost: Cell<u32>,
+    /// When one was lost for the last time.
+    pub(crate) lost: Cell<Option<DateTime<Utc>>>,
     came: Notify,
 }
 
@@ -83,12 +85,16 @@ impl World {
                 dice.between(Duration::from_millis(300), Duration::from_secs(5))
             };
             if dice.chance(weather.event_undelivered) {
-                self.queue.lost.set(self.queue.lost.get() + 1);
-                self.alarm("an event could not be delivered");
+                self.lose("an event could not be delivered");
             } else {
                 self.queue.put(self.now() + delay, &event.to_string());
             }
         }
+    }
+
+    fn lose(&self, what: &str) {
+        self.note(|| format!("alarm: {what}"));
+        self.queue.lost.set(Some(self.now()));
     }
 
     /// Lambda's poller of the queue.
@@ -132,8 +138,7 @@ impl World {
         }
         for message in batch {
             if message.received + 1 == MOST_RECEIVES {
-                self.queue.lost.set(self.queue.lost.get() + 1);
-                self.alarm("a message was given up");
+                self.lose("a message was given up");
             } else {
                 let again = Message { visible: again, received: message.received + 1, ..message };
                 self.queue.messages.borrow_mut().push(again);

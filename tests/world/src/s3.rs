@@ -9,18 +9,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_run::layout::LOCK;
 use pomona_store::{Entry, Error, Keep, Object, Store, Stored, Version};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::bucket::{Blob, Bucket, Place};
 use crate::context::{self, Doom};
 use crate::invariants;
 
-/// Tries of a request, and the longest pause between them (shared/store/src/s3/config.rs).
-const ATTEMPTS: u32 = 8;
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// Tries of a request, and seconds until a try that nobody answers and the request as a whole are given up, as the
+/// product's S3 has them.
+const ATTEMPTS: u32 = 7;
+const READ: u64 = 30;
+const OPERATION: u64 = 60;
 
-/// So long nobody answers before the SDK gives a try up (shared/store/src/s3/config.rs).
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest pause between tries, which is the SDK's own.
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// A bucket of this thread's world.
 #[derive(Clone, Copy, Debug)]
@@ -76,25 +78,30 @@ impl SimulatedS3 {
         key: &str,
         mut effect: impl FnMut(&mut Bucket) -> Result<T, Error> + Send,
     ) -> Outcome<T> {
-        for tries in 1..=ATTEMPTS {
-            let doom = context::actor().meets_doom();
-            match doom {
-                None => {}
-                Some(Doom::Killed) => pending().await,
-                Some(Doom::Frozen(time)) => sleep(time).await,
-            }
+        let (mut tries, mut began) = (0, None);
+        while tries < ATTEMPTS {
+            tries += 1;
+            meet_doom().await;
+            let began = *began.get_or_insert_with(Instant::now);
+            let is_over = || began.elapsed() > Duration::from_secs(OPERATION);
             let (fate, latency) = fate(kind);
             sleep(latency).await;
             let fate = if self.is_throttled(kind, key) { Fate::Refused } else { fate };
             match fate {
-                Fate::Done => return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) },
+                Fate::Done if !is_over() => {
+                    return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) };
+                }
+                // S3 carries out what it was sent, whether anybody waits for the answer still or not.
+                Fate::Done | Fate::Lost => drop(context::world().with_bucket(self.0, &mut effect)),
                 Fate::Refused => {}
-                Fate::Lost => drop(context::world().with_bucket(self.0, &mut effect)),
-                Fate::Hangs => sleep(READ_TIMEOUT).await,
+                Fate::Hangs => sleep(Duration::from_secs(READ)).await,
             }
             sleep(pause(tries)).await;
+            if is_over() {
+                break;
+            }
         }
-        Outcome { tries: ATTEMPTS, result: Err(self.transient(key)) }
+        Outcome { tries, result: Err(self.transient(key)) }
     }
 
     /// Whether the prefix of this key can answer no more requests of a kind in this second.
@@ -153,6 +160,22 @@ impl SimulatedS3 {
             Condition::Absent => Error::AlreadyExists { location: self.location().into(), key: key.into() },
             _ => unmet,
         })
+    }
+}
+
+/// Before each try whoever makes it may be killed or stand still.
+async fn meet_doom() {
+    let doom = context::actor().meets_doom();
+    match doom {
+        None => {}
+        Some(Doom::Killed) => {
+            context::world().met.borrow_mut().kills += 1;
+            pending().await
+        }
+        Some(Doom::Frozen(time)) => {
+            context::world().met.borrow_mut().standstills += 1;
+            sleep(time).await;
+        }
     }
 }
 
@@ -297,4 +320,21 @@ impl Store for SimulatedS3 {
 
 fn entry(key: &str) -> Entry<'_> {
     if key.ends_with('/') { Entry::Folder(key) } else { Entry::File(key) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_given_up_as_the_product_gives_them_up() {
+        let config = include_str!("../../../shared/store/src/s3/config.rs");
+        for line in [
+            format!("const ATTEMPTS: u32 = {ATTEMPTS};"),
+            format!("const READ: Duration = Duration::from_secs({READ});"),
+            format!("const OPERATION: Duration = Duration::from_secs({OPERATION});"),
+        ] {
+            assert!(config.contains(&line), "{line}");
+        }
+    }
 }

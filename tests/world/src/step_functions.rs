@@ -55,6 +55,7 @@ impl World {
         }
         self.note(|| format!("{} is redriven in {state}", execution.name));
         execution.redrives.set(execution.redrives.get() + 1);
+        self.met.borrow_mut().redrives += 1;
         // What it planned to compute another run may have computed since.
         self.bill.borrow_mut().wasted(self.contents.borrow().len() as u64);
         execution.status.set(Status::Running);

@@ -10,7 +10,8 @@ use tokio::time::{sleep, timeout};
 use crate::asl::{Catcher, ResultPath, Retrier, Task};
 use crate::dice::Dice;
 use crate::execution::Step;
-use crate::lambda::{self, Failure, Name};
+use crate::function::Name;
+use crate::lambda::{self, Failure};
 use crate::paths::Scope;
 use crate::world::World;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::function::Name;
 
 /// How long at most something goes wrong by itself; afterwards only what was begun by then takes its course.
 pub(crate) const STORM: Duration = Duration::from_secs(36 * 3_600);
@@ -28,6 +29,8 @@ pub(crate) struct Weather {
     pub(crate) frozen: f64,
     pub(crate) called_twice: f64,
     pub(crate) throttled: f64,
+    /// Others use all the room that there is for calls of this function.
+    pub(crate) no_room: Option<Name>,
     pub(crate) service_error: f64,
     /// Whether clocks differ by up to 15 minutes.
     pub(crate) clocks_differ: bool,
@@ -61,6 +64,7 @@ impl Weather {
         frozen: 0.0,
         called_twice: 0.0,
         throttled: 0.0,
+        no_room: None,
         service_error: 0.0,
         clocks_differ: false,
         runtime_error: 0.0,
@@ -93,6 +97,7 @@ impl Weather {
             frozen: up_to(0.1),
             called_twice: up_to(0.2),
             throttled: up_to(0.3),
+            no_room: None,
             service_error: up_to(0.1),
             clocks_differ: false,
             runtime_error: up_to(0.02),
@@ -105,6 +110,7 @@ impl Weather {
             event_undelivered: up_to(0.05),
             call_fails: up_to(0.2),
         };
+        weather.no_room = dice.chance(0.03).then(|| dice.pick(&[Name::ListBatch, Name::Sweep, Name::ProjectMap]));
         weather.clocks_differ = dice.chance(0.3);
         weather.prefix_rate = dice.chance(0.3).then(|| dice.pick(&[5, 20, 100]));
         weather
@@ -117,7 +123,7 @@ impl Weather {
     /// Each with one of the troubles left out.
     pub(crate) fn milder(&self) -> Vec<Self> {
         type Remedy = fn(&mut Weather);
-        let remedies: [Remedy; 23] = [
+        let remedies: [Remedy; 24] = [
             |weather| weather.slow_down = 0.0,
             |weather| weather.server_error = 0.0,
             |weather| weather.reset = 0.0,
@@ -130,6 +136,7 @@ impl Weather {
             |weather| weather.frozen = 0.0,
             |weather| weather.called_twice = 0.0,
             |weather| weather.throttled = 0.0,
+            |weather| weather.no_room = None,
             |weather| weather.service_error = 0.0,
             |weather| weather.clocks_differ = false,
             |weather| weather.runtime_error = 0.0,

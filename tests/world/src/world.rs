@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
+use pomona_run::{ErrorName, RunId};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,10 +19,12 @@ use crate::bucket::{Bucket, Objects, Place};
 use crate::deployed::Functions;
 use crate::dice::Dice;
 use crate::execution::{Execution, Status};
+use crate::function::Name;
 use crate::history::{History, Setting};
 use crate::images::LABELS;
 use crate::invariants::{self, Fresh, Success};
-use crate::lambda::{Deployed, Name};
+use crate::lambda::Deployed;
+use crate::met::Met;
 use crate::queue::Queue;
 use crate::s3::Prefixes;
 use crate::weather::{STORM, Weather};
@@ -71,11 +73,10 @@ pub(crate) struct World {
     pub(crate) versions_of_programs: RefCell<Vec<usize>>,
     /// Somebody presses Ctrl-C.
     pub(crate) interrupt: Notify,
-    pub(crate) alarms: RefCell<Vec<String>>,
     pub(crate) violation: RefCell<Option<Violation>>,
     /// Told of the first violation.
     pub(crate) violated: Notify,
-    troubles: Cell<u64>,
+    pub(crate) met: RefCell<Met>,
     weather: Weather,
     began: Instant,
     is_calm: Cell<bool>,
@@ -113,10 +114,9 @@ impl World {
             programs: Cell::new(0),
             versions_of_programs: RefCell::default(),
             interrupt: Notify::new(),
-            alarms: RefCell::default(),
             violation: RefCell::default(),
             violated: Notify::new(),
-            troubles: Cell::new(0),
+            met: RefCell::default(),
             weather: history.weather.clone(),
             began: Instant::now(),
             is_calm: Cell::new(false),
@@ -163,7 +163,7 @@ impl World {
     }
 
     pub(crate) fn count_trouble(&self) {
-        self.troubles.set(self.troubles.get() + 1);
+        self.met.borrow_mut().troubles += 1;
     }
 
     /// Tells of what happens.
@@ -177,11 +177,6 @@ impl World {
         self.timeline.as_ref().map(|lines| lines.borrow().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn alarm(&self, what: &str) {
-        self.note(|| format!("alarm: {what}"));
-        self.alarms.borrow_mut().push(what.to_owned());
-    }
-
     /// Demands that something holds.
     pub(crate) fn demand(&self, holds: bool, invariant: &'static str, what: impl FnOnce() -> String) {
         if !holds && self.violation.borrow().is_none() {
@@ -190,6 +185,13 @@ impl World {
             *self.violation.borrow_mut() = Some(Violation { invariant, what });
             self.violated.notify_one();
         }
+    }
+
+    /// An error that says so is a mistake of the product's.
+    pub(crate) fn demand_no_mistake(&self, who: &str, error: ErrorName) {
+        self.demand(error != ErrorName::Internal, "nobody makes a mistake", || {
+            format!("{who} ends with {}", error.as_str())
+        });
     }
 
     /// What leaves S3: no key and no label may be in it.
@@ -242,6 +244,7 @@ impl World {
             return;
         }
         if execution.status.get() == Status::Succeeded {
+            self.met.borrow_mut().runs += 1;
             let success = Success {
                 name: &execution.name,
                 run_id: invariants::run_id(execution),
@@ -251,7 +254,6 @@ impl World {
             invariants::after_success(self, success).await;
             return;
         }
-        self.alarm(&format!("{} did not succeed", execution.name));
         let error = execution.error().unwrap_or_default();
         let mut dice = Dice::of(self.seed, &format!("{} ended", execution.name));
         let says_error = dice.chance(0.5);
