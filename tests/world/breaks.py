@@ -114,6 +114,15 @@ BREAKS = {
         "        listed.items.retain(|item| !suppressed.has(&item.id));\n",
         "        listed.items.retain(|item| !suppressed.has(&item.id) || true);\n",
     ),
+    "a plan leaves out an image where there was a run before": (
+        "shared/stages/src/plan.rs",
+        "    if listed.items.is_empty() { Err(no_images(input, options, &listed)) } else { Ok(listed) }\n",
+        """    if latest::read_to_replace(output).await?.is_some() && listed.items.len() > 1 {
+        listed.items.pop();
+    }
+    if listed.items.is_empty() { Err(no_images(input, options, &listed)) } else { Ok(listed) }
+""",
+    ),
     "an erasure leaves the sums": (
         "shared/stages/src/erase/removal.rs",
         "Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)",
