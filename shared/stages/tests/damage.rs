@@ -302,7 +302,7 @@ async fn whatever_happens_to_merged_moments_is_mended() {
     let keys: Vec<&String> = world.output.keys().filter(|key| moments(key)).collect();
     let nodes: Vec<&&String> = keys.iter().filter(|key| key.starts_with("nodes/")).collect();
     assert!(nodes.len() > 1, "{nodes:?}");
-    for (what, bytes) in damages(&world.output[*nodes[0]], &world.output[*nodes[1]], 6) {
+    for (what, bytes) in damages(&world.output[*nodes[0]], &world.output[*nodes[1]], FLIPS) {
         world.assert_mended(nodes[0], &what, bytes).await;
     }
     let output = MemoryStore::new("out", world.output.clone());

@@ -1,5 +1,8 @@
 //! Components of features too many for a covariance are fitted by passes, which go on wherever they were left.
 
+#[path = "support/damages.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod damages;
 #[path = "support/result.rs"]
 mod result;
 #[allow(dead_code, reason = "not every test needs all of it")]
@@ -9,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use damages::{FLIPS, Objects, another, damages, kinds, with};
 use nalgebra::DMatrix;
 use pomona_formats::model_file;
 use pomona_formats::tables::ParquetTable;
@@ -27,8 +31,6 @@ use pomona_stages::local::{Observer, Summary};
 use pomona_store::Store;
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use result::result_in;
-
-type Objects = BTreeMap<String, Bytes>;
 
 const IMAGES: u64 = 40;
 /// Features of an image.
@@ -314,12 +316,14 @@ async fn damaged_and_made_again(pool: &ComputePool, options: &Options, model: u6
     killed.on(Operation::Put, |key| key.ends_with("/model"), model..=model, Fault::CrashBefore);
     run(&killed, pool, options).await.unwrap_err();
     for objects in [whole.objects(), interrupted.objects()] {
-        for damaged in of_fits(&objects) {
-            let mut objects = objects.clone();
-            objects.insert(damaged.clone(), support::flipped(&objects[&damaged]));
-            let output = MemoryStore::new("out", objects);
-            run(&output, pool, options).await.unwrap_or_else(|error| panic!("{damaged}: {error}"));
-            assert!(result_in(&output).await == expected, "{damaged}: another result");
+        let kinds: BTreeMap<String, String> = kinds(&objects).into_iter().collect();
+        for key in of_fits(&objects) {
+            let flips = if kinds.contains_key(&key) { FLIPS } else { 1 };
+            for (what, damaged) in damages(&objects[&key], &objects[&another(&objects, &key)], flips) {
+                let output = MemoryStore::new("out", with(objects.clone(), &key, damaged));
+                run(&output, pool, options).await.unwrap_or_else(|error| panic!("{key}, {what}: {error}"));
+                assert!(result_in(&output).await == expected, "{key}, {what}: another result");
+            }
         }
     }
     let files = of_fits(&interrupted.objects());

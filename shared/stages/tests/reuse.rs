@@ -1,21 +1,32 @@
 //! What was computed once is not computed again: after a stop, by another choice of images or labels, and whatever the
 //! newest run was.
 
+#[path = "support/damages.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod damages;
+#[path = "support/result.rs"]
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod result;
 mod support;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use damages::{FLIPS, Objects, damages, with};
 use pomona_dataset::Images;
 use pomona_run::Options;
 use pomona_run::label::LabelFrom;
 use pomona_run::stage::{Stage, Timing};
+use pomona_stages::archives::KeptIndexes;
 use pomona_stages::compute::ComputePool;
 use pomona_stages::fit::Pass;
 use pomona_stages::local::{self, Job, Observer, Summary};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_stages::retention::KeepRuns;
-use pomona_store::LocalStore;
+use pomona_store::testing::MemoryStore;
+use pomona_store::{LocalStore, Store};
+use result::result_in;
+use tar::{Builder, Header};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -150,6 +161,83 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
     let computed = meddling.done.into_inner();
     assert!((400..450).contains(&computed), "{computed}");
     assert_eq!(fragments(&dataset.output()), 0);
+}
+
+/// All that lies below a folder.
+async fn objects(folder: &Path) -> Objects {
+    let (store, mut objects) = (LocalStore::open(folder).unwrap(), Objects::new());
+    for object in store.list("", &|_| true).await.unwrap() {
+        let stored = store.get(&object.key).await.unwrap();
+        objects.insert(object.key, stored.bytes);
+    }
+    objects
+}
+
+/// The one file of the output whose key begins so, and any other.
+fn one_below<'a>(output: &'a Objects, folder: &str) -> (&'a str, &'a str) {
+    let found: Vec<&String> = output.keys().filter(|key| key.starts_with(folder)).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    (found[0], output.keys().find(|key| *key != found[0]).unwrap())
+}
+
+#[tokio::test]
+async fn whatever_happens_to_what_a_stopped_run_has_kept_costs_no_more_than_its_images() {
+    let dataset = Dataset::of(200);
+    let done = dataset.run_until(50).await;
+    let (output, input, options) =
+        (objects(&dataset.output()).await, dataset.folder.path().join("in"), Options::default());
+    let (fragment, other) = one_below(&output, "parts/fragments/");
+    let run = async |objects: Objects| {
+        let output = MemoryStore::new("out", objects);
+        let summary = support::run_into(&input, &output, &options, &dataset.pool).await.unwrap();
+        assert!(!output.objects().keys().any(|key| key.starts_with("parts/fragments/")), "it is of no use any more");
+        (summary.extracted.computed, result_in(&output).await)
+    };
+    let (computed, expected) = run(output.clone()).await;
+    assert_eq!(computed, 200 - done);
+    for (what, damaged) in damages(&output[fragment], &output[other], FLIPS) {
+        let (computed, result) = run(with(output.clone(), fragment, damaged)).await;
+        assert_eq!(computed, 200, "{what}");
+        assert!(result == expected, "{what}: another result");
+    }
+}
+
+#[tokio::test]
+async fn whatever_happens_to_the_index_of_an_archive_it_is_made_again() {
+    let mut tar = Builder::new(Vec::new());
+    for image in 0..7 {
+        let (picture, mut header) = (support::picture(image), Header::new_gnu());
+        header.set_size(picture.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("class {}/{image}.png", image % 3), picture.as_slice()).unwrap();
+    }
+    let input: Objects = [("all.tar".to_owned(), tar.into_inner().unwrap().into())].into();
+    let (pool, options) = (support::pool(2), Options::default());
+    let run = async |objects: Objects| {
+        let (input, output) = (MemoryStore::new("in", input.clone()), MemoryStore::new("out", objects));
+        let indexes = KeptIndexes::new(&output);
+        let job = Job {
+            input: &Images::new(&input).with_indexes(&indexes),
+            output: &output,
+            options: &options,
+            models: None,
+            pool: &pool,
+            holder: "a test",
+            keep_runs: KeepRuns::default(),
+        };
+        let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await;
+        let summary = finished.unwrap().expect("nobody stopped the run");
+        (summary.extracted.computed, result_in(&output).await, output.objects())
+    };
+    let (computed, expected, output) = run(Objects::new()).await;
+    assert_eq!(computed, 7);
+    let (index, other) = one_below(&output, "archives/");
+    for (what, damaged) in damages(&output[index], &output[other], FLIPS) {
+        let (computed, result, after) = run(with(output.clone(), index, damaged)).await;
+        assert_eq!(computed, 0, "{what}");
+        assert!(result == expected, "{what}: another result");
+        assert!(after[index] == output[index], "{what}: the index is damaged still");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,16 @@
 //! A kill at each call that a run makes, one after the other.
 
+use std::time::SystemTime;
+
 use crate::harness::{Case, Kind, Ledger, Order, Pool, Random, World, lose_power, most};
 
-/// Kills at every `step`-th call of `case`: a write is half done then, any other call is done; so each state that a
-/// kill can leave behind is met. The power goes, too, every second time. `prior` is run before, undisturbed.
+/// Kills at every `step`-th call of `case`, counted from another one each day: a write is half done then, any other call
+/// is done; so each state that a kill can leave behind is met. The power goes, too, every second time. `prior` is run
+/// before, undisturbed.
 fn kill_at_every_call(pool: &Pool, prior: Option<Case>, case: Case, step: usize) {
-    let calls: Vec<u64> = (1..=pool.fresh(case).calls).step_by(step).collect();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+    let first = 1 + now.as_secs() / 86_400 % step as u64;
+    let calls: Vec<u64> = (first..=pool.fresh(case).calls).step_by(step).collect();
     most(&calls, |&call, words| {
         let (world, mut ledger) = (World::new(pool), Ledger::default());
         if let Some(prior) = prior {

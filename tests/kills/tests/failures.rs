@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Random, World, each, lose_power, most};
+use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Random, World, lose_power, most, most_of_each_group};
 
 /// Numbers of errors (errno(3)), and what messages about them say.
 const ERRORS: [(i32, &str); 6] = [
@@ -57,33 +57,37 @@ fn a_call_that_fails_is_said_and_the_same_command_goes_on() {
             histories.extend(["fail", "fail-on"].map(|how| (call, format!("{how} {errno}"), expected)));
         }
     }
-    most(&histories, |(call, how, expected), words| {
-        words.push(format!("{CASE:?}, `{how}` at call {call}"));
-        let mut ledger = Ledger::default();
-        let world = with_a_run(&pool, &mut ledger);
-        let ended = world.attempt(&pool, CASE, &Order::At(*call, how.clone()));
-        assert_clear(&ended, expected);
-        ledger.note(&world, CASE, &ended);
-        // What it says to be done although something failed is done for good.
-        words.push(lose_power(&world.journal(), &mut Random::new(*call)));
-        goes_on(&pool, &world, &mut ledger);
-        !ended.is_done()
-    });
+    most_of_each_group(
+        &histories,
+        |(_, how, _)| how.clone(),
+        |(call, how, expected), words| {
+            words.push(format!("{CASE:?}, `{how}` at call {call}"));
+            let mut ledger = Ledger::default();
+            let world = with_a_run(&pool, &mut ledger);
+            let ended = world.attempt(&pool, CASE, &Order::At(*call, how.clone()));
+            assert_clear(&ended, expected);
+            ledger.note(&world, CASE, &ended);
+            // What it says to be done although something failed is done for good.
+            words.push(lose_power(&world.journal(), &mut Random::new(*call)));
+            goes_on(&pool, &world, &mut ledger);
+            !ended.is_done()
+        },
+    );
 }
 
 /// The command under a limit of the shell's.
 fn limited(limit: &str, command: &Command) -> Command {
     let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
+    shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
     shell.arg(command.get_program()).args(command.get_args()).env_remove("RUST_BACKTRACE");
     shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell
 }
 
-/// Has the command meet each of the limits.
+/// Has the command meet each of the limits, most of which must be too low for it.
 fn limit_to(limits: &[String], is_clear: impl Fn(&Ended) + Sync) {
     let pool = Pool::new();
-    each(limits, |limit, words| {
+    most(limits, |limit, words| {
         words.push(format!("{CASE:?}, ulimit {limit}"));
         let mut ledger = Ledger::default();
         let world = with_a_run(&pool, &mut ledger);
@@ -92,6 +96,7 @@ fn limit_to(limits: &[String], is_clear: impl Fn(&Ended) + Sync) {
         is_clear(&ended);
         ledger.note(&world, CASE, &ended);
         goes_on(&pool, &world, &mut ledger);
+        !ended.is_done()
     });
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pomona_tests::result;
 
-use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, SIGNALS, World, each, most};
+use crate::harness::{Case, Ended, Kind, Ledger, Order, Pool, Process, SIGNALS, World, each, most, most_of_each_group};
 
 const CASE: Case = Case { kind: Kind::Fit, variant: 0 };
 
@@ -54,20 +54,24 @@ fn a_signal_at_any_call_ends_the_run_by_its_code_and_gives_the_output_back() {
         calls_of(&pool, kind, step).into_iter().map(move |call| (kind, call))
     }));
     let histories: Vec<_> = all.zip(SIGNALS.into_iter().cycle()).collect();
-    most(&histories, |((kind, call), (signal, code)), words| {
-        words.push(format!("{kind:?}: SIG{signal} at call {call}"));
-        let (world, mut ledger) = (World::new(&pool), Ledger::default());
-        let case = Case { kind: *kind, ..CASE };
-        let Some(process) = stopped(&pool, &world, case, *call, "stop") else { return false };
-        let ended = process.go_on_with(signal);
-        // At the end it may come too late.
-        let is_heard = ended.code() == Some(*code);
-        assert!(is_heard || ended.is_done(), "{ended}");
-        assert!(!world.output().join("lock.json").exists(), "the output is not given back");
-        ledger.note(&world, case, &ended);
-        goes_on(&pool, &world, case, &mut ledger);
-        is_heard
-    });
+    most_of_each_group(
+        &histories,
+        |((kind, _), _)| *kind,
+        |((kind, call), (signal, code)), words| {
+            words.push(format!("{kind:?}: SIG{signal} at call {call}"));
+            let (world, mut ledger) = (World::new(&pool), Ledger::default());
+            let case = Case { kind: *kind, ..CASE };
+            let Some(process) = stopped(&pool, &world, case, *call, "stop") else { return false };
+            let ended = process.go_on_with(signal);
+            // At the end it may come too late.
+            let is_heard = ended.code() == Some(*code);
+            assert!(is_heard || ended.is_done(), "{ended}");
+            assert!(!world.output().join("lock.json").exists(), "the output is not given back");
+            ledger.note(&world, case, &ended);
+            goes_on(&pool, &world, case, &mut ledger);
+            is_heard
+        },
+    );
 }
 
 #[test]

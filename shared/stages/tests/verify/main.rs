@@ -2,6 +2,7 @@
 
 #[path = "../support/damages.rs"]
 mod damages;
+mod erasures;
 #[path = "../support/everything.rs"]
 mod everything;
 mod mending;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::damages::{Objects, damages, kinds, pairs, with};
+use crate::damages::{FLIPS, Objects, damages, kinds, pairs, with};
 use crate::everything::{PRUNE, REPAIR, World, look, mend, named, options, run_with, store};
 use crate::result::result_in;
 use crate::support;
@@ -20,7 +20,7 @@ use pomona_store::{LocalStore, Store};
 async fn what_was_repaired_is_whole_after_a_run_and_that_is_as_a_fresh_one() {
     let world = World::new(8, 3).await;
     for (key, other) in kinds(&world.output) {
-        for (what, damaged) in damages(&world.output[&key], &world.output[&other], 1) {
+        for (what, damaged) in damages(&world.output[&key], &world.output[&other], FLIPS) {
             let output = store(&with(world.output.clone(), &key, damaged));
             world.assert_repaired(&output, &format!("{key}, {what}")).await;
         }

@@ -1,5 +1,7 @@
 //! Many histories on all cores.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,12 +13,29 @@ use std::thread;
 /// # Panics
 /// Where some fail, with their words, once all have been lived through, and where most came to nothing.
 pub fn most<T: Sync>(histories: &[T], live: impl Fn(&T, &mut Vec<String>) -> bool + Sync) {
-    let met = AtomicUsize::new(0);
+    most_of_each_group(histories, |_| "all", live);
+}
+
+/// As [`most`], of each group for itself.
+///
+/// # Panics
+/// Those of [`most`].
+pub fn most_of_each_group<T: Sync, G: Debug + Ord + Send>(
+    histories: &[T],
+    group: impl Fn(&T) -> G + Sync,
+    live: impl Fn(&T, &mut Vec<String>) -> bool + Sync,
+) {
+    assert!(!histories.is_empty(), "there are no histories");
+    let groups = Mutex::new(BTreeMap::<G, (usize, usize)>::new());
     each(histories, |history, words| {
-        met.fetch_add(live(history, words).into(), Ordering::Relaxed);
+        let has_met = live(history, words);
+        let mut groups = groups.lock().expect("nobody fails here");
+        let (met, all) = groups.entry(group(history)).or_default();
+        (*met, *all) = (*met + usize::from(has_met), *all + 1);
     });
-    let (met, all) = (met.into_inner(), histories.len());
-    assert!(all > 0 && 2 * met > all, "only {met} of {all} histories met what they are for");
+    for (group, (met, all)) in groups.into_inner().expect("nobody fails here") {
+        assert!(2 * met > all, "only {met} of {all} histories of {group:?} met what they are for");
+    }
 }
 
 /// Lives through each of `histories`, which write down in words what happens.

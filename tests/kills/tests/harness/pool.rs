@@ -34,7 +34,7 @@ const ENOUGH: u64 = 1_024;
 const SETTLED: Duration = Duration::from_millis(3_200);
 
 /// What is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `pomona run`.
     Fit,
