@@ -75,11 +75,9 @@ def every(request):
     return True
 
 
-def drawn(seed):
-    """What goes wrong in a run: some kinds of faults, each with a share of its own."""
-    draw = random.Random(seed)
-    wait = draw.uniform(0.1, 3)
-    kinds = [
+def all_kinds(wait):
+    """Each kind of fault with the requests that it may come to. What stands still does so for `wait` seconds."""
+    return [
         (faults.slow_down, every),
         (faults.internal_error, every),
         (faults.reset, every),
@@ -95,6 +93,12 @@ def drawn(seed):
         (faults.FLIP_BARE, is_vouched_for),
         (faults.flip_upload, writes),
     ]
+
+
+def drawn(seed):
+    """What goes wrong in a run: some kinds of faults, each with a share of its own."""
+    draw = random.Random(seed)
+    kinds = all_kinds(draw.uniform(0.1, 3))
     chosen = draw.sample(kinds, draw.randint(1, 4))
     shares = [Share(f"{seed} {kind.__name__}", draw.choice(SHARES), kind, fits) for kind, fits in chosen]
     return lambda request: next((fault for share in shares if (fault := share(request))), None)
@@ -142,6 +146,13 @@ def test_a_seed(s3, pictures, expected, runs, seed):
         again = s3.run(s3.url, pictures, output, *options(seed))
         assert again.code == 0, f"{ended}, and then {again}"
     assert s3.result(output) == expected[seed % len(CHOICES)]
+
+
+def test_most_runs_meet_faults_and_each_kind_is_met(runs):
+    met = [{fault for _, fault, _ in run.result()[2].injected} for run in runs.values()]
+    assert sum(map(bool, met)) > len(met) / 2
+    missed = {kind.__name__ for kind, _ in all_kinds(1)} - set().union(*met)
+    assert not missed or len(met) < SEEDS, missed
 
 
 def test_hardly_a_run_fails(runs):
