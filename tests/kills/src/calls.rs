@@ -79,12 +79,14 @@ struct State {
     count: u64,
     /// How calls fail from now on.
     failing: Option<i32>,
+    /// The one call that was to fail has failed.
+    has_failed: bool,
 }
 
 static ORDERS: OnceLock<(Orders, Option<Journal>)> = OnceLock::new();
 
 /// Held during each call that is counted, so that the journal's order is the calls'.
-static STATE: Mutex<State> = Mutex::new(State { count: 0, failing: None });
+static STATE: Mutex<State> = Mutex::new(State { count: 0, failing: None, has_failed: false });
 
 /// Takes the orders.
 pub(crate) fn begin(orders: Orders) {
@@ -138,7 +140,10 @@ fn counted(orders: &Orders, journal: Option<&Journal>, call: &Call, number: i64,
     let result = match orders.how {
         How::Before if at => kill(),
         How::Middle if at => half(call, number, arguments),
-        How::Fail(errno) if at && call.can_fail(errno) => -i64::from(errno),
+        How::Fail(errno) if state.count >= orders.at && !state.has_failed && call.can_fail(errno) => {
+            state.has_failed = true;
+            -i64::from(errno)
+        }
         how => {
             if at {
                 begins(how, &mut state);

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `POMONA_KILLS_BELOW` | the folder; without it the library does nothing |
 //! | `POMONA_KILLS_AT` | the number of the call at which something happens, from 1 |
-//! | `POMONA_KILLS_HOW` | `before`, `after`, `middle` (half of a write): killed there; `stop`, `stop SECONDS`: stopped before it, and so much later when it goes on; `fail ERRNO`, `fail-on ERRNO`: it fails, or it and all behind it, where such a call can fail so; `clock SECONDS`: from then on the clock of the day is wrong by these, from the beginning where the number is 0 |
+//! | `POMONA_KILLS_HOW` | `before`, `after`, `middle` (half of a write): killed there; `stop`, `stop SECONDS`: stopped before it, and so much later when it goes on; `fail ERRNO`, `fail-on ERRNO`: from it on the first call, or each, fails that can fail so; `clock SECONDS`: from then on the clock of the day is wrong by these, from the beginning where the number is 0 |
 //! | `POMONA_KILLS_JOURNAL` | a folder for the journal and the files' second names, on the same file system |
 //!
 //! `fsync` is counted and written down, but the disk is not waited for: what it would have kept is kept by whoever

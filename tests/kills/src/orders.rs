@@ -14,9 +14,9 @@ pub(crate) enum How {
     Middle,
     /// Stopped before the call, as by SIGSTOP, and its clock is wrong by so many seconds when it goes on.
     Stop(i64),
-    /// The call fails.
+    /// The call fails, or the next one that can fail so.
     Fail(i32),
-    /// The call fails, and so do those behind it.
+    /// All calls from this one on fail that can fail so.
     FailOn(i32),
     /// The clock is wrong by so many seconds from the call on.
     Clock(i64),

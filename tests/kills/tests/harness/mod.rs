@@ -10,7 +10,7 @@ mod random;
 mod world;
 
 pub use ledger::Ledger;
-pub use parallel::{each, most, most_of_each_group};
+pub use parallel::{each, most, most_of_each_group, some};
 pub use pool::{Case, Kind, Pool, VARIANTS};
 pub use power::lose_power;
 pub use program::{Ended, Order, Process, SIGNALS};
