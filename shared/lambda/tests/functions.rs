@@ -158,6 +158,17 @@ async fn a_second_plan_takes_nothing_from_the_run_and_a_report_misses_what_someb
     answer(&cloud.report(), event).await.unwrap();
 }
 
+/// A call that was given up may come to its work when its run is over: nobody would give back the lock that it takes.
+#[tokio::test]
+async fn a_plan_of_a_run_that_is_over_leaves_no_lock() {
+    let cloud = Cloud::with_images(5);
+    let request = json!({"options": {"components": 1}});
+    run(&cloud, request.clone()).await;
+    let late = ask_for_plan(&cloud.plan(Box::new(UnknownHolders)), "execution", request).await.unwrap_err();
+    assert_eq!(late.name().as_str(), "Pomona.Retryable");
+    assert!(!cloud.is_locked());
+}
+
 #[tokio::test]
 async fn another_execution_is_busy_while_the_first_one_is_going_and_not_after() {
     let cloud = Cloud::with_images(5);

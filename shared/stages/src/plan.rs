@@ -54,7 +54,7 @@ pub struct PlanRequest<'a> {
 /// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], where models are taken [`Error::Models`] and
+/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], [`Error::Overtaken`], where models are taken [`Error::Models`] and
 /// [`Error::OtherRecipe`], and those of the stores.
 pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
@@ -73,6 +73,11 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         false => None,
     };
     let attempt = earlier.as_ref().map_or(0, |earlier| earlier.attempt + 1);
+    if let Some(plan) = &earlier
+        && comes_too_late(output, &layout, plan, request.replans).await?
+    {
+        return Err(Error::Overtaken { file: layout.plan() });
+    }
     if let Some(plan) = earlier
         && is_asked_for(&plan, request)
         && is_whole(output, &plan).await?
@@ -172,6 +177,20 @@ async fn add_to_planned_runs(output: &dyn Store, request: &PlanRequest<'_>) -> R
         Some(_) => Ok(()),
         None => Ok(PlannedRuns::add(output, request.run_id).await?),
     }
+}
+
+/// Whether the run has been planned anew since this plan was asked for, or has succeeded by it: a call that was given up
+/// may come to its work when all of that is long done.
+async fn comes_too_late(output: &dyn Store, layout: &RunLayout, made: &Plan, replans: u32) -> Result<bool, Error> {
+    Ok(made.replans > replans || made.replans == replans && has_succeeded(output, layout).await?)
+}
+
+/// Whether a run has succeeded, with its tables or without them by now.
+///
+/// # Errors
+/// Those of the store.
+pub async fn has_succeeded(output: &dyn Store, layout: &RunLayout) -> Result<bool, Error> {
+    Ok(output.exists(&layout.success()).await? || output.exists(&layout.tables_removed()).await?)
 }
 
 /// Whether another attempt at this very plan has made one: the run may be at work by it, or have ended, when a call that

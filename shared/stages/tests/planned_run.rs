@@ -163,6 +163,32 @@ async fn a_plan_that_was_made_stays_until_a_new_one_is_asked_for() {
     assert_eq!(plan_as(&first.run_id, 1, &input, &output).await.images, 13);
 }
 
+/// A call that was given up before it did anything comes to its work when its run has been planned anew, or is over.
+#[tokio::test]
+async fn a_plan_that_comes_too_late_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 8);
+    let output = MemoryStore::new("out", BTreeMap::new());
+    let run_id = plan(&input, &output).await.run_id;
+    let layout = RunLayout::new(run_id.as_str());
+    plan_as(&run_id, 1, &input, &output).await;
+    output.put(&layout.features_csv(0), "a table".into()).await.unwrap();
+    write_images(&input, 12);
+    let refuses = async |replans: u32| {
+        let before = output.objects();
+        let late = try_to_plan(&run_id, replans, &input, &output).await;
+        assert!(matches!(late, Err(Error::Overtaken { .. })), "{late:?}");
+        assert!(output.objects() == before, "it has changed something");
+    };
+    refuses(0).await;
+    output.put(&layout.success(), "".into()).await.unwrap();
+    refuses(1).await;
+    output.put(&layout.tables_removed(), "by a later run".into()).await.unwrap();
+    output.delete(&layout.success()).await.unwrap();
+    refuses(1).await;
+}
+
 /// A call that plans anew is given up and stands still amid deleting the tables of the plan before; when it goes on,
 /// another call has planned, and the run has written new ones.
 #[tokio::test]

@@ -14,7 +14,7 @@ const NEW: u64 = 1_000;
 const NEVER_ENTERED: [&str; 1] = ["DamageRecurs"];
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 20] = [
+const REGRESSIONS: [u64; 21] = [
     108,
     139,
     157,
@@ -35,6 +35,7 @@ const REGRESSIONS: [u64; 20] = [
     41_000_005_011,
     41_000_014_000,
     63_000_009_451,
+    88_000_006_084,
 ];
 
 /// Lives through the histories of these seeds on all cores, and gives what they came across.
