@@ -211,6 +211,28 @@ fn features_too_wide_for_memory_are_refused_before_the_run_with_what_they_would_
 }
 
 #[test]
+fn a_file_of_two_gigabytes_is_told_from_others_without_being_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (few_pictures(6, &folder.path().join("in")), folder.path().join("out"));
+    let model = folder.path().join("small.onnx");
+    fs::write(&model, onnx::chain(&["Flatten"], 4, 48)).unwrap();
+    fs::File::create(input.join("huge.png")).unwrap().set_len(2_200_000_000).unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"ulimit -v 1000000; exec "$0" "$@""#])
+        .arg(pomona().get_program())
+        .env("MALLOC_ARENA_MAX", "1");
+    command
+        .arg("run")
+        .arg(input)
+        .arg(&output)
+        .args(["--max-reject-share", "0.5", "--threads", "1", "--model"])
+        .arg(model);
+    let summary = succeed(&mut command);
+    assert!(summary.contains("1 too_large"), "{summary}");
+}
+
+#[test]
 fn verify_holds_few_bytes_at_once_however_large_the_output_is() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("out");

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 /// Width and height of what pictures become.
 const SIZE: (usize, usize) = (24, 20);
 
-/// How files are decoded, by the name that Pillow's side knows it under. What is done to pixels afterwards does not depend
-/// on the file.
+/// How files are decoded, by the name that Pillow's side knows it under. What is done to pixels afterwards does not
+/// depend on the file.
 fn ways() -> [(&'static str, PixelOptions); 3] {
     let as_stored = PixelOptions::default();
     let upright = PixelOptions { exif_orientation: ExifOrientation::Apply, ..as_stored };

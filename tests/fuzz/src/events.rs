@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use pomona_cost::workload::Workload;
 use pomona_formats::recipe::Recipe;
-use pomona_lambda::erase::Erase;
 use pomona_lambda::list_batch::ListBatch;
 use pomona_lambda::plan::Planner;
 use pomona_lambda::project_map::ProjectMap;
@@ -16,19 +15,16 @@ use pomona_lambda::reduce::Reduce;
 use pomona_lambda::report::Report;
 use pomona_lambda::sweep::Sweep;
 use pomona_lambda::trigger::{Buckets, Dataset, Queue, Recent, Runs, Trigger};
-use pomona_lambda::{BucketLocation, Error, Function, StackSettings, Stores};
+use pomona_lambda::{Error, Function, StackSettings, Stores};
 use pomona_results::processing::Site;
 use pomona_stages::lock::UnknownHolders;
 use pomona_store::Store;
 use serde_json::{Value, json};
 
 use crate::choice;
-use crate::erasing::ERASING;
+use crate::erasing::{ERASING, erase};
 use crate::finished_run::{FINISHED, FinishedRun, pool, recipe};
-use crate::stores::{block_on, store_of};
-
-pub(crate) const INPUT: &str = "s3://in";
-pub(crate) const OUTPUT: &str = "s3://out";
+use crate::stores::{INPUT, OUTPUT, at, block_on, store_of};
 
 /// As many messages as Lambda hands over at once.
 const MOST_MESSAGES: usize = 10;
@@ -54,13 +50,22 @@ pub(crate) fn events(bytes: &[u8]) {
     let _ = answer(bytes);
 }
 
-pub(crate) const PLAN: u8 = 0;
-pub(crate) const LIST_BATCH: u8 = 1;
-pub(crate) const REDUCE: u8 = 2;
-pub(crate) const SWEEP: u8 = 3;
-pub(crate) const PROJECT_MAP: u8 = 4;
-pub(crate) const ERASE: u8 = 5;
-pub(crate) const REPORT: u8 = 6;
+/// Whom an event is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Called {
+    Plan,
+    ListBatch,
+    Reduce,
+    Sweep,
+    ProjectMap,
+    Erase,
+    Report,
+}
+
+impl Called {
+    const ALL: [Self; 7] =
+        [Self::Plan, Self::ListBatch, Self::Reduce, Self::Sweep, Self::ProjectMap, Self::Erase, Self::Report];
+}
 
 /// What the function that the last byte names says to the JSON before it; nothing where that is no JSON.
 ///
@@ -70,14 +75,14 @@ pub fn answer(bytes: &[u8]) -> Option<Result<(), Error>> {
     let (choice, bytes) = choice(bytes);
     let mut event = serde_json::from_slice::<Value>(bytes).ok()?;
     stay_at_home(&mut event);
-    Some(match choice % (REPORT + 1) {
-        PLAN => handle(&planner(), event),
-        LIST_BATCH => handle(&ListBatch { stores: stores(), pool: pool() }, event),
-        REDUCE => handle(&Reduce { stores: stores() }, event),
-        SWEEP => handle(&Sweep { stores: stores(), threads: 1 }, event),
-        PROJECT_MAP => handle(&ProjectMap { stores: stores() }, event),
-        ERASE => handle(&erase(output_of(&ERASING)), event),
-        _ => handle(&report(), event),
+    Some(match Called::ALL[usize::from(choice) % Called::ALL.len()] {
+        Called::Plan => handle(&planner(), event),
+        Called::ListBatch => handle(&ListBatch { stores: stores(), pool: pool() }, event),
+        Called::Reduce => handle(&Reduce { stores: stores() }, event),
+        Called::Sweep => handle(&Sweep { stores: stores(), threads: 1 }, event),
+        Called::ProjectMap => handle(&ProjectMap { stores: stores() }, event),
+        Called::Erase => handle(&erase(output_of(&ERASING)), event),
+        Called::Report => handle(&report(), event),
     })
 }
 
@@ -97,10 +102,6 @@ fn stay_at_home(event: &mut Value) {
             _ => stay_at_home(value),
         }
     }
-}
-
-fn at(location: &str) -> BucketLocation {
-    location.parse().expect("it is a location")
 }
 
 fn stores() -> Stores {
@@ -129,15 +130,6 @@ fn report() -> Report {
     let stack = StackSettings { region: "eu-west-1".to_owned(), settings: Workload::default() };
     let keep_runs = "3".parse().expect("it is a number");
     Report { stores: stores(), stack, keep_runs, site: Site::Bucket }
-}
-
-pub(crate) fn erase(output: Arc<dyn Store>) -> Erase {
-    Erase {
-        stores: [(at(OUTPUT), output)].into_iter().collect(),
-        output: Some(at(OUTPUT)),
-        max_concurrency: NonZeroU32::MIN,
-        holders: Box::new(UnknownHolders),
-    }
 }
 
 /// AWS around the trigger: whether a run is going is a matter of choice.

@@ -18,11 +18,11 @@ use pomona_store::testing::MemoryStore;
 use serde_json::{Value, json};
 
 use crate::erasing::{self, ERASING};
-use crate::events::{self, INPUT, OUTPUT};
+use crate::events::Called;
 use crate::finished_run::{FINISHED, FinishedRun, picture};
 use crate::label_files::manifest;
 use crate::networks::first_weights;
-use crate::stores::{block_on, store_of};
+use crate::stores::{INPUT, OUTPUT, block_on, store_of};
 
 /// Features of an image of the finished run.
 const WIDTH: u8 = 3;
@@ -157,15 +157,23 @@ fn messages() -> Vec<Vec<u8>> {
 
 fn events() -> Vec<Vec<u8>> {
     let seeds = [of_plan(), of_shards(), of_fits(), of_erase(), vec![of_report()]].concat();
-    seeds.iter().map(|(function, event)| [event.to_string().as_bytes(), &[*function]].concat()).collect()
+    seeds.iter().map(|(called, event)| [event.to_string().as_bytes(), &[*called as u8]].concat()).collect()
 }
 
-fn of_plan() -> Vec<(u8, Value)> {
+fn of_plan() -> Vec<(Called, Value)> {
     let run_id = FINISHED.run_id();
     let execution = json!({"id": "arn:x", "name": "x", "started": "2026-01-31T12:00:00Z"});
-    let plan = |replans: u8, request: Value| json!({"task": "plan", "execution": execution, "replans": replans, "request": request});
+    let plan = |replans: u8, request: Value| {
+        json!({
+            "task": "plan", "execution": execution, "replans": replans, "request": request,
+        })
+    };
     let before = json!({"missing": 0, "changed": 0, "damaged": 0, "idle": 0});
-    let check = |stage: &str, level: Option<u8>| json!({"task": "check", "output": OUTPUT, "run_id": run_id, "stage": stage, "level": level, "before": before});
+    let check = |stage: &str, level: Option<u8>| {
+        json!({
+            "task": "check", "output": OUTPUT, "run_id": run_id, "stage": stage, "level": level, "before": before,
+        })
+    };
     let tasks = [
         plan(0, json!({"input": INPUT, "options": {}})),
         plan(1, json!({"model": run_id})),
@@ -174,26 +182,26 @@ fn of_plan() -> Vec<(u8, Value)> {
         check("sweep", None),
         check("project", None),
     ];
-    tasks.map(|task| (events::PLAN, task)).to_vec()
+    tasks.map(|task| (Called::Plan, task)).to_vec()
 }
 
-fn of_shards() -> Vec<(u8, Value)> {
+fn of_shards() -> Vec<(Called, Value)> {
     let of_shard = |shard: Value| {
         [
-            (events::LIST_BATCH, json!({"input": INPUT, "output": OUTPUT, "shard": shard})),
-            (events::PROJECT_MAP, json!({"output": OUTPUT, "shard": shard})),
+            (Called::ListBatch, json!({"input": INPUT, "output": OUTPUT, "shard": shard})),
+            (Called::ProjectMap, json!({"output": OUTPUT, "shard": shard})),
         ]
     };
     items(&FINISHED, "/shards.json").into_iter().flat_map(of_shard).collect()
 }
 
-fn of_fits() -> Vec<(u8, Value)> {
-    let combine = |group: &Group| (events::REDUCE, json!({"task": "combine", "output": OUTPUT, "group": group}));
+fn of_fits() -> Vec<(Called, Value)> {
+    let combine = |group: &Group| (Called::Reduce, json!({"task": "combine", "output": OUTPUT, "group": group}));
     let sweep = |fit: &str, method: &str| {
         let group = json!({"run_id": FINISHED.run_id(), "method": method, "fit": fit, "pass": 0, "group": 0});
-        (events::SWEEP, json!({"output": OUTPUT, "group": group}))
+        (Called::Sweep, json!({"output": OUTPUT, "group": group}))
     };
-    let reduce = (events::REDUCE, json!({"task": "reduce", "output": OUTPUT, "run_id": FINISHED.run_id()}));
+    let reduce = (Called::Reduce, json!({"task": "reduce", "output": OUTPUT, "run_id": FINISHED.run_id()}));
     let fit_of = |key: &str| Some(key.strip_prefix("sweeps/")?.split('/').next()?.to_owned());
     let fits = FINISHED.output.keys().filter_map(|key| fit_of(key)).collect::<BTreeSet<_>>();
     let methods = ["columns", "covariance", "components", "classifier"];
@@ -205,7 +213,7 @@ fn of_fits() -> Vec<(u8, Value)> {
 }
 
 /// Of the erasure that has begun. Its part is that of a run, as no run is made anew.
-fn of_erase() -> Vec<(u8, Value)> {
+fn of_erase() -> Vec<(Called, Value)> {
     let groups = items(&ERASING, "/before.json");
     let erasure = json!({"id": groups[0]["erasure"], "output": OUTPUT, "max_concurrency": 3});
     let execution = erasing::execution();
@@ -216,14 +224,14 @@ fn of_erase() -> Vec<(u8, Value)> {
     let mut remake = step("remake");
     remake["replans"] = 0.into();
     let steps = [erasing::begin(), remake, step("remove"), step("certify")];
-    steps.into_iter().chain(search).chain(parts).map(|event| (events::ERASE, event)).collect()
+    steps.into_iter().chain(search).chain(parts).map(|event| (Called::Erase, event)).collect()
 }
 
-fn of_report() -> (u8, Value) {
+fn of_report() -> (Called, Value) {
     let timings = ["plan", "extract", "combine", "sweep", "project", "report"]
         .map(|stage| json!({"stage": stage, "started": "2026-01-31T12:00:00Z", "items": 1}));
     let run_id = FINISHED.run_id();
-    (events::REPORT, json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 3, "timings": timings}))
+    (Called::Report, json!({"output": OUTPUT, "run_id": run_id, "max_concurrency": 3, "timings": timings}))
 }
 
 /// What a Map gets from the first file whose key ends so.

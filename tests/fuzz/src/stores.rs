@@ -4,8 +4,16 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use pomona_lambda::BucketLocation;
 use pomona_store::testing::MemoryStore;
 use tokio::runtime::{Builder, Runtime};
+
+pub(crate) const INPUT: &str = "s3://in";
+pub(crate) const OUTPUT: &str = "s3://out";
+
+pub(crate) fn at(location: &str) -> BucketLocation {
+    location.parse().expect("it is a location")
+}
 
 /// A store of these objects.
 pub(crate) fn store_of(objects: impl IntoIterator<Item = (String, Bytes)>) -> MemoryStore {
