@@ -9,11 +9,11 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use pomona_dataset::tables::{LABELS, PATHS, is_called};
 
 use crate::error::Error;
-use crate::tables::caught;
+use crate::tables::{self, caught};
 
 /// Labels of images by their paths.
 ///
@@ -136,8 +136,7 @@ fn of_parquet<const N: usize>(file: &str, bytes: &Bytes, wanted: [&[&str]; N]) -
     let failed = |error: &dyn std::fmt::Display| Error::unusable(file, error.to_string());
     // What Arrow says of a column would make categories of text.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options);
-    let builder = builder.map_err(|error| failed(&error))?;
+    let builder = tables::parquet_reader(bytes, options).map_err(|error| failed(&error))?;
     let schema = builder.schema().clone();
     let places = find(file, schema.fields().iter().map(|field| field.name().as_str()), wanted)?;
     let mut columns = [const { Vec::new() }; N];
@@ -181,7 +180,6 @@ fn numbers<T: ArrowPrimitiveType<Native: ToString>>(column: &dyn Array) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables;
     use arrow_array::{
         Int8Array, Int16Array, Int32Array, Int64Array, StringArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
     };

@@ -9,12 +9,12 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::tables::caught;
+use crate::tables::{self, caught};
 
 /// What a list consists of.
 #[derive(Clone, Debug, Deserialize)]
@@ -106,7 +106,7 @@ fn decoded(key: &str) -> String {
 
 fn of_parquet(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::unusable(file, error.to_string());
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).map_err(|error| failed(&error))?;
+    let builder = tables::parquet_reader(bytes, ArrowReaderOptions::default()).map_err(|error| failed(&error))?;
     let mut keys = Vec::new();
     for batch in builder.build().map_err(|error| failed(&error))? {
         let batch = batch.map_err(|error| failed(&error))?;
@@ -129,7 +129,6 @@ fn of_parquet(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables;
     use arrow_array::{BooleanArray, StringArray};
     use std::io::Write;
     use std::sync::Arc;

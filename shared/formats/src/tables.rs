@@ -17,10 +17,13 @@ use bytes::Bytes;
 use ndarray::{Array2, ArrayView2};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
-use parquet::file::metadata::KeyValue;
+use parquet::column::page::PageReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnPath;
 
 use crate::error::Error;
@@ -146,6 +149,40 @@ pub(crate) fn caught<T>(
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("its pages contradict each other")))
 }
 
+/// Runs of equal values take few bytes however many they are, so a small file may be said to have as many as fill all
+/// memory. One that has more of them than both of these is refused: features and paths take more than a bit each.
+const MANY_VALUES: u64 = 1 << 24;
+const VALUES_A_BYTE: u64 = 64;
+
+/// A reader of a Parquet file whose values are in proportion to its bytes.
+pub(crate) fn parquet_reader(
+    bytes: &Bytes,
+    options: ArrowReaderOptions,
+) -> Result<ParquetRecordBatchReaderBuilder<Bytes>, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options)?;
+    let (values, most) = (values(bytes, builder.metadata())?, MANY_VALUES.max(VALUES_A_BYTE * bytes.len() as u64));
+    match values > most {
+        true => Err(ParquetError::General(format!("it has {values} values in {} bytes", bytes.len()))),
+        false => Ok(builder),
+    }
+}
+
+/// How many values the pages of a file say that they have, nulls and empty lists included.
+fn values(bytes: &Bytes, metadata: &ParquetMetaData) -> Result<u64, ParquetError> {
+    let mut values = 0_u64;
+    for row_group in metadata.row_groups() {
+        let rows = usize::try_from(row_group.num_rows()).unwrap_or_default();
+        for column in row_group.columns() {
+            let mut pages = SerializedPageReader::new(Arc::new(bytes.clone()), column, rows, None)?;
+            while let Some(page) = pages.peek_next_page()? {
+                values = values.saturating_add(page.num_levels.unwrap_or_default() as u64);
+                pages.skip_next_page()?;
+            }
+        }
+    }
+    Ok(values)
+}
+
 fn all_rows(
     file: &str,
     schema: &SchemaRef,
@@ -167,7 +204,8 @@ impl ParquetTable {
     pub fn read(file: &str, bytes: Bytes) -> Result<Self, Error> {
         let broken = |problem| Error::table(file, problem);
         let read = || {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
+            let builder = parquet_reader(&bytes, ArrowReaderOptions::default());
+            let builder = builder.map_err(|error| Error::table(file, error))?;
             // With the file's metadata, which no batch has.
             all_rows(file, &builder.schema().clone(), builder)
         };
@@ -179,7 +217,8 @@ impl ParquetTable {
     pub(crate) fn read_texts(file: &str, bytes: Bytes) -> Result<RecordBatch, Error> {
         let broken = |problem| Error::table(file, problem);
         let read = || {
-            let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| Error::table(file, error))?;
+            let builder = parquet_reader(&bytes, ArrowReaderOptions::default());
+            let builder = builder.map_err(|error| Error::table(file, error))?;
             let fields = builder.schema().fields().iter().enumerate();
             let texts = fields.filter(|(_, field)| *field.data_type() == DataType::Utf8).map(|(number, _)| number);
             let texts: Vec<usize> = texts.collect();
@@ -341,5 +380,23 @@ impl CsvTable {
     pub fn finish(self) -> Result<Bytes, Error> {
         let bytes = self.writer.into_inner().map_err(|error| Error::table(&self.file, error))?;
         Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_more_values_than_its_bytes_can_stand_for_is_refused() {
+        let nulls = |rows: usize| {
+            let column: ArrayRef = Arc::new(Float64Array::new_null(rows));
+            to_parquet("t", vec![float64_field("x")], vec![column], []).unwrap()
+        };
+        let (few, many) = (nulls(1_000), nulls(MANY_VALUES as usize + 1));
+        assert!(many.len() < 1 << 17, "{}", many.len());
+        assert_eq!(ParquetTable::read("t", few).unwrap().rows(), 1_000);
+        let error = ParquetTable::read("t", many).err().expect("it is refused").to_string();
+        assert!(error.contains("16777217 values in"), "{error}");
     }
 }
