@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pomona_fuzz::{TARGETS, Target, events, panics, seeds, target};
 use pomona_lambda::Error;
+use pomona_vision::model::{Model, ModelError, ModelOptions};
 
 /// How often each seed is changed.
 const CHANGES: usize = 20;
@@ -86,6 +87,16 @@ fn what_was_found_is_mended() {
         }
     }
     assert_no_own_panic();
+}
+
+/// It may run, but tract reckons with addresses outside of the picture.
+#[test]
+fn a_network_that_leaves_nothing_of_a_picture_is_refused() {
+    let mut bytes = fs::read(folder("kept/onnx/window-larger-than-its-picture")).unwrap();
+    // How the target reads it.
+    bytes.pop();
+    let read = Model::from_bytes(&bytes, "a network", &ModelOptions::default());
+    assert!(matches!(read, Err(ModelError::Unsupported { .. })), "{:?}", read.err());
 }
 
 #[test]

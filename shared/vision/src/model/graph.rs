@@ -2,7 +2,7 @@
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
-use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps};
+use tract_onnx::tract_hir::internal::{DimLike, InferenceModelExt, SpecialOps, ToDim, bail};
 
 use super::{Layer, ModelError, ModelOptions, Weights, layer, origin};
 use crate::normalize::Normalize;
@@ -34,6 +34,7 @@ pub(super) fn read(bytes: &[u8], name: &str, options: &ModelOptions) -> Result<G
         .with_input_fact(0, image)
         .and_then(InferenceModelExt::into_typed)
         .and_then(|typed| take_pixels(typed, height, width, options))
+        .and_then(refuse_empty_pictures)
         .map_err(unsupported)?;
     if !is_selected && !layer::select_convolution(&mut network) {
         return Err(unknown_layer);
@@ -87,6 +88,15 @@ fn input_size(model: &InferenceModel, name: &str) -> Result<(usize, usize), Mode
         None => "untyped".to_owned(),
     };
     Err(input_error(format!("the {element} input {:?} of shape {}", node.name, shape.join(" x "))))
+}
+
+/// Refuses operations that leave nothing of a picture: tract reckons with addresses outside of it then.
+fn refuse_empty_pictures(network: TypedModel) -> TractResult<TypedModel> {
+    let is_empty = |fact: &TypedFact| fact.rank() == 4 && fact.shape.iter().any(|dim| *dim == 0.to_dim());
+    match network.nodes().iter().find(|node| node.outputs.iter().any(|output| is_empty(&output.fact))) {
+        Some(node) => bail!("nothing is left of a picture behind node `{}`", node.name),
+        None => Ok(network),
+    }
 }
 
 /// Puts [`Normalize`] before the network's first operation.
