@@ -114,7 +114,7 @@ fn too_few_open_files_are_said_with_the_limit_to_raise() {
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that has calls fail knows Linux only")]
 fn too_little_memory_is_said() {
     // The program itself takes some 100 MB of addresses.
-    let limits: Vec<String> = (150..600).step_by(30).map(|megabytes| format!("-v {megabytes}000")).collect();
+    let limits: Vec<String> = (150..1_000).step_by(50).map(|megabytes| format!("-v {megabytes}000")).collect();
     limit_to(&limits, |ended| {
         // The system itself ends a program whose stack it cannot let grow, and glibc one whose thread it cannot set up.
         let is_ended_by_system = ended.code() == Some(128 + 11) && ended.said.is_empty()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pomona_tests::{assert_same, result};
 
-use crate::harness::{Case, Kind, Order, Pool, Random, SIGNALS, World, lose_power, most};
+use crate::harness::{Case, Kind, Order, Pool, Random, SIGNALS, World, lose_power, most, some};
 
 const CASE: Case = Case { kind: Kind::KeepOne, variant: 1 };
 
@@ -87,8 +87,8 @@ fn a_signal_ends_a_repair_and_the_same_command_goes_on() {
 #[cfg_attr(not(target_os = "linux"), ignore = "the library that kills knows Linux only")]
 fn a_repair_that_is_killed_at_any_call_is_finished_by_the_same_command() {
     let pool = Pool::new();
-    let calls: Vec<u64> = (1..=calls(&pool)).step_by(STEP).collect();
-    most(&calls, |&call, words| {
+    let calls: Vec<u64> = (1..=2 * calls(&pool)).step_by(STEP).collect();
+    some(&calls, |&call, words| {
         let world = damaged(&pool, call, words);
         words.push(format!("a repair is killed at call {call}"));
         let ended = world.mend(&Order::At(call, "middle".to_owned()));

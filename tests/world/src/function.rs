@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    pub(crate) fn time_limits_are_the_template_s() {
+    fn time_limits_are_the_template_s() {
         let template = include_str!("../../../infra/template.yaml");
         let functions = [
             (Name::Plan, "plan"),
