@@ -64,20 +64,18 @@ impl Dataset {
         let input = LocalStore::open(self.folder.path().join("in")).unwrap();
         let output = LocalStore::create(self.output()).unwrap();
         let options = Options::default();
-        let job = Job {
-            input: &Images::new(&input),
-            output: &output,
-            options: &options,
-            models: None,
-            pool: &self.pool,
-            holder: "a test",
-            keep_runs: KeepRuns::default(),
-        };
+        let input_images = Images::new(&input);
+        let job = job(&input_images, &output, &options, &self.pool);
         let counting = Counting { done: AtomicU64::new(0), enough: images, reached: Notify::new() };
         let finished = local::run(&job, &NoOtherHolders, &counting, counting.reached.notified()).await.unwrap();
         assert!(finished.is_none(), "the run was to be stopped");
         counting.done.into_inner()
     }
+}
+
+/// A run as these tests make it.
+fn job<'a>(input: &'a Images<'a>, output: &'a dyn Store, options: &'a Options, pool: &'a ComputePool) -> Job<'a> {
+    Job { input, output, options, models: None, pool, holder: "a test", keep_runs: KeepRuns::default() }
 }
 
 struct Counting {
@@ -144,15 +142,8 @@ async fn an_image_that_changes_while_the_run_is_going_costs_none_that_was_done()
     let folder = dataset.folder.path().join("in");
     let (input, output) = (LocalStore::open(&folder).unwrap(), LocalStore::create(dataset.output()).unwrap());
     let options = Options::default();
-    let job = Job {
-        input: &Images::new(&input),
-        output: &output,
-        options: &options,
-        models: None,
-        pool: &dataset.pool,
-        holder: "a test",
-        keep_runs: KeepRuns::default(),
-    };
+    let input_images = Images::new(&input);
+    let job = job(&input_images, &output, &options, &dataset.pool);
     // The last of the listing.
     let meddling = Meddling { image: folder.join("right/class 2/95.png"), done: AtomicU64::new(0) };
     let finished = local::run(&job, &NoOtherHolders, &meddling, std::future::pending()).await.unwrap();
@@ -216,15 +207,8 @@ async fn whatever_happens_to_the_index_of_an_archive_it_is_made_again() {
     let run = async |objects: Objects| {
         let (input, output) = (MemoryStore::new("in", input.clone()), MemoryStore::new("out", objects));
         let indexes = KeptIndexes::new(&output);
-        let job = Job {
-            input: &Images::new(&input).with_indexes(&indexes),
-            output: &output,
-            options: &options,
-            models: None,
-            pool: &pool,
-            holder: "a test",
-            keep_runs: KeepRuns::default(),
-        };
+        let input_images = Images::new(&input).with_indexes(&indexes);
+        let job = job(&input_images, &output, &options, &pool);
         let finished = local::run(&job, &NoOtherHolders, &support::Silent, std::future::pending()).await;
         let summary = finished.unwrap().expect("nobody stopped the run");
         (summary.extracted.computed, result_in(&output).await, output.objects())
