@@ -299,6 +299,7 @@ impl Planner {
             recipe: &self.recipe,
             models: models.as_ref(),
             replans,
+            counted: plan::Counted::OverTheRun,
             in_place_of: None,
             on_file: &|| {},
         };

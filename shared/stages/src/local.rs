@@ -26,7 +26,7 @@ use crate::fragments::Fragments;
 use crate::lock::{self, Holders};
 use crate::memory;
 use crate::models::Models;
-use crate::plan::{self, PlanRequest};
+use crate::plan::{self, Counted, PlanRequest};
 use crate::project::{self, Projection};
 use crate::recipe;
 use crate::reduce::Reduced;
@@ -227,6 +227,7 @@ async fn plan(job: &Job<'_>, (run_id, replans): (&RunId, u32), clock: &Clock<'_>
         recipe: &recipe,
         models: job.models,
         replans,
+        counted: Counted::OverTheRun,
         in_place_of: None,
         on_file: &on_file,
     };

@@ -44,10 +44,21 @@ pub struct PlanRequest<'a> {
     pub models: Option<&'a Models<'a>>,
     /// How many plans of this run did not hold.
     pub replans: u32,
+    /// Over what these were counted.
+    pub counted: Counted,
     /// The run whose place among the others this one takes; without it, it is planned last.
     pub in_place_of: Option<&'a Plan>,
     /// Is called for every file that the listing comes across.
     pub on_file: &'a (dyn Fn() + Send + Sync),
+}
+
+/// Over what the plans of a run are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// Over all that was tried: a request of fewer plans than were made comes too late.
+    OverTheRun,
+    /// From 0 in each attempt, which goes on with what the ones before it have planned, even with a run that has succeeded.
+    ByAttempt,
 }
 
 /// Plans a run. The caller holds the output's lock. Where the newest run's images are all gone, nothing is changed
@@ -74,7 +85,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     };
     let attempt = earlier.as_ref().map_or(0, |earlier| earlier.attempt + 1);
     if let Some(plan) = &earlier
-        && comes_too_late(output, &layout, plan, request.replans).await?
+        && comes_too_late(output, &layout, plan, request).await?
     {
         return Err(Error::Overtaken { file: layout.plan() });
     }
@@ -181,8 +192,17 @@ async fn add_to_planned_runs(output: &dyn Store, request: &PlanRequest<'_>) -> R
 
 /// Whether the run has been planned anew since this plan was asked for, or has succeeded by it: a call that was given up
 /// may come to its work when all of that is long done.
-async fn comes_too_late(output: &dyn Store, layout: &RunLayout, made: &Plan, replans: u32) -> Result<bool, Error> {
-    Ok(made.replans > replans || made.replans == replans && has_succeeded(output, layout).await?)
+async fn comes_too_late(
+    output: &dyn Store,
+    layout: &RunLayout,
+    made: &Plan,
+    request: &PlanRequest<'_>,
+) -> Result<bool, Error> {
+    Ok(match request.counted {
+        Counted::ByAttempt => false,
+        Counted::OverTheRun if made.replans == request.replans => has_succeeded(output, layout).await?,
+        Counted::OverTheRun => made.replans > request.replans,
+    })
 }
 
 /// Whether a run has succeeded, with its tables or without them by now.

@@ -19,7 +19,7 @@ use pomona_stages::Error;
 use pomona_stages::extract::Extraction;
 use pomona_stages::fragments::Fragments;
 use pomona_stages::left::{self, Items, Left};
-use pomona_stages::plan::{self, PlanRequest};
+use pomona_stages::plan::{self, Counted, PlanRequest};
 use pomona_stages::recipe;
 use pomona_stages::{combine, expiry};
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
@@ -50,6 +50,7 @@ async fn try_to_plan(run_id: &RunId, replans: u32, input: &Path, output: &dyn St
         recipe: &recipe,
         models: None,
         replans,
+        counted: Counted::OverTheRun,
         in_place_of: None,
         on_file: &|| {},
     };

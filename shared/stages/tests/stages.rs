@@ -20,7 +20,7 @@ use pomona_stages::fit::{self, Pass};
 use pomona_stages::fragments::Fragments;
 use pomona_stages::local::{self, Job, Observer};
 use pomona_stages::lock::NoOtherHolders;
-use pomona_stages::plan::{self, PlanRequest};
+use pomona_stages::plan::{self, Counted, PlanRequest};
 use pomona_stages::project::Projection;
 use pomona_stages::recipe;
 use pomona_stages::retention::KeepRuns;
@@ -327,6 +327,7 @@ async fn run_but_the_report(
             recipe: &recipe,
             models: None,
             replans: 0,
+            counted: Counted::OverTheRun,
             in_place_of: None,
             on_file: &|| {},
         },
@@ -497,6 +498,7 @@ async fn a_plan_for_another_model_is_refused_by_extraction() {
         recipe: &recipe,
         models: None,
         replans: 0,
+        counted: Counted::OverTheRun,
         in_place_of: None,
         on_file: &|| {},
     };

@@ -23,7 +23,7 @@ use crate::earlier::{self, Earlier, Take};
 use crate::error::Error;
 use crate::local::{self, Clock, Observer};
 use crate::part::Part;
-use crate::plan::{self, PlanRequest};
+use crate::plan::{self, Counted, PlanRequest};
 use crate::report::Rank;
 
 /// How often damage is set aside and planned around before it is told of.
@@ -124,6 +124,7 @@ impl<'a> Rest<'a> {
             recipe: &self.earlier.recipe,
             models: None,
             replans,
+            counted: Counted::ByAttempt,
             in_place_of,
             on_file: &|| {},
         };
