@@ -116,13 +116,13 @@ async fn follows(output: &MemoryStore, newest: Option<&RunId>, run_id: &RunId) -
 impl World {
     /// What the newest run leaves is known by name, and older runs have given their tables up.
     async fn demand_order(&self, output: &MemoryStore, run_id: &RunId) {
-        let objects = output.objects();
-        let is_known = |key: &&String| {
-            let folder = key.split_once('/').map_or(key.as_str(), |(folder, _)| folder);
+        let is_known = |key: &str| {
+            let folder = key.split_once('/').map_or(key, |(folder, _)| folder);
             let files = [layout::LATEST, layout::PLANNED, layout::LOCK, layout::FOLLOW_UP, layout::SUPPRESSED];
             ["parts", "nodes", "sweeps", "runs", "erasures"].contains(&folder) || files.contains(&folder)
         };
-        let unknown = objects.keys().find(|key| !is_known(key));
+        let unknown =
+            self.with_bucket(Place::Output, |bucket| bucket.objects().keys().find(|key| !is_known(key)).cloned());
         self.demand(unknown.is_none(), "what is left belongs to a run", || format!("{unknown:?} belongs to none"));
         let layout = RunLayout::new(run_id.as_str());
         let is_whole = output.exists(&layout.success()).await.is_ok_and(|exists| exists);

@@ -225,7 +225,7 @@ pub(super) fn names_any(text: &str, erased: &Suppressed) -> bool {
     let around = |c: char| ",;:.!?()[]{}<>'\"`".contains(c);
     let is_erased_word = |word: &str| erased.has(word) || erased.has(word.trim_matches(around));
     // A figure's points have their label and their path, each in a line.
-    let is_erased_line = || text.lines().any(|line| erased.has(line.trim()));
+    let is_erased_line = || text.lines().map(str::trim).any(|line| line != text && erased.has(line));
     let among_words = || text.contains(char::is_whitespace) && text.split_whitespace().any(is_erased_word);
     erased.has(text) || quoted('`') || quoted('"') || is_erased_line() || among_words()
 }

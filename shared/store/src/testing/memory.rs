@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ struct Objects {
     writes: u64,
 }
 
+fn object(key: &str, bytes: &Bytes) -> Object {
+    Object { key: key.to_owned(), size: bytes.len() as u64, etag: Some(etag_of(bytes)) }
+}
+
 /// A content, or that the key was deleted.
 struct Written {
     id: u64,
@@ -39,8 +44,10 @@ impl Objects {
         self.written.get(key)?.last()?.bytes.as_ref()
     }
 
-    fn current(&self) -> impl Iterator<Item = (&String, &Bytes)> {
-        self.written.iter().filter_map(|(key, written)| Some((key, written.last()?.bytes.as_ref()?)))
+    fn current_below(&self, prefix: &str) -> impl Iterator<Item = (&String, &Bytes)> {
+        let from = self.written.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let below = from.take_while(move |(key, _)| key.starts_with(prefix));
+        below.filter_map(|(key, written)| Some((key, written.last()?.bytes.as_ref()?)))
     }
 
     fn insert(&mut self, key: &str, bytes: Bytes) {
@@ -81,7 +88,7 @@ impl MemoryStore {
 
     /// All objects.
     pub fn objects(&self) -> BTreeMap<String, Bytes> {
-        self.lock().current().map(|(key, bytes)| (key.clone(), bytes.clone())).collect()
+        self.lock().current_below("").map(|(key, bytes)| (key.clone(), bytes.clone())).collect()
     }
 
     /// Of the next object whose key `matches` accepts only the first half will be kept when it is put.
@@ -118,16 +125,14 @@ impl Store for MemoryStore {
 
     async fn list(&self, prefix: &str, keep: &Keep<'_>) -> Result<Vec<Object>, Error> {
         key::check_prefix(prefix)?;
-        let objects = self.objects();
-        let wanted = objects.into_iter().filter(|(key, _)| key.starts_with(prefix) && keep(Entry::of_object(key)));
-        Ok(wanted.map(|(key, bytes)| Object { key, size: bytes.len() as u64, etag: Some(etag_of(&bytes)) }).collect())
+        let objects = self.lock();
+        let below = objects.current_below(prefix);
+        let wanted = below.filter(|(key, _)| keep(Entry::of_object(key)));
+        Ok(wanted.map(|(key, bytes)| object(key, bytes)).collect())
     }
 
     async fn find(&self, key: &str) -> Result<Option<Object>, Error> {
-        let bytes = self.lock().get(key).cloned();
-        let object =
-            |bytes: Bytes| Object { key: key.to_owned(), size: bytes.len() as u64, etag: Some(etag_of(&bytes)) };
-        Ok(bytes.map(object))
+        Ok(self.lock().get(key).map(|bytes| object(key, bytes)))
     }
 
     async fn exists(&self, key: &str) -> Result<bool, Error> {
