@@ -4,7 +4,7 @@
 //! [`advance`] looks at what is there. Where sums of a pass are missing it says which; where all are there it takes the
 //! step, and where the last step is taken it writes the run's model. So whoever calls it again goes on.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::class_table::ClassCount;
@@ -241,13 +241,13 @@ impl Fitting<'_> {
     }
 }
 
-async fn files_of(output: &dyn Store, fit: &str) -> Result<HashSet<String>, Error> {
+async fn files_of(output: &dyn Store, fit: &str) -> Result<BTreeSet<String>, Error> {
     let files = output.list(&layout::sweep_fit(fit), &|_| true).await?;
     Ok(files.into_iter().map(|file| file.key).collect())
 }
 
 /// The newest pass whose step has all states that it looks at.
-fn newest_state<S: Sweep>(there: &HashSet<String>, fit: &str) -> Option<u32> {
+fn newest_state<S: Sweep>(there: &BTreeSet<String>, fit: &str) -> Option<u32> {
     if S::LOOKS_BACK {
         (0..).take_while(|&pass| there.contains(&layout::sweep_state(fit, pass))).last()
     } else {

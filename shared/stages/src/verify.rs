@@ -60,6 +60,7 @@ pub async fn verify(
         return lock::hold(output, (holder, holders), work, stopped).await;
     }
     tokio::select! {
+        biased;
         found = look_and_mend(output, None, mending, observer) => found.map(Some),
         () = stopped => Ok(None),
     }
