@@ -23,7 +23,7 @@ use crate::tables::{self, caught};
 /// [`Error::Unusable`] where there is no column of paths or of labels, or a path has two labels.
 pub fn labels(file: &str, bytes: &Bytes) -> Result<HashMap<String, String>, Error> {
     let [paths, labels] = columns(file, bytes, [&PATHS, &LABELS])?;
-    let mut found = HashMap::with_capacity(paths.len());
+    let mut found = HashMap::new();
     for (path, label) in paths.into_iter().zip(labels) {
         let path = plain(&path).to_owned();
         match found.get(&path) {
@@ -140,7 +140,7 @@ fn of_parquet<const N: usize>(file: &str, bytes: &Bytes, wanted: [&[&str]; N]) -
     let schema = builder.schema().clone();
     let places = find(file, schema.fields().iter().map(|field| field.name().as_str()), wanted)?;
     let mut columns = [const { Vec::new() }; N];
-    for batch in builder.build().map_err(|error| failed(&error))? {
+    for batch in tables::batches(bytes, builder).map_err(|error| failed(&error))? {
         let batch = batch.map_err(|error| failed(&error))?;
         for (column, place) in columns.iter_mut().zip(places) {
             column.extend(texts(file, &batch, place)?);

@@ -108,7 +108,7 @@ fn of_parquet(file: &str, bytes: &Bytes) -> Result<Vec<String>, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::unusable(file, error.to_string());
     let builder = tables::parquet_reader(bytes, ArrowReaderOptions::default()).map_err(|error| failed(&error))?;
     let mut keys = Vec::new();
-    for batch in builder.build().map_err(|error| failed(&error))? {
+    for batch in tables::batches(bytes, builder).map_err(|error| failed(&error))? {
         let batch = batch.map_err(|error| failed(&error))?;
         let column = batch.column_by_name("key").and_then(|column| column.as_string_opt::<i32>());
         let column = column.ok_or_else(|| Error::unusable(file, "it has no column `key` of text"))?;

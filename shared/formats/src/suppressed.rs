@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pomona_run::chance;
 use pomona_run::layout::SUPPRESSED;
 use pomona_run::names::NameHasher;
 use pomona_store::{Error as StoreError, Store};
@@ -12,9 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::erasure::{Erasures, Request};
 use crate::error::{Error, tell_of_damage};
 use crate::json;
-
-/// Bytes of the salt.
-const SALT: usize = 32;
 
 /// The content of suppressed.json.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +30,7 @@ impl Suppressed {
     /// # Errors
     /// [`Error::Internal`] where the system has no randomness.
     pub fn none() -> Result<Self, Error> {
-        let mut salt = [0_u8; SALT];
-        getrandom::fill(&mut salt).map_err(|error| Error::Internal(format!("no salt can be drawn: {error}")))?;
+        let salt = chance::salt().map_err(|error| Error::Internal(format!("no salt can be drawn: {error}")))?;
         let salt = salt.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self::of(salt, BTreeSet::new()))
     }

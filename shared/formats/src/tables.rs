@@ -154,6 +154,10 @@ pub(crate) fn caught<T>(
 const MANY_VALUES: u64 = 1 << 24;
 const VALUES_A_BYTE: u64 = 64;
 
+/// So does one long text that is meant again and again: no file takes more memory than both of these.
+const MUCH_MEMORY: u64 = 1 << 28;
+const MEMORY_A_BYTE: u64 = 64;
+
 /// A reader of a Parquet file whose values are in proportion to its bytes.
 pub(crate) fn parquet_reader(
     bytes: &Bytes,
@@ -183,13 +187,30 @@ fn values(bytes: &Bytes, metadata: &ParquetMetaData) -> Result<u64, ParquetError
     Ok(values)
 }
 
+/// The rows that a reader of `bytes` is to read, as long as the memory that they take is in proportion to those.
+pub(crate) fn batches(
+    bytes: &Bytes,
+    builder: ParquetRecordBatchReaderBuilder<Bytes>,
+) -> Result<impl Iterator<Item = Result<RecordBatch, ParquetError>>, ParquetError> {
+    let most = MUCH_MEMORY.max(MEMORY_A_BYTE * bytes.len() as u64);
+    let (mut taken, given) = (0, bytes.len());
+    Ok(builder.build()?.map(move |batch| {
+        let batch = batch?;
+        taken += batch.get_array_memory_size() as u64;
+        match taken > most {
+            true => Err(ParquetError::General(format!("its {given} bytes stand for more than {most} bytes of memory"))),
+            false => Ok(batch),
+        }
+    }))
+}
+
 fn all_rows(
-    file: &str,
+    (file, bytes): (&str, &Bytes),
     schema: &SchemaRef,
     builder: ParquetRecordBatchReaderBuilder<Bytes>,
 ) -> Result<RecordBatch, Error> {
-    let reader = builder.build().map_err(|error| Error::table(file, error))?;
-    let batches = reader.collect::<Result<Vec<_>, _>>().map_err(|error| Error::table(file, error))?;
+    let batches = batches(bytes, builder).and_then(|batches| batches.collect::<Result<Vec<_>, _>>());
+    let batches = batches.map_err(|error| Error::table(file, error))?;
     concat_batches(schema, &batches).map_err(|error| Error::table(file, error))
 }
 
@@ -207,7 +228,7 @@ impl ParquetTable {
             let builder = parquet_reader(&bytes, ArrowReaderOptions::default());
             let builder = builder.map_err(|error| Error::table(file, error))?;
             // With the file's metadata, which no batch has.
-            all_rows(file, &builder.schema().clone(), builder)
+            all_rows((file, &bytes), &builder.schema().clone(), builder)
         };
         let batch = caught(read, broken)?;
         Ok(Self { file: file.to_owned(), batch })
@@ -224,7 +245,7 @@ impl ParquetTable {
             let texts: Vec<usize> = texts.collect();
             let mask = ProjectionMask::roots(builder.parquet_schema(), texts.iter().copied());
             let texts = builder.schema().project(&texts).map_err(|error| Error::table(file, error))?.into();
-            all_rows(file, &texts, builder.with_projection(mask))
+            all_rows((file, &bytes), &texts, builder.with_projection(mask))
         };
         caught(read, broken)
     }
@@ -398,5 +419,25 @@ mod tests {
         assert_eq!(ParquetTable::read("t", few).unwrap().rows(), 1_000);
         let error = ParquetTable::read("t", many).err().expect("it is refused").to_string();
         assert!(error.contains("16777217 values in"), "{error}");
+    }
+
+    #[test]
+    fn a_file_whose_text_fills_all_memory_is_refused() {
+        let (rows, text) = (1_000, "x".repeat(4_096));
+        let schema = Arc::new(Schema::new(vec![text_field("path"), text_field("label")]));
+        let column = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&text, rows))) as ArrayRef;
+        let batch = RecordBatch::try_new(schema.clone(), vec![column.clone(), column]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, schema, None).unwrap();
+        let whole = MUCH_MEMORY as usize / (2 * rows * text.len());
+        (0..=whole).for_each(|_| writer.write(&batch).unwrap());
+        writer.close().unwrap();
+        let bytes = Bytes::from(bytes);
+        assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
+        let says_so = |error: Error| assert!(error.to_string().contains("bytes of memory"), "{error}");
+        says_so(ParquetTable::read("t.parquet", bytes.clone()).err().unwrap());
+        says_so(ParquetTable::read_texts("t.parquet", bytes.clone()).err().unwrap());
+        says_so(crate::image_table::labels("t.parquet", &bytes).unwrap_err());
+        says_so(crate::image_table::paths("t.parquet", &bytes).unwrap_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A number that nobody else draws: the one place that asks for one, so that tests can repeat what depends on it.
+//! Numbers that nobody else draws: the one place that asks for them, so that tests can repeat what depends on them.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -12,6 +12,25 @@ pub(crate) fn draw() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
+/// Bytes of a salt.
+pub const SALT: usize = 32;
+
+/// Draws what nobody can guess.
+///
+/// # Errors
+/// Where the system has no randomness.
+pub fn salt() -> Result<[u8; SALT], getrandom::Error> {
+    let mut salt = [0; SALT];
+    #[cfg(feature = "testing")]
+    if let Some(next) = testing::SALT.take() {
+        testing::SALT.set(Some(next.wrapping_add(1)));
+        salt[..size_of_val(&next)].copy_from_slice(&next.to_be_bytes());
+        return Ok(salt);
+    }
+    getrandom::fill(&mut salt)?;
+    Ok(salt)
+}
+
 /// Chance that tests decide.
 #[cfg(feature = "testing")]
 pub mod testing {
@@ -19,6 +38,12 @@ pub mod testing {
 
     thread_local! {
         pub(super) static NEXT: Cell<Option<u64>> = const { Cell::new(None) };
+        pub(super) static SALT: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// Decides which salts this thread draws from now on: of each number that follows one.
+    pub fn set_salts(first: u64) {
+        SALT.set(Some(first));
     }
 
     /// Decides what this thread draws next.

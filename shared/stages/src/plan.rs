@@ -57,7 +57,8 @@ pub struct PlanRequest<'a> {
 pub enum Counted {
     /// Over all that was tried: a request of fewer plans than were made comes too late.
     OverTheRun,
-    /// From 0 in each attempt, which goes on with what the ones before it have planned, even with a run that has succeeded.
+    /// From 0 in each attempt, which `started` tells: it goes on with what the ones before it have planned, even with a run
+    /// that has succeeded.
     ByAttempt,
 }
 
@@ -84,17 +85,14 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         false => None,
     };
     let attempt = earlier.as_ref().map_or(0, |earlier| earlier.attempt + 1);
-    if let Some(plan) = &earlier
-        && comes_too_late(output, &layout, plan, request).await?
-    {
-        return Err(Error::Overtaken { file: layout.plan() });
-    }
-    if let Some(plan) = earlier
-        && is_asked_for(&plan, request)
-        && is_whole(output, &plan).await?
-    {
-        add_to_planned_runs(output, request).await?;
-        return Ok(plan);
+    if let Some(plan) = &earlier {
+        if comes_too_late(output, &layout, plan, request).await? {
+            return Err(Error::Overtaken { file: layout.plan() });
+        }
+        if is_asked_for(output, &layout, plan, request).await? && is_whole(output, plan).await? {
+            add_to_planned_runs(output, request).await?;
+            return Ok(plan.clone());
+        }
     }
     let listed = list(input, output, request.options, request.on_file).await;
     let Listed { items, left_out, odd_folders, .. } = match listed {
@@ -118,6 +116,9 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     }
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
     newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
+    // A run that has succeeded and is planned anew follows whom it followed.
+    let is_newest = newest.as_ref() == Some(request.run_id);
+    let before = request.in_place_of.or(earlier.as_ref().filter(|_| is_newest));
 
     let heads = pomona_dataset::heads(&items, names::most_neighbours(recipe.feature_width as u64));
     let mut rows = listing::number(items, &classes);
@@ -165,7 +166,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         missing: missing.len() as u64,
         merge_levels: merge_levels.len() as u32,
         models_of: request.models.map(|models| models.named_at(output)),
-        follows: request.in_place_of.map_or(newest.clone(), |earlier| earlier.follows.clone()),
+        follows: before.map_or(newest.clone(), |before| before.follows.clone()),
         replans: request.replans,
         attempt,
         digests,
@@ -199,7 +200,11 @@ async fn comes_too_late(
     request: &PlanRequest<'_>,
 ) -> Result<bool, Error> {
     Ok(match request.counted {
-        Counted::ByAttempt => false,
+        // An older run keeps the time at which it began, and is made by programs alone, whose calls are not given up.
+        Counted::ByAttempt => {
+            let is_same_attempt = request.in_place_of.is_none() && made.started == request.started;
+            is_same_attempt && made.replans > request.replans
+        }
         Counted::OverTheRun if made.replans == request.replans => has_succeeded(output, layout).await?,
         Counted::OverTheRun => made.replans > request.replans,
     })
@@ -213,10 +218,19 @@ pub async fn has_succeeded(output: &dyn Store, layout: &RunLayout) -> Result<boo
     Ok(output.exists(&layout.success()).await? || output.exists(&layout.tables_removed()).await?)
 }
 
-/// Whether another attempt at this very plan has made one: the run may be at work by it, or have ended, when a call that
-/// was handed the event again comes to it.
-fn is_asked_for(plan: &Plan, request: &PlanRequest<'_>) -> bool {
-    plan.replans == request.replans && plan.recipe == *request.recipe
+/// Whether another attempt at this very plan has made one: the run may be at work by it when a call that was handed the
+/// event again comes to it. Of an attempt that counts anew, a run that has succeeded is asked for as it is.
+async fn is_asked_for(
+    output: &dyn Store,
+    layout: &RunLayout,
+    plan: &Plan,
+    request: &PlanRequest<'_>,
+) -> Result<bool, Error> {
+    let is_this = match request.counted {
+        Counted::ByAttempt if plan.replans > request.replans => has_succeeded(output, layout).await?,
+        Counted::ByAttempt | Counted::OverTheRun => plan.replans == request.replans,
+    };
+    Ok(is_this && plan.recipe == *request.recipe)
 }
 
 /// Whether all of a plan's lists are what it says: of two attempts at once each may have written some.

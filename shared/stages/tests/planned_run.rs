@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use pomona_dataset::Images;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::{Error as FileError, json, problem};
+use pomona_results::latest;
 use pomona_results::verify::{self, Unobserved};
 use pomona_run::layout::RunLayout;
 use pomona_run::{ErrorName, Options, RunId, layout};
@@ -42,15 +43,25 @@ async fn plan_as(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store)
 }
 
 async fn try_to_plan(run_id: &RunId, replans: u32, input: &Path, output: &dyn Store) -> Result<Plan, Error> {
+    try_to_plan_counted(Counted::OverTheRun, run_id, (Utc::now(), replans), input, output).await
+}
+
+async fn try_to_plan_counted(
+    counted: Counted,
+    run_id: &RunId,
+    (started, replans): (DateTime<Utc>, u32),
+    input: &Path,
+    output: &dyn Store,
+) -> Result<Plan, Error> {
     let recipe = recipe::of(support::pool(1).extractor().model());
     let request = PlanRequest {
         run_id,
-        started: Utc::now(),
+        started,
         options: &one_image_each(),
         recipe: &recipe,
         models: None,
         replans,
-        counted: Counted::OverTheRun,
+        counted,
         in_place_of: None,
         on_file: &|| {},
     };
@@ -188,6 +199,44 @@ async fn a_plan_that_comes_too_late_changes_nothing() {
     output.put(&layout.tables_removed(), "by a later run".into()).await.unwrap();
     output.delete(&layout.success()).await.unwrap();
     refuses(1).await;
+}
+
+/// An erasure's attempts count from 0, and what comes too late of one is known by when that began.
+#[tokio::test]
+async fn an_attempt_that_counts_its_plans_anew_keeps_a_run_that_has_succeeded() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 8);
+    let output = MemoryStore::new("out", BTreeMap::new());
+    support::run_into(&input, &output, &one_image_each(), &support::pool(1)).await.unwrap();
+    let before = latest::read(&output).await.unwrap().unwrap().run_id;
+    let (run_id, began) = (RunId::now(), Utc::now());
+    let plan = async |started, replans| {
+        try_to_plan_counted(Counted::ByAttempt, &run_id, (started, replans), &input, &output).await
+    };
+    for replans in 0..2 {
+        plan(began, replans).await.unwrap();
+    }
+    let objects = output.objects();
+    let late = plan(began, 0).await;
+    assert!(matches!(late, Err(Error::Overtaken { .. })), "{late:?}");
+    assert!(output.objects() == objects, "it has changed something");
+
+    // Another attempt makes it anew until it has succeeded.
+    let later = began + TimeDelta::seconds(1);
+    assert_eq!(plan(later, 0).await.unwrap().replans, 0);
+    let made = plan(later, 1).await.unwrap();
+    output.put(&RunLayout::new(run_id.as_str()).success(), "".into()).await.unwrap();
+    latest::point_at(&output, &run_id).await.unwrap();
+    let objects = output.objects();
+    for replans in 0..2 {
+        let kept = plan(later + TimeDelta::seconds(1), replans).await.unwrap();
+        assert_eq!((kept.replans, kept.attempt), (made.replans, made.attempt));
+    }
+    assert!(output.objects() == objects, "it has changed something");
+    // What is damaged of it is planned around, and it still follows whom it followed.
+    let anew = plan(later, 2).await.unwrap();
+    assert_eq!((anew.replans, anew.follows), (2, Some(before)));
 }
 
 /// A call that plans anew is given up and stands still amid deleting the tables of the plan before; when it goes on,

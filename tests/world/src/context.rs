@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use pomona_run::clock;
+use pomona_run::{chance, clock};
 use tokio::sync::Notify;
 
 use crate::dice::Dice;
@@ -100,12 +100,18 @@ impl<F: Future> Future for As<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        struct Done;
+        impl Drop for Done {
+            fn drop(&mut self) {
+                ACTOR.set(None);
+                // Who is no actor looks at the world, by its clock and not by the machine's.
+                clock::testing::set(Some(world().now()));
+            }
+        }
         clock::testing::set(Some(world().now() + self.actor.skew));
         ACTOR.set(Some(self.actor.clone()));
-        let polled = self.future.as_mut().poll(context);
-        ACTOR.set(None);
-        clock::testing::set(None);
-        polled
+        let _done = Done;
+        self.future.as_mut().poll(context)
     }
 }
 
@@ -115,8 +121,11 @@ pub(crate) fn enter(world: Rc<World>) -> impl Drop {
     impl Drop for Left {
         fn drop(&mut self) {
             WORLD.set(None);
+            clock::testing::set(None);
         }
     }
+    clock::testing::set(Some(world.now()));
+    chance::testing::set_salts(world.seed);
     WORLD.set(Some(world));
     Left
 }

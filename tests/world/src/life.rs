@@ -59,9 +59,11 @@ pub(crate) fn live_through(history: &History, is_told: bool) -> Lived {
     let local = LocalSet::new();
     let runtime = runtime.expect("a runtime");
     let life = || local.block_on(&runtime, live_until_rest(history, is_told));
-    let lived = panic::catch_unwind(AssertUnwindSafe(life)).unwrap_or_default();
-    drop(local);
-    match panics::first() {
+    let lived = panic::catch_unwind(AssertUnwindSafe(life));
+    let left = panic::catch_unwind(AssertUnwindSafe(|| drop(local)));
+    let has_panicked = lived.is_err() || left.is_err();
+    let lived = lived.unwrap_or_default();
+    match panics::first().or_else(|| has_panicked.then(|| "before there was a world, or after".to_owned())) {
         None => lived,
         panicked => Lived { violation: panicked.map(|panicked| format!("nobody panics: {panicked}")), ..lived },
     }

@@ -47,7 +47,9 @@ fn live_through(seeds: &[u64]) -> Met {
                 while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     let lived = pomona_world::live(seed);
                     if let Some(violation) = lived.violation {
-                        panic!("{violation}\n{}", pomona_world::tell(seed).unwrap_or_default());
+                        let told = pomona_world::tell(seed);
+                        let again = told.unwrap_or_else(|| "it holds when it is lived through again".to_owned());
+                        panic!("seed {seed}: {violation}\n{again}");
                     }
                     met.lock().unwrap().add(lived.met);
                 }
