@@ -26,7 +26,7 @@ pub(super) fn by_planning(mut runs: Vec<Planned>) -> Vec<RunId> {
     let mut ordered: Vec<RunId> = Vec::with_capacity(runs.len());
     while !runs.is_empty() {
         let waits = |run: &Planned| runs.iter().any(|other| Some(&other.run_id) == run.follows.as_ref());
-        // No run follows itself by way of others, unless somebody has made it up.
+        // No run follows itself, by way of others or not, unless somebody has made it up.
         let next = runs.iter().position(|run| !waits(run)).unwrap_or(0);
         ordered.push(runs.remove(next).run_id);
     }
