@@ -34,6 +34,8 @@ pub(crate) enum Doom {
     Killed,
     /// It stands still for so long, is given up, and goes on.
     Frozen(Duration),
+    /// It stands still for so long, and whoever called waits as long as it may take.
+    Stalled(Duration),
 }
 
 /// One call of a function, or a program on somebody's machine.
@@ -76,10 +78,14 @@ impl Actor {
         }
         self.doom.set(None);
         self.has_met_doom.set(true);
-        if matches!(doom, Doom::Killed) {
-            self.was_killed.notify_one();
+        match doom {
+            Doom::Killed => {
+                self.was_killed.notify_one();
+                self.met_its_doom.notify_one();
+            }
+            Doom::Frozen(_) => self.met_its_doom.notify_one(),
+            Doom::Stalled(_) => {}
         }
-        self.met_its_doom.notify_one();
         Some(doom)
     }
 }

@@ -15,6 +15,7 @@ use crate::asl::{Choice, Fail, Machine, Pass, Rule, State, Task, Test};
 use crate::dice::Dice;
 use crate::lambda::Failure;
 use crate::map_run::{self, MapRun};
+use crate::met::Trouble;
 use crate::paths::Scope;
 use crate::task;
 use crate::world::World;
@@ -158,7 +159,7 @@ impl Execution {
         let entry = format!("{}/{}.{} {name}", self.name, self.redrives.get(), self.entries.get());
         let mut dice = Dice::of(world.seed, &entry);
         if !matches!(state, State::Fail(_)) && dice.chance(world.weather().runtime_error) {
-            world.count_trouble();
+            world.count(Trouble::RuntimeError);
             return Err(Failure::of("States.Runtime", "the service itself failed"));
         }
         let context = self.context(world);

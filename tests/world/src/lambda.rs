@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use crate::context::{Actor, As, Doom, Role};
 use crate::dice::Dice;
 use crate::function::Name;
+use crate::met::Trouble;
 use crate::weather::Weather;
 use crate::world::World;
 
@@ -100,18 +101,19 @@ pub(crate) async fn call(world: &Rc<World>, name: Name, event: Value, caller: &s
     let weather = world.weather();
     let mut dice = Dice::of(world.seed, caller);
     sleep(dice.between(Duration::from_millis(5), Duration::from_millis(80))).await;
-    let is_throttled = dice.chance(weather.throttled) || weather.no_room == Some(name);
-    if is_throttled || world.calls_at_once.get() >= world.setting.concurrency {
-        world.count_trouble();
+    let is_throttled = dice.chance(weather.throttled) || world.calls_at_once.get() >= world.setting.concurrency;
+    let has_room = weather.no_room != Some(name);
+    if is_throttled || !has_room {
+        world.count(if has_room { Trouble::Throttled } else { Trouble::NoRoom });
         return Err(Failure::of("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }
     if dice.chance(weather.service_error) {
-        world.count_trouble();
+        world.count(Trouble::ServiceError);
         let errors = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"];
         return Err(Failure::of(dice.pick(&errors), "Lambda has its own troubles"));
     }
     if dice.chance(weather.called_twice) {
-        world.count_trouble();
+        world.count(Trouble::CalledTwice);
         world.bill.borrow_mut().wasted(images_of(name, &event));
         let (world, event, caller) = (world.clone(), event.clone(), format!("{caller}, again"));
         // Nobody waits for its answer.
@@ -147,6 +149,7 @@ async fn invoke(world: &Rc<World>, name: Name, event: Value, caller: &str) -> Re
         answer = &mut answer => answer.expect("a function that lives answers"),
         () = sleep(name.time_limit()) => {
             task.abort();
+            world.count(Trouble::OutOfTime);
             Err(given_up("Sandbox.Timedout"))
         }
     };
@@ -179,11 +182,12 @@ pub(crate) fn actor(world: &Rc<World>, caller: &str, role: Role) -> Rc<Actor> {
             let (minute, hours) = (Duration::from_secs(60), Duration::from_secs(2 * 3_600));
             Some(Doom::Frozen(dice.between(minute, hours)))
         }
+        // By dice of its own, so that calls which are not stalled know nothing of it.
+        () if Dice::of(world.seed, &format!("{caller}, stalled")).chance(frozen) => {
+            Some(Doom::Stalled(dice.between(Duration::from_secs(30), Duration::from_secs(20 * 60))))
+        }
         () => None,
     };
-    if doom.is_some() {
-        world.count_trouble();
-    }
     let doom = doom.map(|doom| {
         let requests = requests(role, &mut dice);
         (dice.below(requests) as u32, doom)

@@ -31,5 +31,5 @@ mod weather;
 mod world;
 
 pub use life::{Lived, live, trace};
-pub use met::{Met, states};
+pub use met::{Met, Trouble, states};
 pub use shrink::tell;

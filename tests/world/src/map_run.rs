@@ -14,6 +14,7 @@ use crate::bucket::Place;
 use crate::dice::Dice;
 use crate::execution::{Execution, Step};
 use crate::lambda::Failure;
+use crate::met::Trouble;
 use crate::paths::Scope;
 use crate::task;
 use crate::world::World;
@@ -90,7 +91,7 @@ fn read(world: &World, map: &MapState, scope: &Scope<'_>, dice: &mut Dice) -> Re
     let key = parameters["Key"].as_str().expect("a key");
     let failure = |cause: &str| Failure::of("States.ItemReaderFailed", cause);
     if dice.chance(world.weather().reader_fails) {
-        world.count_trouble();
+        world.count(Trouble::ReaderFails);
         return Err(failure("S3 did not answer"));
     }
     let stored = world.with_bucket(Place::Output, |bucket| bucket.bytes(Place::below_output(key)));
@@ -142,7 +143,7 @@ fn child_input(map: &MapState, scope: &Scope<'_>, item: &Value) -> Value {
 async fn child(world: &Rc<World>, map: &MapState, input: Value, name: &str) -> Result<Child, Failure> {
     let mut dice = Dice::of(world.seed, name);
     if dice.chance(world.weather().child_twice) {
-        world.count_trouble();
+        world.count(Trouble::ChildTwice);
         let double = format!("{name}, double");
         world.bill.borrow_mut().wasted(input["shard"]["images"].as_u64().unwrap_or(0));
         let (ran, _) =
@@ -156,7 +157,10 @@ async fn child_states(world: &Rc<World>, map: &MapState, input: &Value, name: &s
     let started = world.now();
     let states = steps(world, map, input, name);
     let output = if world.setting.is_express {
-        timeout(EXPRESS, states).await.unwrap_or_else(|_| Err(Failure::of("States.Timeout", "EXPRESS")))
+        timeout(EXPRESS, states).await.unwrap_or_else(|_| {
+            world.count(Trouble::ChildTooSlow);
+            Err(Failure::of("States.Timeout", "EXPRESS"))
+        })
     } else {
         states.await
     };
@@ -194,7 +198,7 @@ fn write(
     let parameters = scope.fill(&map.result_writer.parameters);
     assert_eq!(parameters["Bucket"], "results", "results lie at the output");
     if dice.chance(world.weather().writer_fails) {
-        world.count_trouble();
+        world.count(Trouble::WriterFails);
         return Err(Failure::of("States.ResultWriterFailed", "S3 did not answer"));
     }
     let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::dice::Dice;
 use crate::function::Name;
 use crate::lambda;
+use crate::met::Trouble;
 use crate::world::World;
 
 /// The template's: after how long a message that nobody has deleted is seen again, how often at most, and how long
@@ -78,21 +79,27 @@ impl World {
         let number = self.queue.events.get();
         self.queue.events.set(number + 1);
         let (mut dice, weather) = (Dice::of(self.seed, &format!("event {number}")), self.weather());
-        for _ in 0..if dice.chance(weather.event_twice) { 2 } else { 1 } {
+        let comes_twice = dice.chance(weather.event_twice);
+        if comes_twice {
+            self.count(Trouble::EventTwice);
+        }
+        for _ in 0..if comes_twice { 2 } else { 1 } {
             let delay = if dice.chance(weather.event_late) {
+                self.count(Trouble::EventLate);
                 dice.between(Duration::from_secs(60), Duration::from_secs(5 * 3_600))
             } else {
                 dice.between(Duration::from_millis(300), Duration::from_secs(5))
             };
             if dice.chance(weather.event_undelivered) {
-                self.lose("an event could not be delivered");
+                self.lose("an event could not be delivered", Trouble::EventLost);
             } else {
                 self.queue.put(self.now() + delay, &event.to_string());
             }
         }
     }
 
-    fn lose(&self, what: &str) {
+    fn lose(&self, what: &str, trouble: Trouble) {
+        self.count(trouble);
         self.note(|| format!("alarm: {what}"));
         self.queue.lost.set(Some(self.now()));
     }
@@ -138,7 +145,7 @@ impl World {
         }
         for message in batch {
             if message.received + 1 == MOST_RECEIVES {
-                self.lose("a message was given up");
+                self.lose("a message was given up", Trouble::MessageGivenUp);
             } else {
                 let again = Message { visible: again, received: message.received + 1, ..message };
                 self.queue.messages.borrow_mut().push(again);

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::bucket::{Blob, Bucket, Place};
 use crate::context::{self, Doom};
 use crate::invariants;
+use crate::met::Trouble;
 
 /// Tries of a request, and seconds until a try that nobody answers and the request as a whole are given up, as the
 /// product's S3 has them.
@@ -111,7 +112,7 @@ impl SimulatedS3 {
         let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
         let is_throttled = world.prefixes.borrow_mut().count((self.0, kind, prefix), world.now().timestamp()) > rate;
         if is_throttled {
-            world.count_trouble();
+            world.count(Trouble::PrefixBusy);
         }
         is_throttled
     }
@@ -172,7 +173,7 @@ async fn meet_doom() {
             context::world().met.borrow_mut().kills += 1;
             pending().await
         }
-        Some(Doom::Frozen(time)) => {
+        Some(Doom::Frozen(time) | Doom::Stalled(time)) => {
             context::world().met.borrow_mut().standstills += 1;
             sleep(time).await;
         }
@@ -195,9 +196,14 @@ fn fate(kind: Kind) -> (Fate, Duration) {
             () if dice.chance(weather.hang) => Fate::Hangs,
             () => Fate::Done,
         };
-        if !matches!(fate, Fate::Done) {
-            context::world().count_trouble();
-        }
+        let trouble = match fate {
+            Fate::Done => None,
+            Fate::Refused => Some(Trouble::Refused),
+            Fate::Hangs => Some(Trouble::Hangs),
+            Fate::Lost if kind == Kind::Read => Some(Trouble::BodyCut),
+            Fate::Lost => Some(Trouble::AnswerLost),
+        };
+        trouble.into_iter().for_each(|trouble| context::world().count(trouble));
         (fate, latency)
     })
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::context;
 use crate::execution::{Execution, Status};
+use crate::met::Trouble;
 use crate::world::World;
 
 /// How long an execution may be redriven after it has ended.
@@ -55,7 +56,7 @@ impl World {
         }
         self.note(|| format!("{} is redriven in {state}", execution.name));
         execution.redrives.set(execution.redrives.get() + 1);
-        self.met.borrow_mut().redrives += 1;
+        *self.met.borrow_mut().redrives.entry(state.clone()).or_default() += 1;
         // What it planned to compute another run may have computed since.
         self.bill.borrow_mut().wasted(self.contents.borrow().len() as u64);
         execution.status.set(Status::Running);
@@ -82,7 +83,7 @@ fn call<T>(name: &'static str, effect: impl FnOnce(&Rc<World>) -> T) -> Result<T
     let failed = || Error::call(name, "the world is harsh");
     let (fails, after) = context::actor().roll(|dice| (dice.chance(world.weather().call_fails), dice.chance(0.5)));
     if fails {
-        world.count_trouble();
+        world.count(Trouble::CallFails);
     }
     if fails && !after {
         return Err(failed());

@@ -24,7 +24,7 @@ use crate::history::{History, Setting};
 use crate::images::LABELS;
 use crate::invariants::{self, Fresh, Success};
 use crate::lambda::Deployed;
-use crate::met::Met;
+use crate::met::{Met, Trouble};
 use crate::queue::Queue;
 use crate::s3::Prefixes;
 use crate::weather::{STORM, Weather};
@@ -162,8 +162,8 @@ impl World {
         look(&mut self.buckets.borrow_mut()[place as usize])
     }
 
-    pub(crate) fn count_trouble(&self) {
-        self.met.borrow_mut().troubles += 1;
+    pub(crate) fn count(&self, trouble: Trouble) {
+        *self.met.borrow_mut().troubles.entry(trouble).or_default() += 1;
     }
 
     /// Tells of what happens.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pomona_world::Met;
+use pomona_world::{Met, Trouble};
 
 /// Histories that are the same in every run of the tests, and as many as are new in each.
 const FIXED: u64 = 2_000;
@@ -63,9 +63,11 @@ fn live_through(seeds: &[u64]) -> Met {
 fn fixed_histories_end_as_they_should_and_come_across_everything() {
     let met = live_through(&(0..FIXED).collect::<Vec<_>>());
     let Met { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, states } = &met;
-    assert!(*runs > FIXED && *troubles > 10 * FIXED, "{met:?}");
+    assert!(*runs > FIXED, "{met:?}");
     assert!([runs_of_programs, erasures, kills, standstills].iter().all(|met| **met > FIXED / 10), "{met:?}");
-    assert!(*redrives > FIXED / 50, "{met:?}");
+    assert!(redrives.values().sum::<u64>() > FIXED / 50, "{met:?}");
+    let rare = Trouble::ALL.into_iter().find(|trouble| troubles.get(trouble).is_none_or(|times| *times < 10));
+    assert_eq!(rare, None, "{met:?}");
     let missed: Vec<_> = pomona_world::states().difference(states).cloned().collect();
     assert_eq!(missed, NEVER_ENTERED);
 }
