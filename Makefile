@@ -28,9 +28,9 @@ assembler:
 build: assembler
 	cargo build --release --locked --package pomona
 
-# `make run INPUT=folder OUTPUT=folder`; without INPUT on pictures that Pomona draws.
+# `make run INPUT=folder OUTPUT=folder OPTIONS='--untrained'`; without INPUT on pictures that Pomona draws.
 run: build
-	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT),demo)
+	$(POMONA) $(if $(INPUT),run $(INPUT) $(OUTPUT) $(OPTIONS),demo)
 
 # All that must hold before a change lands; the last lines say what ran and what did not. The emulator is one Python
 # process that keeps half of two cores idle, so the suites run side by side, and each one's lines are shown when it is

@@ -115,7 +115,9 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
         remove_leftovers(output, &layout, &claims).await?;
     }
     let newest = latest::read_to_replace(output).await?.map(|latest| latest.run_id);
-    newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
+    if request.counted == Counted::OverTheRun {
+        newest.iter().for_each(|newest| tell_of_clock(newest, request.run_id));
+    }
     // A run that has succeeded and is planned anew follows whom it followed.
     let is_newest = newest.as_ref() == Some(request.run_id);
     let before = request.in_place_of.or(earlier.as_ref().filter(|_| is_newest));
@@ -296,7 +298,8 @@ fn place(location: &str) -> Result<Location, pomona_run::Error> {
     Ok(location.parse::<Location>()?)
 }
 
-/// Says that the newest run has a later name than this one, which will be newer.
+/// Says that the newest run has a later name than this one, which will be newer. What an erasure makes anew is called by
+/// when that was asked for.
 fn tell_of_clock(newest: &RunId, run_id: &RunId) {
     if newest.timestamp() > run_id.timestamp() {
         tracing::warn!(

@@ -49,8 +49,11 @@ impl Asked {
             return Err(FileError::option("because", "it has the path of an image, and would stay").into());
         }
         // What an erasure that was killed had chosen by listings may be listed no more.
-        if keys.is_empty() && self.requests.is_empty() {
-            return Err(nothing(output, "no run has listed such an image; `--keys` takes any path"));
+        if keys.is_empty() {
+            if self.requests.is_empty() {
+                return Err(nothing(output, "no run has listed such an image; `--keys` takes any path"));
+            }
+            tracing::warn!("no run lists such an image; only what was asked for before, and is not done, is erased");
         }
         if !is_ours(output).await? {
             return Err(nothing(output, "no run has ever written there; name the folder of results"));
