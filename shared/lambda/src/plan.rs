@@ -371,13 +371,13 @@ pub(crate) fn location(
 /// Whether another call that was handed the same event may have planned, or be about to: then the lock is that call's,
 /// too. What no try mends ends that one as well.
 async fn is_planned_by_another(output: &dyn Store, run_id: &RunId, replans: u32, error: &Error) -> bool {
-    let layout = RunLayout::new(run_id.as_str());
     if let Error::Stage(StageError::Overtaken { .. }) = error {
         // A run that is over needs no lock.
-        return !plan::has_succeeded(output, &layout).await.unwrap_or_default();
+        return !plan::has_succeeded(output, run_id).await.unwrap_or_default();
     }
     let may_be_tried_again = replans == 0 && error.name() == ErrorName::Retryable;
-    may_be_tried_again && output.exists(&layout.plan()).await.unwrap_or_default()
+    let plan = RunLayout::new(run_id.as_str()).plan();
+    may_be_tried_again && output.exists(&plan).await.unwrap_or_default()
 }
 
 /// The error that ended the plan is the one to mend; a lock that stays is void when the execution has ended.

@@ -86,10 +86,10 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
     };
     let attempt = earlier.as_ref().map_or(0, |earlier| earlier.attempt + 1);
     if let Some(plan) = &earlier {
-        if comes_too_late(output, &layout, plan, request).await? {
+        if comes_too_late(output, plan, request).await? {
             return Err(Error::Overtaken { file: layout.plan() });
         }
-        if is_asked_for(output, &layout, plan, request).await? && is_whole(output, plan).await? {
+        if is_asked_for(output, plan, request).await? && is_whole(output, plan).await? {
             add_to_planned_runs(output, request).await?;
             return Ok(plan.clone());
         }
@@ -195,19 +195,14 @@ async fn add_to_planned_runs(output: &dyn Store, request: &PlanRequest<'_>) -> R
 
 /// Whether the run has been planned anew since this plan was asked for, or has succeeded by it: a call that was given up
 /// may come to its work when all of that is long done.
-async fn comes_too_late(
-    output: &dyn Store,
-    layout: &RunLayout,
-    made: &Plan,
-    request: &PlanRequest<'_>,
-) -> Result<bool, Error> {
+async fn comes_too_late(output: &dyn Store, made: &Plan, request: &PlanRequest<'_>) -> Result<bool, Error> {
     Ok(match request.counted {
         // An older run keeps the time at which it began, and is made by programs alone, whose calls are not given up.
         Counted::ByAttempt => {
             let is_same_attempt = request.in_place_of.is_none() && made.started == request.started;
             is_same_attempt && made.replans > request.replans
         }
-        Counted::OverTheRun if made.replans == request.replans => has_succeeded(output, layout).await?,
+        Counted::OverTheRun if made.replans == request.replans => has_succeeded(output, request.run_id).await?,
         Counted::OverTheRun => made.replans > request.replans,
     })
 }
@@ -216,20 +211,16 @@ async fn comes_too_late(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn has_succeeded(output: &dyn Store, layout: &RunLayout) -> Result<bool, Error> {
+pub async fn has_succeeded(output: &dyn Store, run_id: &RunId) -> Result<bool, Error> {
+    let layout = RunLayout::new(run_id.as_str());
     Ok(output.exists(&layout.success()).await? || output.exists(&layout.tables_removed()).await?)
 }
 
 /// Whether another attempt at this very plan has made one: the run may be at work by it when a call that was handed the
 /// event again comes to it. Of an attempt that counts anew, a run that has succeeded is asked for as it is.
-async fn is_asked_for(
-    output: &dyn Store,
-    layout: &RunLayout,
-    plan: &Plan,
-    request: &PlanRequest<'_>,
-) -> Result<bool, Error> {
+async fn is_asked_for(output: &dyn Store, plan: &Plan, request: &PlanRequest<'_>) -> Result<bool, Error> {
     let is_this = match request.counted {
-        Counted::ByAttempt if plan.replans > request.replans => has_succeeded(output, layout).await?,
+        Counted::ByAttempt if plan.replans > request.replans => has_succeeded(output, request.run_id).await?,
         Counted::ByAttempt | Counted::OverTheRun => plan.replans == request.replans,
     };
     Ok(is_this && plan.recipe == *request.recipe)
