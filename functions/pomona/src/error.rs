@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pomona_dataset::name_of_store_error;
+use pomona_formats::erasure::notice_of_not_done;
 use pomona_run::counted::counted;
 use pomona_run::{ErrorName, RunId};
 use pomona_stages::name_of_model_error;
@@ -71,7 +72,7 @@ pub enum Error {
         unreadable: usize,
     },
     /// Erasures that were interrupted.
-    #[error("{erasures} erasures at `{location}` are not done: `pomona erase {location}` goes on")]
+    #[error("{}", notice_of_not_done(*erasures, location).unwrap_or_default())]
     NotErasedYet {
         /// The output.
         location: String,

@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use clap::Args;
 use indicatif::HumanBytes;
 use pomona_aws::Executions;
+use pomona_formats::erasure::notice_of_not_done;
 use pomona_results::verify::{Counts, Observer, Tally, Unchecked, Unneeded, Verification};
 use pomona_run::Location;
 use pomona_run::counted::counted;
@@ -134,6 +135,9 @@ fn write_screen(out: &mut String, verified: &Verified) -> std::fmt::Result {
     }
     for run_id in &found.in_doubt {
         writeln!(out, "in doubt    a list of run {run_id} cannot be read: nothing that runs share is called unneeded")?;
+    }
+    if let Some(notice) = notice_of_not_done(found.not_erased.len(), &visible(&found.location)) {
+        writeln!(out, "not erased  {notice}")?;
     }
     for (name, tally) in [("whole", counts.whole), ("damaged", counts.damaged)] {
         writeln!(out, "{name:<11} {}", size(tally))?;

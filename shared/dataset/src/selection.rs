@@ -96,8 +96,8 @@ impl LeftOut {
         );
         say(
             self.erased,
-            "image was left out because it was erased (`pomona erase --allow-again` lets it come back)",
-            "images were left out because they were erased (`pomona erase --allow-again` lets them come back)",
+            "image was left out because its erasure was asked for (`pomona erase --allow-again` lets it come back)",
+            "images were left out because their erasure was asked for (`pomona erase --allow-again` lets them come back)",
         );
         say(self.labels_of_nothing, "row of --labels names no image", "rows of --labels name no image");
         notices.extend(self.in_archives.iter().map(|(what, count)| format!("skipped in archives: {what} ({count})")));

@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pomona_run::RunId;
+use pomona_run::counted::counted;
 use pomona_run::layout::{self, ERASURES};
 use pomona_store::{Error as StoreError, Store, Version};
 use serde::{Deserialize, Serialize};
@@ -325,6 +326,11 @@ impl Erasures {
         Here::list(output).await?.pending(output).await
     }
 
+    /// Which are not done, by the names of the files at an output alone.
+    pub fn not_done<'a>(keys: impl Iterator<Item = &'a str>) -> Vec<RunId> {
+        Here::of(keys.map(str::to_owned)).not_done().cloned().collect()
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -354,6 +360,12 @@ impl Erasures {
     }
 }
 
+/// What a user should know of so many erasures that are not done at `location`, where there are any.
+pub fn notice_of_not_done(erasures: usize, location: &str) -> Option<String> {
+    let not_done = counted(erasures as u64, "erasure is not done", "erasures are not done")?;
+    Some(format!("{not_done}, and what was to be erased may still be there: `pomona erase {location}` goes on"))
+}
+
 /// Whether a call hands this file to another that erases with it.
 pub fn is_handed_over(key: &str) -> bool {
     layout::erasure_of(key).is_some_and(|id| key.starts_with(&layout::erasure_work(&id)))
@@ -367,9 +379,13 @@ struct Here {
 
 impl Here {
     async fn list(output: &dyn Store) -> Result<Self, Error> {
-        let keys: BTreeSet<String> = output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key).collect();
+        Ok(Self::of(output.sizes(ERASURES).await?.into_iter().map(|(key, _)| key)))
+    }
+
+    fn of(keys: impl Iterator<Item = String>) -> Self {
+        let keys: BTreeSet<String> = keys.collect();
         let ids = keys.iter().filter_map(|key| layout::erasure_of(key)).collect();
-        Ok(Self { keys, ids })
+        Self { keys, ids }
     }
 
     fn is_done(&self, id: &RunId) -> bool {
@@ -380,14 +396,16 @@ impl Here {
         self.ids.iter().filter(|id| self.is_done(id))
     }
 
+    fn not_done(&self) -> impl Iterator<Item = &RunId> {
+        self.ids.iter().filter(|id| !self.is_done(id) && self.keys.contains(&layout::erasure_request(id)))
+    }
+
     async fn pending(&self, output: &dyn Store) -> Result<Vec<Request>, Error> {
         let mut pending = Vec::new();
-        for id in self.ids.iter().filter(|id| !self.is_done(id)) {
+        for id in self.not_done() {
             let key = layout::erasure_request(id);
-            if self.keys.contains(&key) {
-                let bytes = digests::get(output, &key).await?;
-                pending.push(json::unseal_of(&key, &bytes, id, |request: &Request| &request.id)?);
-            }
+            let bytes = digests::get(output, &key).await?;
+            pending.push(json::unseal_of(&key, &bytes, id, |request: &Request| &request.id)?);
         }
         Ok(pending)
     }

@@ -28,6 +28,7 @@ mod shared;
 mod survey;
 
 use pomona_formats::Error;
+use pomona_formats::erasure::Erasures;
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
 use pomona_run::place::Place;
@@ -59,6 +60,7 @@ pub async fn verify(output: &dyn Store, ours: Option<&RunId>, observer: &dyn Obs
         location: output.location().to_owned(),
         going_on: survey.lock.as_ref().map(|lock| lock.run_id.clone()),
         in_doubt: survey.needs.in_doubt_by.clone(),
+        not_erased: Erasures::not_done(survey.at_root.keys().map(String::as_str)),
         ..Verification::default()
     };
     let checker = Checker::new(output, observer, begun);

@@ -9,9 +9,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_dataset::Error as DatasetError;
 use pomona_dataset::Source;
 use pomona_formats::Error as FileError;
+use pomona_formats::erasure::{Erasures, notice_of_not_done};
 use pomona_formats::model_info::ModelInfo;
 use pomona_formats::planned::{self, Plan, Shard};
 use pomona_results::processing::Site;
+use pomona_run::layout::ERASURES;
 use pomona_run::stage::{Stage, Timing};
 use pomona_run::{Options, RunId, clock};
 use pomona_store::Store;
@@ -163,6 +165,7 @@ async fn stages(
 ) -> Result<Summary, Error> {
     let clock = Clock::new(observer);
     let (mut replans, mut mends) = (0, 0);
+    tell_of_erasures(job.output, observer).await?;
     loop {
         match planned_stages(job, (run_id, replans + mends), fragments, &clock).await {
             Err(Error::Dataset(DatasetError::Changed { .. })) if replans < REPLANS => {
@@ -182,6 +185,16 @@ async fn stages(
         }
         clock.forget();
     }
+}
+
+/// Images of which no run knows any more since their erasure was asked for are not gone before that is done.
+async fn tell_of_erasures(output: &dyn Store, observer: &dyn Observer) -> Result<(), Error> {
+    let files = output.sizes(ERASURES).await?;
+    let not_done = Erasures::not_done(files.iter().map(|(key, _)| key.as_str()));
+    if let Some(notice) = notice_of_not_done(not_done.len(), output.location()) {
+        observer.notice(&notice);
+    }
+    Ok(())
 }
 
 /// All stages by one plan, which holds as long as the input does not change and no damage is met.

@@ -13,6 +13,8 @@ pub struct Verification {
     pub going_on: Option<RunId>,
     /// Runs whose lists of what they use cannot be read, so that everything may be needed.
     pub in_doubt: Vec<RunId>,
+    /// Erasures that are not done, so that what they are to erase may still be there.
+    pub not_erased: Vec<RunId>,
     /// Files whose bytes are those that were written.
     #[serde(skip)]
     pub whole: Tally,
@@ -158,7 +160,10 @@ pub enum Consequence {
     #[error("the next run makes it anew")]
     NextRun,
     /// The results of a run are not complete.
-    #[error("run {0} can only be made again, by a run over the same images with the same options")]
+    #[error(
+        "run {0} is not complete: `--repair` restores what stands elsewhere too, and a run over the same images with \
+         the same options makes the rest again"
+    )]
     Rerun(RunId),
     /// A run has come to its end, and nobody can tell: it was ended in that very moment, or somebody deleted the mark.
     #[error("nobody takes run {0} for a result; where all else of it is whole, `--repair` marks it again")]

@@ -4,6 +4,7 @@ mod attempts;
 mod damage;
 #[path = "../support/damages.rs"]
 mod damages;
+mod notices;
 mod proof;
 #[path = "../support/result.rs"]
 mod result;
