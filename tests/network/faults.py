@@ -4,6 +4,7 @@ import asyncio
 import base64
 import functools
 import random
+import time
 import zlib
 
 import proxy
@@ -159,6 +160,20 @@ class Rules:
 def of(method, ending, times=1):
     """Fits the first so many of equal requests about a key that ends so."""
     return lambda request: request.method == method and request.key.endswith(ending) and request.seen < times
+
+
+class Burst:
+    """Once so many requests have come, all of so many seconds meet a fault."""
+
+    def __init__(self, after, seconds, fault):
+        self.after, self.seconds, self.fault, self.began = after, seconds, fault, None
+
+    def __call__(self, request):
+        if request.number < self.after:
+            return None
+        now = time.monotonic()
+        self.began = self.began or now
+        return self.fault if now - self.began < self.seconds else None
 
 
 class Share:

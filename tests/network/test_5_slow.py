@@ -6,7 +6,7 @@ import pytest
 
 import faults
 import images
-from faults import Share
+from faults import Burst, Share
 from proxy import Proxy
 
 AT_ONCE = 8
@@ -47,9 +47,23 @@ def test_refused_requests_slow_a_run_by_their_share_and_no_more(s3, many, plain,
 
 
 def bound(seconds, proxy):
-    """Twice the time without faults, and 0.6 seconds for each of them: half a second on average passes before a request
-    is made again, a second before the next try."""
-    return 2 * seconds + 0.6 * len(proxy.injected)
+    """Twice the time without faults, and 0.15 seconds for each of them: a tenth of a second on average passes before a
+    request is made again, two before the next try."""
+    return 2 * seconds + 0.15 * len(proxy.injected)
+
+
+# So long nobody is answered, from the listing of the images, the middle of extraction and nearly the end on.
+@pytest.mark.parametrize("after", [3, 100, 300])
+def test_a_burst_of_refusals_costs_little_more_than_it_lasts(s3, many, plain, output, after):
+    result, seconds = plain
+    burst = 10
+    with Proxy(s3.port, Burst(after, burst, faults.slow_down)) as proxy:
+        ended = s3.run(proxy.url, many, output)
+    print(f"{seconds:.1f} s without faults, {ended.seconds:.1f} s with {len(proxy.injected)} within {burst} s")
+    assert ended.code == 0 and s3.result(output) == result, str(ended)
+    assert proxy.injected
+    # Who was refused just before its end may wait five seconds more, in each of the stages that it was about to reach.
+    assert ended.seconds < 2 * seconds + burst + 10, proxy.log()
 
 
 def broken_off(s3, many, seed):

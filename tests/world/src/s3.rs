@@ -16,14 +16,13 @@ use crate::context::{self, Doom};
 use crate::invariants;
 use crate::met::Trouble;
 
-/// Tries of a request, and seconds until a try that nobody answers and the request as a whole are given up, as the
-/// product's S3 has them.
-const ATTEMPTS: u32 = 7;
+/// Tries of a request, milliseconds that the first pause between them may take, and seconds that the longest one may, and
+/// until a try that nobody answers and the request as a whole are given up, as the product's S3 has them.
+const ATTEMPTS: u32 = 16;
+const FIRST_PAUSE: u64 = 200;
+const LONGEST_PAUSE: u64 = 5;
 const READ: u64 = 30;
 const OPERATION: u64 = 60;
-
-/// The longest pause between tries, which is the SDK's own.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 /// A bucket of this thread's world.
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +208,7 @@ fn fate(kind: Kind) -> (Fate, Duration) {
 }
 
 fn pause(tries: u32) -> Duration {
-    let most = Duration::from_secs(1 << (tries - 1).min(5)).min(LONGEST_PAUSE);
+    let most = Duration::from_millis(FIRST_PAUSE << (tries - 1)).min(Duration::from_secs(LONGEST_PAUSE));
     context::actor().roll(|dice| dice.between(Duration::ZERO, most))
 }
 
@@ -337,6 +336,8 @@ mod tests {
         let config = include_str!("../../../shared/store/src/s3/config.rs");
         for line in [
             format!("const ATTEMPTS: u32 = {ATTEMPTS};"),
+            format!("const FIRST_PAUSE: Duration = Duration::from_millis({FIRST_PAUSE});"),
+            format!("const LONGEST_PAUSE: Duration = Duration::from_secs({LONGEST_PAUSE});"),
             format!("const READ: Duration = Duration::from_secs({READ});"),
             format!("const OPERATION: Duration = Duration::from_secs({OPERATION});"),
         ] {

@@ -14,8 +14,12 @@ use aws_smithy_runtime::client::retries::TokenBucket;
 
 use super::error::{DAMAGED_ON_THE_WAY, broke_off};
 
-/// Tries of one request, the first one included, with pauses of up to 1, 2, 4, ... 20 s.
-const ATTEMPTS: u32 = 7;
+/// Tries of one request, the first one included, with pauses of up to 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 ... s between them, 56
+/// s in all. Where S3 refuses a share of the requests, the first pauses are most of what a run pays for that; where it
+/// refuses all of them for a while, the longest are.
+const ATTEMPTS: u32 = 16;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a connection, an answer's beginning, and a request with all its tries may take. An answer to an object of 16
 /// MiB begins once it was sent, also over a slow line.
@@ -37,8 +41,12 @@ pub(super) fn for_s3(config: &SdkConfig, host: &Host) -> aws_sdk_s3::Config {
         TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(OPERATION).build();
     // A quota for retries that all requests share would let few troubles among many requests stop all of them.
     let retries = RetryPartition::custom("pomona").token_bucket(TokenBucket::unlimited()).build();
+    let retry_config = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_PAUSE)
+        .with_max_backoff(LONGEST_PAUSE);
     aws_sdk_s3::config::Builder::from(config)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .retry_config(retry_config)
         .retry_partition(retries)
         .retry_classifier(RetryMore)
         .timeout_config(timeouts)
