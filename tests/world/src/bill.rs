@@ -10,8 +10,8 @@ pub(crate) struct Bill {
     wasted: u64,
     /// Key, etag and recipe of every image that a plan had.
     fair: BTreeSet<(String, String, String)>,
-    /// Something that had been computed was deleted or has expired.
-    has_forgotten: bool,
+    /// How often something that had been computed was deleted or has expired: all of it may have to be computed again.
+    times_forgotten: u64,
 }
 
 impl Bill {
@@ -28,17 +28,17 @@ impl Bill {
     }
 
     pub(crate) fn has_forgotten(&self) -> bool {
-        self.has_forgotten
+        self.times_forgotten > 0
     }
 
     pub(crate) fn forget(&mut self) {
-        self.has_forgotten = true;
+        self.times_forgotten += 1;
     }
 
     /// What was computed beyond what had to be and what troubles explain.
     pub(crate) fn excess(&self) -> Option<String> {
-        let most = self.fair.len() as u64 + self.wasted;
-        let is_fair = self.has_forgotten || self.computed <= most;
-        (!is_fair).then(|| format!("{} computed, {} needed, {} wasted", self.computed, self.fair.len(), self.wasted))
+        let Self { computed, wasted, fair, times_forgotten } = self;
+        let needed = fair.len() as u64 * (1 + times_forgotten);
+        (*computed > needed + wasted).then(|| format!("{computed} computed, {needed} needed, {wasted} wasted"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -148,6 +149,10 @@ impl Execution {
             self.check_quotas(world);
             world.hear(&input.to_string());
             world.met.borrow_mut().states.insert(name.clone());
+            if world.stop_in.borrow_mut().take_if(|state| *state == name).is_some() {
+                self.stop.notify_one();
+                pending::<()>().await;
+            }
             match self.step(world, &name, &machine.states[&name], &input).await? {
                 Step::End(output) => return Ok(output),
                 Step::Next(next, output) => *self.at.borrow_mut() = (next, output),

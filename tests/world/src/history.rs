@@ -62,6 +62,8 @@ pub(crate) enum Deed {
     Stop,
     StopMap,
     Redrive,
+    /// Somebody starts a run, stops the first one that enters the state of this number, and redrives it.
+    StopAndRedrive(u64),
     /// Another version of the functions.
     Deploy(usize),
     DeleteAtOutput(&'static str),
@@ -170,7 +172,7 @@ impl Setting {
 
 impl Deed {
     fn draw(dice: &mut Dice, setting: &Setting) -> Self {
-        match dice.below(29) {
+        match dice.below(31) {
             0..8 => Self::Upload { first: dice.below(24), count: 1 + dice.below(8), version: dice.below(3) },
             8..11 => Self::Delete { first: dice.below(24), count: 1 + dice.below(6) },
             11 => Self::DeleteLabel(dice.below(3)),
@@ -185,6 +187,7 @@ impl Deed {
             22 => Self::RollBack(1 + dice.below(3) as usize),
             23..26 => Self::RunProgram(options(dice, setting), dice.below(2) as usize),
             26 => Self::KeepReplacing { image: dice.below(24), seconds: 60 + dice.below(600) },
+            27..30 => Self::StopAndRedrive(dice.roll()),
             _ => Self::Mend,
         }
     }
@@ -226,6 +229,9 @@ impl fmt::Display for Deed {
             Self::Stop => formatter.write_str("somebody stops the run that is going"),
             Self::StopMap => formatter.write_str("somebody stops a child of the Map that is going"),
             Self::Redrive => formatter.write_str("somebody redrives the newest run that failed"),
+            Self::StopAndRedrive(_) => {
+                formatter.write_str("somebody starts a run, stops it in a state, and redrives it")
+            }
             Self::Deploy(version) => write!(formatter, "somebody deploys version {version} of the functions"),
             Self::DeleteAtOutput(prefix) => write!(formatter, "somebody deletes `{prefix}` at the output"),
             Self::Restore => formatter.write_str("somebody restores what was deleted at the output"),

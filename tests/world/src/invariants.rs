@@ -11,12 +11,12 @@ use pomona_formats::planned::{self, Plan};
 use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_results::verify::{self, Consequence, Damaged, Missing};
-use pomona_run::layout::{self, RunLayout};
+use pomona_run::layout::{self, LOCK, RunLayout};
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
 
-use crate::bucket::{Blob, Place, etag_of};
+use crate::bucket::{Bucket, Place, etag_of};
 use crate::deployed;
 use crate::execution::Execution;
 use crate::images::{Silent, Unseen, VERSIONS, run_objects};
@@ -96,14 +96,28 @@ pub(crate) async fn is_as_fresh(
     });
 }
 
-/// Whoever takes a program's lock over has seen for a while that nobody renews it, whatever the clocks say.
-pub(crate) fn lock_is_replaced(world: &World, before: &Blob, after: &[u8]) {
-    let (Some(theirs), Some(mine)) = (Lock::decode(&before.bytes), Lock::decode(after)) else { return };
-    let is_programs = theirs.run_id != mine.run_id && theirs.holder.starts_with("program");
-    let seconds = (world.now() - before.written).num_seconds();
-    world.demand(!is_programs || seconds >= SECONDS_LOOKED_ON, "one run past the lock", || {
-        format!("{} has taken the lock that {} wrote {seconds} s ago", mine.holder, theirs.holder)
-    });
+/// Whoever takes a program's lock over has seen for a while that nobody renews it, whatever the clocks say; and no
+/// program takes the output while an execution is at work behind its plan.
+pub(crate) fn lock_is_written(world: &World, output: &Bucket, after: &[u8]) {
+    let Some(mine) = Lock::decode(after) else { return };
+    let before = output.get(LOCK).and_then(|blob| Some((Lock::decode(&blob.bytes)?, blob.written)));
+    if before.as_ref().is_some_and(|(before, _)| before.run_id == mine.run_id) {
+        return;
+    }
+    if let Some((theirs, written)) =
+        before.filter(|(theirs, _)| theirs.is_held() && theirs.holder.starts_with("program"))
+    {
+        let seconds = (world.now() - written).num_seconds();
+        world.demand(seconds >= SECONDS_LOOKED_ON, "one run past the lock", || {
+            format!("{} has taken the lock that {} wrote {seconds} s ago", mine.holder, theirs.holder)
+        });
+    }
+    if mine.holder.starts_with("program") {
+        let other = world.at_work_behind_its_plan(output, "");
+        world.demand(other.is_none(), "one run past the lock", || {
+            format!("{} takes the output while {other:?} goes on", mine.holder)
+        });
+    }
 }
 
 /// Whether the newest run followed this one: a double of its report may have ended long before the one that was waited
@@ -118,7 +132,7 @@ impl World {
     async fn demand_order(&self, output: &MemoryStore, run_id: &RunId) {
         let is_known = |key: &str| {
             let folder = key.split_once('/').map_or(key, |(folder, _)| folder);
-            let files = [layout::LATEST, layout::PLANNED, layout::LOCK, layout::FOLLOW_UP, layout::SUPPRESSED];
+            let files = [layout::LATEST, layout::PLANNED, LOCK, layout::FOLLOW_UP, layout::SUPPRESSED];
             ["parts", "nodes", "sweeps", "runs", "erasures"].contains(&folder) || files.contains(&folder)
         };
         let unknown =
@@ -136,7 +150,7 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     let excess = world.bill.borrow().excess();
     world.demand(excess.is_none(), "nothing is computed twice unless something failed", || excess.unwrap_or_default());
     let objects = output.objects();
-    world.demand(!objects.contains_key(layout::LOCK), "the lock is given back", || "lock.json stays".to_owned());
+    world.demand(!objects.contains_key(LOCK), "the lock is given back", || "lock.json stays".to_owned());
     let verified = verify::verify(&output, None, &Unseen).await.expect("there is an output");
     // Of a run that was ended while it was planned anew, one list may be of either plan.
     let is_harmed = |run_id: &RunId| world.harmed.borrow().contains(run_id);

@@ -101,10 +101,14 @@ pub(crate) async fn call(world: &Rc<World>, name: Name, event: Value, caller: &s
     let weather = world.weather();
     let mut dice = Dice::of(world.seed, caller);
     sleep(dice.between(Duration::from_millis(5), Duration::from_millis(80))).await;
-    let is_throttled = dice.chance(weather.throttled) || world.calls_at_once.get() >= world.setting.concurrency;
-    let has_room = weather.no_room != Some(name);
-    if is_throttled || !has_room {
-        world.count(if has_room { Trouble::Throttled } else { Trouble::NoRoom });
+    let throttled = match () {
+        () if weather.no_room == Some(name) => Some(Trouble::NoRoom),
+        () if dice.chance(weather.throttled) => Some(Trouble::Throttled),
+        () if world.calls_at_once.get() >= world.setting.concurrency => Some(Trouble::TooManyAtOnce),
+        () => None,
+    };
+    if let Some(trouble) = throttled {
+        world.count(trouble);
         return Err(Failure::of("Lambda.TooManyRequestsException", "Rate Exceeded."));
     }
     if dice.chance(weather.service_error) {

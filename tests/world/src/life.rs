@@ -104,6 +104,7 @@ async fn course(world: &Rc<World>, history: &History) {
         return;
     }
     demand_that_a_run_followed(world).await;
+    demand_that_uploads_start_no_more_than_they_may(world);
     let has_erasures = erasures::are_among(&history.deeds);
     if has_erasures {
         erasures::end(world, When::BeforeTheLastRun).await;
@@ -139,6 +140,21 @@ async fn demand_that_a_run_followed(world: &Rc<World>) {
         None => false,
     };
     world.demand(is_up_to_date, "a run follows the last upload", || format!("none since {changed}"));
+}
+
+/// Runs that uploads start begin no sooner than the interval after one another; but where the trigger cannot know what
+/// was started, or goes on with what it knew long ago.
+fn demand_that_uploads_start_no_more_than_they_may(world: &World) {
+    if world.may_be_mistaken_about_time() {
+        return;
+    }
+    let executions = world.executions.borrow();
+    let by_uploads: Vec<_> = executions.iter().filter(|execution| execution.name.starts_with("uploads-")).collect();
+    let interval = TimeDelta::minutes(world.setting.minutes_between_runs as i64);
+    let early = by_uploads.windows(2).find(|pair| pair[1].started - pair[0].started < interval);
+    world.demand(early.is_none(), "uploads start no more runs than the interval allows", || {
+        format!("{:?}", early.map(|pair| [&pair[0].name, &pair[1].name]))
+    });
 }
 
 impl World {

@@ -53,7 +53,10 @@ pub(crate) async fn run(
         async move {
             let failure = tokio::select! {
                 biased;
-                () = execution.stop_map.notified() => Err(Failure::of("States.ExceedToleratedFailureThreshold", "")),
+                () = execution.stop_map.notified() => {
+                    world.count(Trouble::MapStopped);
+                    Err(Failure::of("States.ExceedToleratedFailureThreshold", ""))
+                }
                 ran = run_once(execution, world, map, scope, &entry) => ran,
             };
             // Another Map run begins anew; a redrive goes on with this one.

@@ -1,14 +1,21 @@
 //! What a history came across: one in which nothing happens shows nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::asl::Machine;
 
-/// What the surroundings do, apart from killing and stopping whoever acts.
+/// What the surroundings and people do, apart from killing and stopping whoever acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
-    /// S3 says 503 or 500, or hangs up.
-    Refused,
+    /// S3 says 503.
+    SlowDown,
+    /// It says 500.
+    ServerError,
+    /// It hangs up.
+    Reset,
+    /// A write is not carried out, because its condition does not hold.
+    ConditionUnmet,
     /// It carries out a write, and nobody hears of it.
     AnswerLost,
     /// A body breaks off.
@@ -17,8 +24,10 @@ pub enum Trouble {
     Hangs,
     /// A prefix has been asked too often within a second.
     PrefixBusy,
-    /// Too many calls of functions at once.
+    /// Lambda answers no more calls just now.
     Throttled,
+    /// As many functions are at work as may be.
+    TooManyAtOnce,
     /// Others use all the room that there is for a function.
     NoRoom,
     /// Lambda has an error of its own.
@@ -35,8 +44,12 @@ pub enum Trouble {
     ReaderFails,
     /// A Map cannot write what came of them.
     WriterFails,
+    /// A child of a Map is stopped.
+    MapStopped,
     /// `States.Runtime`.
     RuntimeError,
+    /// An execution is to be started under a name that is in use.
+    NameInUse,
     /// A call of Step Functions or SQS fails, with its effect or without.
     CallFails,
     /// An event is minutes or hours late.
@@ -47,17 +60,31 @@ pub enum Trouble {
     EventLost,
     /// A message was received in vain as often as it may be.
     MessageGivenUp,
+    /// Objects at the output expire.
+    Expires,
+    /// Somebody deletes some of the output.
+    OutputDeleted,
+    /// Somebody restores what was deleted there.
+    OutputRestored,
+    /// Somebody makes the output what it was before.
+    OutputRolledBack,
+    /// Somebody deploys another version while an execution goes on.
+    DeployedUnderRun,
 }
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 20] = [
-        Self::Refused,
+    pub const ALL: [Self; 31] = [
+        Self::SlowDown,
+        Self::ServerError,
+        Self::Reset,
+        Self::ConditionUnmet,
         Self::AnswerLost,
         Self::BodyCut,
         Self::Hangs,
         Self::PrefixBusy,
         Self::Throttled,
+        Self::TooManyAtOnce,
         Self::NoRoom,
         Self::ServiceError,
         Self::OutOfTime,
@@ -66,12 +93,19 @@ impl Trouble {
         Self::ChildTooSlow,
         Self::ReaderFails,
         Self::WriterFails,
+        Self::MapStopped,
         Self::RuntimeError,
+        Self::NameInUse,
         Self::CallFails,
         Self::EventLate,
         Self::EventTwice,
         Self::EventLost,
         Self::MessageGivenUp,
+        Self::Expires,
+        Self::OutputDeleted,
+        Self::OutputRestored,
+        Self::OutputRolledBack,
+        Self::DeployedUnderRun,
     ];
 }
 
@@ -108,6 +142,19 @@ impl Met {
         self.standstills += standstills;
         troubles.into_iter().for_each(|(trouble, times)| *self.troubles.entry(trouble).or_default() += times);
         self.states.extend(states);
+    }
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { runs, runs_of_programs, erasures, kills, standstills, .. } = self;
+        writeln!(formatter, "{runs} runs, {runs_of_programs} runs of programs, {erasures} erasures")?;
+        writeln!(formatter, "{kills} killed, {standstills} stood still")?;
+        self.redrives.iter().try_for_each(|(state, times)| writeln!(formatter, "{times} redriven in {state}"))?;
+        self.troubles.iter().try_for_each(|(trouble, times)| writeln!(formatter, "{times} {trouble:?}"))?;
+        let states = states();
+        let missed = states.difference(&self.states);
+        write!(formatter, "never entered: {}", missed.map(String::as_str).collect::<Vec<_>>().join(" "))
     }
 }
 

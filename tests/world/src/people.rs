@@ -3,21 +3,26 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use pomona_stages::erase::Older;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::bucket::{Blob, Objects, Place, etag_of};
 use crate::dice::Dice;
-use crate::execution::Execution;
+use crate::execution::{Execution, Status};
 use crate::history::Deed;
 use crate::images;
 use crate::invariants;
+use crate::met::Trouble;
 use crate::world::World;
 
 /// Earlier runs whose parts a plan looks through (shared/stages/src/history.rs): an image that comes back after more of
 /// them is computed again.
 const RUNS_LOOKED_THROUGH: usize = 32;
+
+/// So long people wait for what they want to stop.
+const PATIENCE: TimeDelta = TimeDelta::minutes(20);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -52,6 +57,7 @@ impl World {
             }
             Deed::StopMap => {
                 let in_map = |execution: &&Rc<Execution>| execution.map.borrow().is_some();
+                self.wait_until(|| self.going().iter().any(|execution| in_map(&execution))).await;
                 self.going().iter().filter(in_map).for_each(|execution| execution.stop_map.notify_one());
             }
             Deed::Redrive => {
@@ -60,7 +66,11 @@ impl World {
                     self.redrive(&newest);
                 }
             }
+            Deed::StopAndRedrive(number) => self.stop_and_redrive(*number).await,
             Deed::Deploy(version) => {
+                if !self.going().is_empty() && self.version.get() != *version {
+                    self.count(Trouble::DeployedUnderRun);
+                }
                 self.comes_back();
                 self.version.set(*version);
                 self.count_needed();
@@ -80,6 +90,32 @@ impl World {
             Deed::AllowAgain { first, count } => {
                 self.allow_again((*first..first + count).map(images::key).collect());
             }
+        }
+    }
+
+    /// Starts a run, stops the first one that enters a state, and lets it go on there.
+    async fn stop_and_redrive(self: &Rc<Self>, number: u64) {
+        let states: Vec<&String> = self.machine.states.keys().collect();
+        let state = states[(number % states.len() as u64) as usize];
+        self.note(|| format!("that is {state}"));
+        self.stop_in.replace(Some(state.clone()));
+        self.start_by_hand("", &self.setting.run_options);
+        self.wait_until(|| self.stop_in.borrow().is_none() || self.going().is_empty()).await;
+        self.stop_in.take();
+        sleep(Duration::from_secs(1)).await;
+        let in_state =
+            |execution: &&Rc<Execution>| execution.status.get() == Status::Aborted && execution.at.borrow().0 == *state;
+        let stopped = self.executions.borrow().iter().rfind(in_state).cloned();
+        if let Some(stopped) = stopped {
+            self.redrive(&stopped);
+        }
+    }
+
+    /// Waits, but not for ever.
+    async fn wait_until(&self, is_so: impl Fn() -> bool) {
+        let begun = self.now();
+        while !is_so() && self.now() - begun < PATIENCE {
+            sleep(Duration::from_secs(1)).await;
         }
     }
 
@@ -137,6 +173,9 @@ impl World {
 
     fn delete_at_output(&self, prefix: &str) {
         let deleted = self.with_bucket(Place::Output, |bucket| bucket.delete_all(|key, _| key.starts_with(prefix)));
+        if !deleted.is_empty() {
+            self.count(Trouble::OutputDeleted);
+        }
         self.deleted.replace(Some(deleted));
         self.promises.borrow_mut().clear();
         self.disturb_output();
@@ -144,6 +183,7 @@ impl World {
 
     fn restore(&self) {
         if let Some(deleted) = self.deleted.take() {
+            self.count(Trouble::OutputRestored);
             self.with_bucket(Place::Output, |bucket| {
                 deleted.into_iter().for_each(|(key, blob)| bucket.put_blob(&key, blob));
             });
@@ -155,6 +195,7 @@ impl World {
     fn roll_back(&self, deeds: usize) {
         let earlier = self.earlier_outputs.borrow().iter().rev().nth(deeds).cloned();
         if let Some(earlier) = earlier {
+            self.count(Trouble::OutputRolledBack);
             self.with_bucket(Place::Output, |bucket| {
                 bucket.delete_all(|key, _| !earlier.contains_key(key));
                 let is_as_now = |key: &str, blob: &Blob| bucket.get(key).is_some_and(|now| now.etag == blob.etag);
@@ -196,6 +237,7 @@ impl World {
                 bucket.delete_all(is_expired).len()
             });
             if expired > 0 {
+                self.count(Trouble::Expires);
                 self.note(|| format!("{expired} objects at the output expire"));
                 self.bill.borrow_mut().forget();
             }

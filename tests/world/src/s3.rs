@@ -50,8 +50,8 @@ impl Prefixes {
 /// What becomes of one try.
 enum Fate {
     Done,
-    /// Nothing happened: 503, 500, a reset.
-    Refused,
+    /// Nothing happened.
+    Refused(Trouble),
     /// It was carried out, and nobody heard of it; of a read, the body broke off.
     Lost,
     Hangs,
@@ -86,14 +86,14 @@ impl SimulatedS3 {
             let is_over = || began.elapsed() > Duration::from_secs(OPERATION);
             let (fate, latency) = fate(kind);
             sleep(latency).await;
-            let fate = if self.is_throttled(kind, key) { Fate::Refused } else { fate };
+            let fate = if self.is_throttled(kind, key) { Fate::Refused(Trouble::PrefixBusy) } else { fate };
             match fate {
                 Fate::Done if !is_over() => {
                     return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) };
                 }
                 // S3 carries out what it was sent, whether anybody waits for the answer still or not.
                 Fate::Done | Fate::Lost => drop(context::world().with_bucket(self.0, &mut effect)),
-                Fate::Refused => {}
+                Fate::Refused(trouble) => context::world().count(trouble),
                 Fate::Hangs => sleep(Duration::from_secs(READ)).await,
             }
             sleep(pause(tries)).await;
@@ -109,11 +109,7 @@ impl SimulatedS3 {
         let world = context::world();
         let Some(rate) = world.weather().prefix_rate else { return false };
         let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-        let is_throttled = world.prefixes.borrow_mut().count((self.0, kind, prefix), world.now().timestamp()) > rate;
-        if is_throttled {
-            world.count(Trouble::PrefixBusy);
-        }
-        is_throttled
+        world.prefixes.borrow_mut().count((self.0, kind, prefix), world.now().timestamp()) > rate
     }
 
     fn transient(self, key: &str) -> Error {
@@ -138,12 +134,11 @@ impl SimulatedS3 {
                 (Condition::Absent, Some(_)) | (Condition::Matches(_), None) => false,
             };
             if !is_met {
+                context::world().count(Trouble::ConditionUnmet);
                 return Err(self.changed(key));
             }
-            if key == LOCK
-                && let Some(before) = bucket.get(key)
-            {
-                invariants::lock_is_replaced(&context::world(), before, &bytes);
+            if key == LOCK {
+                invariants::lock_is_written(&context::world(), bucket, &bytes);
             }
             bucket.put(key, bytes.clone(), context::world().now());
             Ok(())
@@ -164,7 +159,7 @@ impl SimulatedS3 {
 }
 
 /// Before each try whoever makes it may be killed or stand still.
-async fn meet_doom() {
+pub(crate) async fn meet_doom() {
     let doom = context::actor().meets_doom();
     match doom {
         None => {}
@@ -187,17 +182,19 @@ fn fate(kind: Kind) -> (Fate, Duration) {
         } else {
             dice.between(Duration::from_millis(10), Duration::from_millis(60))
         };
-        let is_refused = dice.chance(weather.slow_down + weather.server_error + weather.reset);
+        let refused = dice.share();
         let lost = if kind == Kind::Read { weather.cut_body } else { weather.lost_answer };
         let fate = match () {
-            () if is_refused => Fate::Refused,
+            () if refused < weather.slow_down => Fate::Refused(Trouble::SlowDown),
+            () if refused < weather.slow_down + weather.server_error => Fate::Refused(Trouble::ServerError),
+            () if refused < weather.slow_down + weather.server_error + weather.reset => Fate::Refused(Trouble::Reset),
             () if dice.chance(lost) => Fate::Lost,
             () if dice.chance(weather.hang) => Fate::Hangs,
             () => Fate::Done,
         };
         let trouble = match fate {
-            Fate::Done => None,
-            Fate::Refused => Some(Trouble::Refused),
+            // Whether it is refused is decided when it arrives.
+            Fate::Done | Fate::Refused(_) => None,
             Fate::Hangs => Some(Trouble::Hangs),
             Fate::Lost if kind == Kind::Read => Some(Trouble::BodyCut),
             Fate::Lost => Some(Trouble::AnswerLost),

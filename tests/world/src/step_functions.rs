@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::context;
 use crate::execution::{Execution, Status};
 use crate::met::Trouble;
+use crate::s3::meet_doom;
 use crate::world::World;
 
 /// How long an execution may be redriven after it has ended.
@@ -33,7 +34,10 @@ impl World {
         let namesake = self.executions.borrow().iter().find(|execution| execution.name == name).cloned();
         match namesake {
             Some(namesake) if namesake.is_running() && namesake.input == *input => Started::Before,
-            Some(_) => Started::NameInUse,
+            Some(_) => {
+                self.count(Trouble::NameInUse);
+                Started::NameInUse
+            }
             None => {
                 self.note(|| format!("{name} starts with {input}"));
                 let execution = Execution::new(&self.machine, name.to_owned(), input.clone(), self.now());
@@ -77,8 +81,9 @@ impl World {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cloud;
 
-/// A call of the trigger's: it may have no effect, or an effect that nobody hears of.
-fn call<T>(name: &'static str, effect: impl FnOnce(&Rc<World>) -> T) -> Result<T, Error> {
+/// A call of a function's: it may have no effect, or an effect that nobody hears of.
+async fn call<T>(name: &'static str, effect: impl FnOnce(&Rc<World>) -> T) -> Result<T, Error> {
+    meet_doom().await;
     let world = context::world();
     let failed = || Error::call(name, "the world is harsh");
     let (fails, after) = context::actor().roll(|dice| (dice.chance(world.weather().call_fails), dice.chance(0.5)));
@@ -103,6 +108,7 @@ impl Runs for Cloud {
                 newest_start: runs.map(|(_, started, _)| *started).max(),
             }
         })
+        .await
     }
 
     async fn oldest_going(&self) -> Result<Option<DateTime<Utc>>, Error> {
@@ -110,6 +116,7 @@ impl Runs for Cloud {
             let known = world.known(|execution, is_going| is_going.then_some(execution.started));
             known.into_iter().flatten().min()
         })
+        .await
     }
 
     async fn error_of(&self, execution: &str) -> Result<Option<String>, Error> {
@@ -117,6 +124,7 @@ impl Runs for Cloud {
             let executions = world.executions.borrow();
             executions.iter().find(|found| found.arn() == execution).and_then(|found| found.error())
         })
+        .await
     }
 
     async fn start(&self, name: &str, input: &Value) -> Result<bool, Error> {
@@ -124,13 +132,14 @@ impl Runs for Cloud {
             Started::Now | Started::Before => true,
             Started::NameInUse => false,
         })
+        .await
     }
 }
 
 #[async_trait]
 impl Queue for Cloud {
     async fn send(&self, body: &str, delay: Duration) -> Result<(), Error> {
-        call("sqs:SendMessage", |world| world.queue.put(world.now() + delay, body))
+        call("sqs:SendMessage", |world| world.queue.put(world.now() + delay, body)).await
     }
 }
 
@@ -149,6 +158,6 @@ impl Holders for Cloud {
             known.into_iter().flatten().next()
         });
         // Of what is not known yet it is not known that it has ended.
-        asked.is_ok_and(|is_going| is_going == Some(false))
+        asked.await.is_ok_and(|is_going| is_going == Some(false))
     }
 }

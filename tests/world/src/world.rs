@@ -71,6 +71,8 @@ pub(crate) struct World {
     /// Programs on people's machines, ended or not, and the versions of those that run.
     pub(crate) programs: Cell<u64>,
     pub(crate) versions_of_programs: RefCell<Vec<usize>>,
+    /// The state in which the next execution is stopped.
+    pub(crate) stop_in: RefCell<Option<String>>,
     /// Somebody presses Ctrl-C.
     pub(crate) interrupt: Notify,
     pub(crate) violation: RefCell<Option<Violation>>,
@@ -113,6 +115,7 @@ impl World {
             promises: RefCell::default(),
             programs: Cell::new(0),
             versions_of_programs: RefCell::default(),
+            stop_in: RefCell::default(),
             interrupt: Notify::new(),
             violation: RefCell::default(),
             violated: Notify::new(),
@@ -147,6 +150,12 @@ impl World {
 
     pub(crate) fn has_been_calm(&self) -> bool {
         self.weather.is_calm()
+    }
+
+    /// Whether functions may take another time for now, or have learned of executions long before they act on it.
+    pub(crate) fn may_be_mistaken_about_time(&self) -> bool {
+        let Weather { clocks_differ, list_lag, frozen, .. } = self.weather;
+        clocks_differ || !list_lag.is_zero() || frozen > 0.0
     }
 
     /// How long it may take until the world calms down.
@@ -203,22 +212,25 @@ impl World {
     /// An execution's plan holds the output's lock: nobody else may be at work behind a plan.
     pub(crate) fn has_planned(&self, execution: &Execution) {
         self.note(|| format!("{} has planned", execution.name));
-        let others = self.executions.borrow();
-        let other = others.iter().find(|other| {
-            let is_undisturbed = other.redrives.get() == 0 && other.started > self.output_changed.get();
-            let is_at_work = other.is_running() && other.planned.get().is_some() && !self.is_marked(other);
-            other.name != execution.name && is_at_work && is_undisturbed
-        });
+        let other = self.with_bucket(Place::Output, |output| self.at_work_behind_its_plan(output, &execution.name));
         self.demand(other.is_none() || execution.redrives.get() > 0, "one run past the lock", || {
-            format!("{} has planned while {} goes on", execution.name, other.expect("there is one").name)
+            format!("{} has planned while {other:?} goes on", execution.name)
         });
         execution.planned.set(Some(self.now()));
     }
 
-    /// Whether the execution's run is marked as successful: a double of its report may have given the lock back.
-    fn is_marked(&self, execution: &Execution) -> bool {
-        let mark = RunLayout::new(invariants::run_id(execution).as_str()).success();
-        self.with_bucket(Place::Output, |bucket| bucket.get(&mark).is_some())
+    /// An execution that has the output to itself, other than the one of this name. Of one that was redriven, or under
+    /// which somebody has changed the output, that is not sure.
+    pub(crate) fn at_work_behind_its_plan(&self, output: &Bucket, but: &str) -> Option<String> {
+        let executions = self.executions.borrow();
+        let other = executions.iter().find(|other| {
+            let is_undisturbed = other.redrives.get() == 0 && other.started > self.output_changed.get();
+            // A double of its report may have marked its run, and given the lock back.
+            let mark = RunLayout::new(invariants::run_id(other).as_str()).success();
+            let is_at_work = other.is_running() && other.planned.get().is_some() && output.get(&mark).is_none();
+            other.name != but && is_at_work && is_undisturbed
+        });
+        other.map(|other| other.name.clone())
     }
 
     /// A run that began then has ended.

@@ -1,5 +1,6 @@
 //! Histories of the world: fixed ones, new ones, and those that failed once.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,8 +11,8 @@ use pomona_world::{Met, Trouble};
 const FIXED: u64 = 2_000;
 const NEW: u64 = 1_000;
 
-/// No disk fails in this world, so no plan meets damage again and again.
-const NEVER_ENTERED: [&str; 1] = ["DamageRecurs"];
+/// No disk fails in this world, so a plan hardly meets damage again and again.
+const SELDOM_ENTERED: &str = "DamageRecurs";
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
 const REGRESSIONS: [u64; 21] = [
@@ -63,13 +64,13 @@ fn live_through(seeds: &[u64]) -> Met {
 fn fixed_histories_end_as_they_should_and_come_across_everything() {
     let met = live_through(&(0..FIXED).collect::<Vec<_>>());
     let Met { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, states } = &met;
-    assert!(*runs > FIXED, "{met:?}");
-    assert!([runs_of_programs, erasures, kills, standstills].iter().all(|met| **met > FIXED / 10), "{met:?}");
-    assert!(redrives.values().sum::<u64>() > FIXED / 50, "{met:?}");
+    assert!(*runs > FIXED, "{met}");
+    assert!([runs_of_programs, erasures, kills, standstills].iter().all(|met| **met > FIXED / 10), "{met}");
+    assert!(redrives.len() > pomona_world::states().len() / 3, "{met}");
     let rare = Trouble::ALL.into_iter().find(|trouble| troubles.get(trouble).is_none_or(|times| *times < 10));
-    assert_eq!(rare, None, "{met:?}");
-    let missed: Vec<_> = pomona_world::states().difference(states).cloned().collect();
-    assert_eq!(missed, NEVER_ENTERED);
+    assert_eq!(rare, None, "{met}");
+    let missed = pomona_world::states().difference(states).find(|state| *state != SELDOM_ENTERED).cloned();
+    assert_eq!(missed, None, "{met}");
 }
 
 #[test]
@@ -88,7 +89,19 @@ fn histories_that_failed_once_end_as_they_should() {
 /// What a seed stands for must be the same everywhere: else a failure cannot be looked at.
 #[test]
 fn a_seed_is_one_history() {
-    for seed in 0..200 {
-        assert_eq!(pomona_world::trace(seed), pomona_world::trace(seed), "seed {seed}");
+    const SEEDS: u64 = 200;
+    // A thread keeps what is slow to make from one history to the next: each comes after others here.
+    let [forth, back] = [false, true].map(|is_reversed| {
+        std::thread::spawn(move || {
+            let mut seeds: Vec<u64> = (0..SEEDS).collect();
+            if is_reversed {
+                seeds.reverse();
+            }
+            seeds.into_iter().map(|seed| (seed, pomona_world::trace(seed))).collect::<BTreeMap<_, _>>()
+        })
+    });
+    let (forth, back) = (forth.join().unwrap(), back.join().unwrap());
+    for seed in 0..SEEDS {
+        assert_eq!(forth[&seed], back[&seed], "seed {seed}");
     }
 }
