@@ -10,17 +10,42 @@ use pomona_tests::{fail, few_pictures, onnx, pomona, pomona_run, succeed};
 #[test]
 fn where_the_system_has_no_threads_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    // Whoever meets the limit writes the output there.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let (program, input) = (folder.path().join("pomona"), few_pictures(6, &folder.path().join("in")));
     fs::copy(pomona().get_program(), &program).unwrap();
     // For root there is no such limit.
     let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     let nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
-    let mut command = Command::new(if is_root { nobody[0] } else { "env" });
-    command.args(nobody.iter().skip(1).filter(|_| is_root)).args(["bash", "-c", "ulimit -u 3; exec \"$@\"", "bash"]);
-    command.arg(program).arg("run").arg(input).arg(folder.path().join("out")).arg("--untrained");
-    let said = fail(&mut command);
+    let limited = |threads: u32| {
+        let mut command = Command::new(if is_root { nobody[0] } else { "env" });
+        command.args(nobody.iter().skip(1).filter(|_| is_root));
+        command.args(["bash", "-c", &format!("ulimit -u {threads}; exec \"$@\""), "bash"]).arg(&program);
+        command
+    };
+    let output = folder.path().join("out");
+    let run = |mut command: Command| {
+        command.arg("run").arg(&input).arg(&output).args(["--untrained", "--threads", "2"]).output().unwrap()
+    };
+    let said = fail(limited(3).arg("run").arg(&input).arg(&output).arg("--untrained"));
     assert!(said.starts_with("error: cannot start: ") && said.contains("raise the limit of threads"), "{said}");
+    // Further limits are met further on, until there is room for all.
+    let enough = (1..100).find(|&threads| {
+        let ended = run(limited(threads));
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let is_named = said.lines().any(|line| line.starts_with("error: "));
+        assert!(ended.status.success() || ended.status.code() == Some(1) && is_named, "{threads}: {said}");
+        ended.status.success()
+    });
+    assert!(enough.is_some_and(|threads| threads > 3), "{enough:?}");
+    for arguments in [&["verify"][..], &["inspect"], &["erase", "--filter", "*1*"]] {
+        for threads in 1..=enough.unwrap() {
+            let ended = limited(threads).arg(arguments[0]).arg(&output).args(&arguments[1..]).output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            let is_named = said.lines().any(|line| line.starts_with("error: "));
+            assert!(ended.status.success() || is_named, "{arguments:?} {threads}: {said}");
+        }
+    }
 }
 
 #[test]

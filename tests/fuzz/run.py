@@ -9,6 +9,7 @@ grows, `findings`, `logs`. Exits with 1 where anything was found. JOBS searches 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -44,7 +45,9 @@ MOST_FINDINGS = 20
 
 
 def write_seeds(program, folder):
-    """Those of the product's writers, and pictures by Pillow."""
+    """Those of the product's writers, and pictures by Pillow; anew for each search, as either may have changed."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     environment = os.environ | {"POMONA_FUZZ": "seeds", "POMONA_FUZZ_FOLDER": str(folder)}
     subprocess.run([program], env=environment, check=True)
     drawn = folder / ".drawn"
@@ -58,6 +61,9 @@ def write_seeds(program, folder):
         for number, path in enumerate(sorted(pictures)):
             if path.stat().st_size <= LONGEST_SEED:
                 path.rename(folder / kind / f"drawn-{number}")
+    longer = [path for path in folder.glob("*/*") if path.stat().st_size > LONGEST_FILE]
+    if longer:
+        sys.exit(f"a search would cut these: {longer}")
 
 
 def search_once(program, folder, target, seconds):
@@ -65,7 +71,7 @@ def search_once(program, folder, target, seconds):
     corpus, findings = folder / "corpus" / target, folder / "findings" / target
     for path in (corpus, findings):
         path.mkdir(parents=True, exist_ok=True)
-    seeds = [path for path in (folder / "seeds" / target, KEPT / target) if path.is_dir()]
+    seeds = [folder / "seeds" / target, *[path for path in [KEPT / target] if path.is_dir()]]
     limits = [f"-timeout={SECONDS_ON_THE_WALL}", f"-rss_limit_mb={MEGABYTES}", f"-max_len={LONGEST_FILE}"]
     limits.append(f"-report_slow_units={SECONDS_A_FILE}")
     others = [f"-max_total_time={seconds}", f"-artifact_prefix={findings}/", "-print_final_stats=1", "-reload=0"]
@@ -139,9 +145,7 @@ def differing(compare, folder):
 
 def main(program, compare, folder, seconds, *targets):
     folder = Path(folder)
-    if not (folder / "seeds").is_dir():
-        (folder / "seeds").mkdir(parents=True)
-        write_seeds(program, folder / "seeds")
+    write_seeds(program, folder / "seeds")
     targets = targets or TARGETS
     with ThreadPoolExecutor(int(os.environ.get("JOBS", "1"))) as pool:
         results = list(pool.map(lambda target: search(program, folder, target, int(seconds)), targets))

@@ -26,7 +26,7 @@ use crate::erasing::{ERASING, erase};
 use crate::finished_run::{FINISHED, FinishedRun, pool, recipe};
 use crate::stores::{INPUT, OUTPUT, at, block_on, store_of};
 
-/// As many messages as Lambda hands over at once.
+/// Each message is read by itself, of up to 10,000 that Lambda may hand over at once.
 const MOST_MESSAGES: usize = 10;
 
 /// Messages of the queue, one a line, each anything at all: they are answered.
