@@ -10,7 +10,7 @@ use pomona_tests::{fail, few_pictures, onnx, pomona, pomona_run, succeed};
 #[test]
 fn where_the_system_has_no_threads_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    // Whoever meets the limit writes the output there.
+    // The program runs as nobody, who must be able to write there.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let (program, input) = (folder.path().join("pomona"), few_pictures(6, &folder.path().join("in")));
     fs::copy(pomona().get_program(), &program).unwrap();
@@ -29,6 +29,10 @@ fn where_the_system_has_no_threads_that_is_said() {
     };
     let said = fail(limited(3).arg("run").arg(&input).arg(&output).arg("--untrained"));
     assert!(said.starts_with("error: cannot start: ") && said.contains("raise the limit of threads"), "{said}");
+    if !is_root {
+        // What else this user runs counts too, so that no further limit says anything.
+        return;
+    }
     // Further limits are met further on, until there is room for all.
     let enough = (1..100).find(|&threads| {
         let ended = run(limited(threads));

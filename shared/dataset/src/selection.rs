@@ -50,7 +50,7 @@ pub struct LeftOut {
     /// Rows of that table that name no image.
     #[serde(skip_serializing_if = "is_none")]
     pub labels_of_nothing: u64,
-    /// Images that were erased from the results and must not come back.
+    /// Images whose erasure from the results was asked for, which must not come back.
     #[serde(skip_serializing_if = "is_none")]
     pub erased: u64,
     /// Folders that hold neither an image nor a folder, and links that lead nowhere and are no images by their names.

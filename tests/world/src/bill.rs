@@ -23,7 +23,7 @@ impl Bill {
         self.wasted += images;
     }
 
-    pub(crate) fn needed(&mut self, key: &str, etag: &str, recipe: &str) {
+    pub(crate) fn need(&mut self, key: &str, etag: &str, recipe: &str) {
         self.fair.insert((key.to_owned(), etag.to_owned(), recipe.to_owned()));
     }
 
@@ -35,10 +35,19 @@ impl Bill {
         self.times_forgotten += 1;
     }
 
+    fn needed(&self) -> u64 {
+        self.fair.len() as u64 * (1 + self.times_forgotten)
+    }
+
+    /// What was computed, as a multiple of what had to be.
+    pub(crate) fn multiple(&self) -> f64 {
+        self.computed as f64 / self.needed().max(1) as f64
+    }
+
     /// What was computed beyond what had to be and what troubles explain.
     pub(crate) fn excess(&self) -> Option<String> {
-        let Self { computed, wasted, fair, times_forgotten } = self;
-        let needed = fair.len() as u64 * (1 + times_forgotten);
+        let Self { computed, wasted, .. } = self;
+        let needed = self.needed();
         (*computed > needed + wasted).then(|| format!("{computed} computed, {needed} needed, {wasted} wasted"))
     }
 }

@@ -150,8 +150,13 @@ impl Execution {
             world.hear(&input.to_string());
             world.met.borrow_mut().states.insert(name.clone());
             if world.stop_in.borrow_mut().take_if(|state| *state == name).is_some() {
+                world.stopped.replace(Some(self.name.clone()));
                 self.stop.notify_one();
                 pending::<()>().await;
+            }
+            if ["Plan", "EraseRemake"].contains(&name.as_str()) {
+                // Who plans anew and fails gives the lock back before it is tried again.
+                self.planned.set(None);
             }
             match self.step(world, &name, &machine.states[&name], &input).await? {
                 Step::End(output) => return Ok(output),

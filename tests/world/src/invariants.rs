@@ -104,9 +104,7 @@ pub(crate) fn lock_is_written(world: &World, output: &Bucket, after: &[u8]) {
     if before.as_ref().is_some_and(|(before, _)| before.run_id == mine.run_id) {
         return;
     }
-    if let Some((theirs, written)) =
-        before.filter(|(theirs, _)| theirs.is_held() && theirs.holder.starts_with("program"))
-    {
+    if let Some((theirs, written)) = before.filter(|(theirs, _)| theirs.holder.starts_with("program")) {
         let seconds = (world.now() - written).num_seconds();
         world.demand(seconds >= SECONDS_LOOKED_ON, "one run past the lock", || {
             format!("{} has taken the lock that {} wrote {seconds} s ago", mine.holder, theirs.holder)

@@ -82,7 +82,7 @@ async fn live_until_rest(history: &History, is_told: bool) -> Lived {
         violation: violation.map(|Violation { invariant, what }| format!("{invariant}: {what}")),
         timeline: world.timeline(),
         executions: world.executions.borrow().len(),
-        met: world.met.borrow().clone(),
+        met: Met { dearest: world.bill.borrow().multiple(), ..world.met.borrow().clone() },
     }
 }
 

@@ -124,8 +124,10 @@ pub struct Met {
     pub kills: u64,
     /// Those that stood still there, and went on.
     pub standstills: u64,
-    /// Whatever else the surroundings did.
+    /// Whatever else the surroundings and people did.
     pub troubles: BTreeMap<Trouble, u64>,
+    /// The most that a history computed, as a multiple of what it had to.
+    pub dearest: f64,
     /// States of the state machine that were entered.
     pub states: BTreeSet<String>,
 }
@@ -133,7 +135,7 @@ pub struct Met {
 impl Met {
     /// Adds what another history came across.
     pub fn add(&mut self, other: Self) {
-        let Self { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, states } = other;
+        let Self { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, dearest, states } = other;
         self.runs += runs;
         self.runs_of_programs += runs_of_programs;
         self.erasures += erasures;
@@ -141,17 +143,19 @@ impl Met {
         self.kills += kills;
         self.standstills += standstills;
         troubles.into_iter().for_each(|(trouble, times)| *self.troubles.entry(trouble).or_default() += times);
+        self.dearest = self.dearest.max(dearest);
         self.states.extend(states);
     }
 }
 
 impl fmt::Display for Met {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, runs_of_programs, erasures, kills, standstills, .. } = self;
+        let Self { runs, runs_of_programs, erasures, kills, standstills, dearest, .. } = self;
         writeln!(formatter, "{runs} runs, {runs_of_programs} runs of programs, {erasures} erasures")?;
         writeln!(formatter, "{kills} killed, {standstills} stood still")?;
         self.redrives.iter().try_for_each(|(state, times)| writeln!(formatter, "{times} redriven in {state}"))?;
         self.troubles.iter().try_for_each(|(trouble, times)| writeln!(formatter, "{times} {trouble:?}"))?;
+        writeln!(formatter, "the dearest history computed {dearest:.2} times what it had to")?;
         let states = states();
         let missed = states.difference(&self.states);
         write!(formatter, "never entered: {}", missed.map(String::as_str).collect::<Vec<_>>().join(" "))

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::bucket::{Blob, Objects, Place, etag_of};
 use crate::dice::Dice;
-use crate::execution::{Execution, Status};
+use crate::execution::Execution;
 use crate::history::Deed;
 use crate::images;
 use crate::invariants;
@@ -102,10 +102,11 @@ impl World {
         self.start_by_hand("", &self.setting.run_options);
         self.wait_until(|| self.stop_in.borrow().is_none() || self.going().is_empty()).await;
         self.stop_in.take();
+        let stopped = self.stopped.take();
+        // So long until it has ended.
         sleep(Duration::from_secs(1)).await;
-        let in_state =
-            |execution: &&Rc<Execution>| execution.status.get() == Status::Aborted && execution.at.borrow().0 == *state;
-        let stopped = self.executions.borrow().iter().rfind(in_state).cloned();
+        let stopped =
+            self.executions.borrow().iter().find(|execution| Some(&execution.name) == stopped.as_ref()).cloned();
         if let Some(stopped) = stopped {
             self.redrive(&stopped);
         }
@@ -166,7 +167,7 @@ impl World {
         let mut bill = self.bill.borrow_mut();
         self.with_bucket(Place::Input, |bucket| {
             for version in versions {
-                bucket.objects().iter().for_each(|(key, blob)| bill.needed(key, &blob.etag, &version.to_string()));
+                bucket.objects().iter().for_each(|(key, blob)| bill.need(key, &blob.etag, &version.to_string()));
             }
         });
     }

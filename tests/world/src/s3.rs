@@ -16,12 +16,15 @@ use crate::context::{self, Doom};
 use crate::invariants;
 use crate::met::Trouble;
 
-/// Tries of a request, milliseconds that the first pause between them may take, and seconds that the longest one may, and
-/// until a try that nobody answers and the request as a whole are given up, as the product's S3 has them.
-const ATTEMPTS: u32 = 16;
+/// Tries of a request, as the product's S3 has them.
+const ATTEMPTS: u32 = 30;
+/// Milliseconds that the first pause between two tries may take.
 const FIRST_PAUSE: u64 = 200;
+/// Seconds that any other may.
 const LONGEST_PAUSE: u64 = 5;
+/// Seconds until a try that nobody answers is given up.
 const READ: u64 = 30;
+/// Seconds until the request is, with all its tries.
 const OPERATION: u64 = 60;
 
 /// A bucket of this thread's world.
@@ -57,6 +60,18 @@ enum Fate {
     Hangs,
 }
 
+impl Fate {
+    fn trouble(&self, kind: Kind) -> Option<Trouble> {
+        match self {
+            Self::Done => None,
+            Self::Refused(trouble) => Some(*trouble),
+            Self::Hangs => Some(Trouble::Hangs),
+            Self::Lost if kind == Kind::Read => Some(Trouble::BodyCut),
+            Self::Lost => Some(Trouble::AnswerLost),
+        }
+    }
+}
+
 /// What a write depends on.
 #[derive(Clone, Copy)]
 enum Condition<'a> {
@@ -87,13 +102,14 @@ impl SimulatedS3 {
             let (fate, latency) = fate(kind);
             sleep(latency).await;
             let fate = if self.is_throttled(kind, key) { Fate::Refused(Trouble::PrefixBusy) } else { fate };
+            fate.trouble(kind).into_iter().for_each(|trouble| context::world().count(trouble));
             match fate {
                 Fate::Done if !is_over() => {
                     return Outcome { tries, result: context::world().with_bucket(self.0, &mut effect) };
                 }
                 // S3 carries out what it was sent, whether anybody waits for the answer still or not.
                 Fate::Done | Fate::Lost => drop(context::world().with_bucket(self.0, &mut effect)),
-                Fate::Refused(trouble) => context::world().count(trouble),
+                Fate::Refused(_) => {}
                 Fate::Hangs => sleep(Duration::from_secs(READ)).await,
             }
             sleep(pause(tries)).await;
@@ -192,14 +208,6 @@ fn fate(kind: Kind) -> (Fate, Duration) {
             () if dice.chance(weather.hang) => Fate::Hangs,
             () => Fate::Done,
         };
-        let trouble = match fate {
-            // Whether it is refused is decided when it arrives.
-            Fate::Done | Fate::Refused(_) => None,
-            Fate::Hangs => Some(Trouble::Hangs),
-            Fate::Lost if kind == Kind::Read => Some(Trouble::BodyCut),
-            Fate::Lost => Some(Trouble::AnswerLost),
-        };
-        trouble.into_iter().for_each(|trouble| context::world().count(trouble));
         (fate, latency)
     })
 }

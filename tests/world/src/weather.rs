@@ -45,7 +45,7 @@ pub(crate) struct Weather {
     pub(crate) event_late: f64,
     pub(crate) event_twice: f64,
     pub(crate) event_undelivered: f64,
-    /// A call of the trigger's to Step Functions or SQS fails, with its effect or without.
+    /// A call of a function's to Step Functions or SQS fails, with its effect or without.
     pub(crate) call_fails: f64,
 }
 

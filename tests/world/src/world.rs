@@ -71,8 +71,10 @@ pub(crate) struct World {
     /// Programs on people's machines, ended or not, and the versions of those that run.
     pub(crate) programs: Cell<u64>,
     pub(crate) versions_of_programs: RefCell<Vec<usize>>,
-    /// The state in which the next execution is stopped.
+    /// The first execution that enters this state is stopped.
     pub(crate) stop_in: RefCell<Option<String>>,
+    /// The one that was.
+    pub(crate) stopped: RefCell<Option<String>>,
     /// Somebody presses Ctrl-C.
     pub(crate) interrupt: Notify,
     pub(crate) violation: RefCell<Option<Violation>>,
@@ -116,6 +118,7 @@ impl World {
             programs: Cell::new(0),
             versions_of_programs: RefCell::default(),
             stop_in: RefCell::default(),
+            stopped: RefCell::default(),
             interrupt: Notify::new(),
             violation: RefCell::default(),
             violated: Notify::new(),
@@ -228,6 +231,8 @@ impl World {
             // A double of its report may have marked its run, and given the lock back.
             let mark = RunLayout::new(invariants::run_id(other).as_str()).success();
             let is_at_work = other.is_running() && other.planned.get().is_some() && output.get(&mark).is_none();
+            // A double of what certifies may have given it back as well.
+            let is_at_work = is_at_work && other.at.borrow().0 != "EraseCertify";
             other.name != but && is_at_work && is_undisturbed
         });
         other.map(|other| other.name.clone())

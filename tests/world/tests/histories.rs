@@ -63,10 +63,11 @@ fn live_through(seeds: &[u64]) -> Met {
 #[test]
 fn fixed_histories_end_as_they_should_and_come_across_everything() {
     let met = live_through(&(0..FIXED).collect::<Vec<_>>());
-    let Met { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, states } = &met;
+    let Met { runs, runs_of_programs, erasures, redrives, kills, standstills, troubles, dearest, states } = &met;
     assert!(*runs > FIXED, "{met}");
     assert!([runs_of_programs, erasures, kills, standstills].iter().all(|met| **met > FIXED / 10), "{met}");
     assert!(redrives.len() > pomona_world::states().len() / 3, "{met}");
+    assert!(*dearest > 1.0, "nothing was ever computed twice: {met}");
     let rare = Trouble::ALL.into_iter().find(|trouble| troubles.get(trouble).is_none_or(|times| *times < 10));
     assert_eq!(rare, None, "{met}");
     let missed = pomona_world::states().difference(states).find(|state| *state != SELDOM_ENTERED).cloned();

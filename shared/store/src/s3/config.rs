@@ -14,12 +14,12 @@ use aws_smithy_runtime::client::retries::TokenBucket;
 
 use super::error::{DAMAGED_ON_THE_WAY, broke_off};
 
-/// Tries of one request, the first one included, with pauses of up to 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 ... s between them, 56
-/// s in all. Where S3 refuses a share of the requests, the first pauses are most of what a run pays for that; where it
-/// refuses all of them for a while, the longest are.
-const ATTEMPTS: u32 = 16;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Tries of one request, the first one included: about as many as there is time for. The pauses between them take up to
+/// 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 ... s, half of that on average. Where S3 refuses a share of the requests, the first pauses
+/// are most of what a run pays for that; where it refuses all of them for a while, the longest are.
+const ATTEMPTS: u32 = 30;
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a connection, an answer's beginning, and a request with all its tries may take. An answer to an object of 16
 /// MiB begins once it was sent, also over a slow line.

@@ -29,16 +29,13 @@ use tokio::time::Instant;
 
 use crate::{Error, IsOurs, Keep, Object, Store, Stored, Version, key};
 pub use config::sdk_config;
+use config::{FIRST_PAUSE, LONGEST_PAUSE};
 pub use error::{comes_of_credentials, reason_in_one_line};
 use write::Condition;
 
 /// How often an object is asked for when its content stops coming half-way or arrives damaged, and for how long.
 const DOWNLOADS: u32 = 12;
 const PATIENCE: Duration = config::OPERATION;
-
-/// Pauses between two of them grow from twice the first one.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How much of an object is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
