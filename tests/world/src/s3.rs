@@ -17,7 +17,7 @@ use crate::invariants;
 use crate::met::Trouble;
 
 /// Tries of a request, as the product's S3 has them.
-const ATTEMPTS: u32 = 30;
+const ATTEMPTS: u32 = 16;
 /// Milliseconds that the first pause between two tries may take.
 const FIRST_PAUSE: u64 = 200;
 /// Seconds that any other may.
