@@ -15,8 +15,9 @@ use aws_smithy_runtime::client::retries::TokenBucket;
 use super::error::{DAMAGED_ON_THE_WAY, broke_off};
 
 /// Tries of one request, the first one included: with more of them the time would be over first, and the error would not
-/// say what S3 answered. The pauses between them take up to 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 ... s, 28 s in all on average. Where S3 refuses a share of the requests, the first pauses
-/// are most of what a run pays for that; where it refuses all of them for a while, the longest are.
+/// say what S3 answered. The pauses between them take up to 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5 ... s, 28 s in all on average.
+/// Where S3 refuses a share of the requests, the first pauses are most of what a run pays for that; where it refuses all of
+/// them for a while, the longest are.
 const ATTEMPTS: u32 = 16;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
