@@ -7,7 +7,8 @@ source tests/package/maturin.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # For this machine alone, so that it is made of what the other suites have compiled.
-maturin build --quiet --release --locked --compatibility linux --manifest-path functions/python/Cargo.toml --out "$work"
+maturin build --quiet --release --locked --compatibility linux --features as-tested \
+    --manifest-path functions/python/Cargo.toml --out "$work"
 python3 -m venv "$work/venv"
 export PATH="$work/venv/bin:$PATH"
 pip install --quiet --requirement tests/package/requirements.txt

@@ -3,9 +3,9 @@
 
     tests/world/breaks.py [NAME]...
 
-A seed that fails without a break, too, is none: it is told, and ends this. Works in a copy of the committed tree and leaves this one alone. The copy is compiled into a folder of its own, or that
-of CARGO_TARGET_DIR, so the first break may take as long as a first build. A break that is not found within 10,000 seeds
-is a failure.
+A seed that fails without a break, too, is none: it is told, and ends this. Works in a copy of the committed tree and
+leaves this one alone. The copy is compiled into a folder of its own, or that of CARGO_TARGET_DIR, so the first break
+may take as long as a first build. A break that is not found within 10,000 seeds is a failure.
 """
 
 import os

@@ -21,8 +21,12 @@ from moto.awslambda import models as moto_lambda
 
 LOG_DIR = os.environ.get("EMUL_LOG_DIR") or tempfile.mkdtemp(prefix="emul-logs-")
 LOCK = threading.Lock()
-BOXES, IDLE, FOLDERS = set(), {}, {}
+BOXES, FOLDERS = set(), {}
 FAULTS, INVOCATIONS = [], []
+# What can be called again without a cold start: what and where, the longest idle first.
+IDLE = []
+# Each that is there costs memory and a thread; one run keeps some twenty busy.
+MOST_IDLE = 32
 
 
 def endpoint():
@@ -70,7 +74,8 @@ class Sandbox:
         self.ready = None
         self.api = ThreadingHTTPServer(("127.0.0.1", 0), runtime_api(self))
         self.api.daemon_threads = True
-        threading.Thread(target=self.api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        # Nobody waits until it has ended, and hundreds that look each moment whether they should starve the rest.
+        threading.Thread(target=self.api.serve_forever, kwargs={"poll_interval": 5}, daemon=True).start()
         code, layers = (
             folder(function.code_sha_256, function.code_bytes),
             [folder(layer.code_sha_256, layer.code_bytes) for layer in layers_of(function)],
@@ -262,10 +267,26 @@ def take_fault(name, event):
     return None
 
 
+def take_idle(key):
+    """A sandbox that is of this key and idle, the one that was at work last."""
+    with LOCK:
+        found = next((index for index in reversed(range(len(IDLE))) if IDLE[index][0] == key), None)
+        return None if found is None else IDLE.pop(found)[1]
+
+
+def let_idle(key, box):
+    """Keeps a sandbox that is alive, and lets one go that nobody has called for longest."""
+    with LOCK:
+        if box in BOXES:
+            IDLE.append((key, box))
+        oldest = IDLE.pop(0)[1] if len(IDLE) > MOST_IDLE else None
+    if oldest:
+        oldest.close()
+
+
 def in_sandbox(function, event, limit, kill_after=None, lose_answer=False):
     key = (function.function_arn, function.code_sha_256, json.dumps(function.environment_vars, sort_keys=True))
-    with LOCK:
-        box = IDLE[key].pop() if IDLE.get(key) else None
+    box = take_idle(key)
     cold, started = box is None, time.time()
     box = box or Sandbox(function)
     cpu_before = box.cpu_ms()
@@ -281,9 +302,8 @@ def in_sandbox(function, event, limit, kill_after=None, lose_answer=False):
     elif peak_mb > int(function.memory_size):
         box.close()
         failed, answer = error("Runtime.ExitError", f"Runtime exited: out of memory, {peak_mb} MB")
+    let_idle(key, box)
     with LOCK:
-        if box in BOXES:
-            IDLE.setdefault(key, []).append(box)
         INVOCATIONS.append(
             {
                 "function": function.function_name,

@@ -15,7 +15,7 @@ import moto.stepfunctions.parser.asl.utils.json_path as json_path
 import moto.stepfunctions.parser.models as parser_models
 from moto.core.config import default_user_config
 from moto.events.models import events_backends
-from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
+from moto.stepfunctions.parser.api import ExecutionStatus, HistoryEventType, MapRunFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
@@ -75,6 +75,17 @@ Environment.set_error = lambda self, error: (
 
 # ---- waits before retries are short: how long they are is told by the definition, and simulated by shared/cost
 retrier_decl.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.1)))
+
+# ---- an execution has a status before it has begun: whoever lists it just then would fail
+_make = execution_module.Execution.__init__
+
+
+def make(self, *args, **options):
+    _make(self, *args, **options)
+    self.exec_status = ExecutionStatus.RUNNING
+
+
+execution_module.Execution.__init__ = make
 
 # ---- names are optional
 _start = parser_models.StepFunctionsParserBackend.start_execution

@@ -1,8 +1,8 @@
 //! Histories of the world: fixed ones, new ones, and those that failed once.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pomona_world::{Met, Trouble};
@@ -39,8 +39,12 @@ const REGRESSIONS: [u64; 21] = [
     88_000_006_084,
 ];
 
+/// Each of these tests takes all cores, and other suites are at work beside them.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Lives through the histories of these seeds on all cores, and gives what they came across.
 fn live_through(seeds: &[u64]) -> Met {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (next, met) = (AtomicU64::new(0), Mutex::new(Met::default()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -92,6 +96,7 @@ fn histories_that_failed_once_end_as_they_should() {
 #[test]
 fn a_seed_is_one_history() {
     const SEEDS: u64 = 200;
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // A thread keeps what is slow to make from one history to the next: each comes after others here.
     let [forth, back] = [false, true].map(|is_reversed| {
         std::thread::spawn(move || {
