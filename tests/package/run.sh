@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The package for Python as users have it: its wheel in a venv outside the tree.
+# The package for Python as users have it, in a venv outside the tree; but for `as-tested`, by which nothing is compiled
+# twice and nothing behaves otherwise; wheels.sh makes wheels without it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/package/maturin.sh

@@ -25,7 +25,7 @@ BOXES, FOLDERS = set(), {}
 FAULTS, INVOCATIONS = [], []
 # What can be called again without a cold start: what and where, the longest idle first.
 IDLE = []
-# Each that is there costs memory and a thread; one run keeps some twenty busy.
+# Each that is there costs memory and two threads.
 MOST_IDLE = 32
 
 
@@ -74,7 +74,7 @@ class Sandbox:
         self.ready = None
         self.api = ThreadingHTTPServer(("127.0.0.1", 0), runtime_api(self))
         self.api.daemon_threads = True
-        # Nobody waits until it has ended, and hundreds that look each moment whether they should starve the rest.
+        # It looks so seldom whether it should end because nobody waits for that.
         threading.Thread(target=self.api.serve_forever, kwargs={"poll_interval": 5}, daemon=True).start()
         code, layers = (
             folder(function.code_sha_256, function.code_bytes),
@@ -174,7 +174,11 @@ class Sandbox:
         self.process.kill()
         self.process.wait()
         self.todo.put((None, None, None))
-        threading.Thread(target=self.api.shutdown, daemon=True).start()
+        threading.Thread(target=self.stop_api, daemon=True).start()
+
+    def stop_api(self):
+        self.api.shutdown()
+        self.api.server_close()
 
 
 def runtime_api(box):
@@ -302,7 +306,6 @@ def in_sandbox(function, event, limit, kill_after=None, lose_answer=False):
     elif peak_mb > int(function.memory_size):
         box.close()
         failed, answer = error("Runtime.ExitError", f"Runtime exited: out of memory, {peak_mb} MB")
-    let_idle(key, box)
     with LOCK:
         INVOCATIONS.append(
             {
@@ -318,6 +321,9 @@ def in_sandbox(function, event, limit, kill_after=None, lose_answer=False):
                 "memory_mb": int(function.memory_size),
             }
         )
+    if killer and box in BOXES:  # it may be killed just now
+        box.close()
+    let_idle(key, box)
     return failed, answer
 
 

@@ -39,7 +39,7 @@ const REGRESSIONS: [u64; 21] = [
     88_000_006_084,
 ];
 
-/// Each of these tests takes all cores, and other suites are at work beside them.
+/// These tests take all cores, and other suites are at work beside them.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Lives through the histories of these seeds on all cores, and gives what they came across.
