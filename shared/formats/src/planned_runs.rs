@@ -113,6 +113,11 @@ impl PlannedRuns {
         place(one).zip(place(other)).is_some_and(|(one, other)| one > other)
     }
 
+    /// The runs that were planned before `run_id`, the last one first; none where it is not remembered.
+    pub fn before(&self, run_id: &RunId) -> impl Iterator<Item = &RunId> {
+        self.run_ids.iter().skip_while(move |planned| *planned != run_id).skip(1)
+    }
+
     /// Writes them down.
     ///
     /// # Errors
@@ -179,5 +184,7 @@ mod tests {
         let sources: Vec<&RunId> = runs.as_sources(Some(&newest)).collect();
         assert_eq!((sources[0], sources.len()), (&newest, 19));
         assert_eq!(PlannedRuns::default().as_sources(Some(&newest)).count(), 1);
+        assert_eq!(runs.before(&newest).collect::<Vec<_>>(), runs.run_ids[7..].iter().collect::<Vec<_>>());
+        assert_eq!(PlannedRuns::default().before(&newest).count(), 0);
     }
 }

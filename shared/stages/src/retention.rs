@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::Error;
 use pomona_formats::planned_runs::PlannedRuns;
-use pomona_results::latest;
+use pomona_results::latest::{self, Latest};
 use pomona_run::RunId;
 use pomona_run::layout::RunLayout;
 use pomona_run::pace;
@@ -65,15 +65,16 @@ async fn keep_newest_within(patience: Duration, output: &dyn Store, keep: NonZer
 }
 
 async fn remove_older(output: &dyn Store, keep: NonZeroU32) -> Result<(), Error> {
-    let newest = latest::read(output).await?.map(|latest| latest.run_id);
+    let Some(Latest { run_id: newest, .. }) = latest::read(output).await? else { return Ok(()) };
     let planned = PlannedRuns::read(output).await?;
     let has_tables = |run_id| async move {
         let succeeded = output.exists(&RunLayout::new(RunId::as_str(run_id)).success()).await?;
         Ok::<_, Error>(succeeded.then_some(run_id))
     };
-    let runs = stream::iter(planned.as_sources(newest.as_ref())).map(has_tables).buffered(pace::REQUESTS);
-    let runs: Vec<Option<&RunId>> = runs.try_collect().await?;
-    for run_id in runs.into_iter().flatten().skip(keep.get() as usize) {
+    // Who stood still since it read which run is the newest may find that those planned later have succeeded, too.
+    let older = stream::iter(planned.before(&newest)).map(has_tables).buffered(pace::REQUESTS);
+    let older: Vec<Option<&RunId>> = older.try_collect().await?;
+    for run_id in older.into_iter().flatten().skip(keep.get() as usize - 1) {
         remove_tables(output, run_id, keep).await?;
         tracing::info!(%run_id, "removed the tables of an older run");
     }
@@ -125,13 +126,28 @@ mod tests {
         let output = Arc::new(MemoryStore::new("output", Default::default()));
         let run_ids = ["20260131T120000Z-0123abcd", "20260201T120000Z-0123abcd"];
         for run_id in run_ids {
-            let run_id = run_id.parse().unwrap();
+            let run_id: RunId = run_id.parse().unwrap();
             PlannedRuns::add(output.as_ref(), &run_id).await.unwrap();
             let layout = RunLayout::new(run_id.as_str());
             output.put(&layout.metadata(0), "a table".into()).await.unwrap();
             output.put(&layout.success(), "".into()).await.unwrap();
+            latest::point_at(output.as_ref(), &run_id).await.unwrap();
         }
         (output, run_ids.map(RunLayout::new))
+    }
+
+    /// It had read which run is the newest before another one succeeded.
+    #[tokio::test]
+    async fn a_report_that_stood_still_takes_nothing_from_a_newer_run() {
+        let (output, [older, newer]) = two_runs().await;
+        let run_id = older.root().trim_start_matches("runs/").parse().unwrap();
+        latest::point_at(output.as_ref(), &run_id).await.unwrap();
+        keep_newest(output.as_ref(), "1".parse().unwrap()).await;
+        for layout in [older, newer] {
+            assert!(
+                output.exists(&layout.metadata(0)).await.unwrap() && output.exists(&layout.success()).await.unwrap()
+            );
+        }
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ const NEW: u64 = 1_000;
 const SELDOM_ENTERED: &str = "DamageRecurs";
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 21] = [
+const REGRESSIONS: [u64; 22] = [
     108,
     139,
     157,
@@ -23,6 +23,7 @@ const REGRESSIONS: [u64; 21] = [
     892,
     2684,
     2720,
+    2925,
     6713,
     7345,
     795_881_892_622,
