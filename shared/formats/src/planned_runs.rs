@@ -109,8 +109,7 @@ impl PlannedRuns {
 
     /// Whether one run was planned before another, as far as both are remembered.
     pub fn has_before(&self, one: &RunId, other: &RunId) -> bool {
-        let place = |wanted: &RunId| self.run_ids.iter().position(|run_id| run_id == wanted);
-        place(one).zip(place(other)).is_some_and(|(one, other)| one > other)
+        self.before(other).any(|planned| planned == one)
     }
 
     /// The runs that were planned before `run_id`, the last one first; none where it is not remembered.

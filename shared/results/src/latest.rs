@@ -9,7 +9,7 @@ use pomona_formats::json;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_run::RunId;
 use pomona_run::layout::{LATEST, RunLayout};
-use pomona_store::{Error as StoreError, Store};
+use pomona_store::{Error as StoreError, Store, Stored};
 use serde::{Deserialize, Serialize};
 
 /// The content of latest.json.
@@ -71,18 +71,61 @@ fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Removes latest.json; the run's own folder stays until it expires or somebody deletes it. The caller holds the
-/// output's lock.
-pub async fn remove(store: &dyn Store) -> Result<(), Error> {
-    Ok(store.delete(LATEST).await?)
-}
-
-/// Points latest.json at `run_id`, whatever it named. The caller holds the output's lock.
+/// Removes latest.json, unless it names another successful run than the one that was `seen` there: the caller holds the
+/// output's lock, but may have lost it while it stood still. The run's own folder stays until it expires or somebody
+/// deletes it.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn point_at(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-    Ok(store.put(LATEST, json::encode(LATEST, &Latest::of(run_id))?).await?)
+pub async fn remove(store: &dyn Store, seen: Option<&RunId>) -> Result<(), Error> {
+    // Not every store has a condition on what is deleted: what is left to chance is the time between look and deletion.
+    match find_as_seen(store, seen).await? {
+        Found::As(Some(_)) => Ok(store.delete(LATEST).await?),
+        Found::As(None) | Found::Other => Ok(()),
+    }
+}
+
+/// Points latest.json at `run_id`, unless it names another successful run than the one that was `seen` there, as for
+/// [`remove`].
+///
+/// # Errors
+/// Those of the store.
+pub async fn point_at(store: &dyn Store, run_id: &RunId, seen: Option<&RunId>) -> Result<(), Error> {
+    let bytes = json::encode(LATEST, &Latest::of(run_id))?;
+    loop {
+        let written = match find_as_seen(store, seen).await? {
+            Found::Other => return Ok(()),
+            Found::As(None) => store.create(LATEST, bytes.clone()).await,
+            Found::As(Some(stored)) => store.replace(LATEST, bytes.clone(), &stored.etag()).await,
+        };
+        match written {
+            // Somebody else moved it in between: look again.
+            Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// What latest.json is by now.
+enum Found {
+    /// It names the run that was seen there, or none that succeeded; nothing where it is gone.
+    As(Option<Stored>),
+    /// It names another successful run.
+    Other,
+}
+
+async fn find_as_seen(store: &dyn Store, seen: Option<&RunId>) -> Result<Found, Error> {
+    let stored = match store.get(LATEST).await {
+        Err(StoreError::NotFound { .. }) => return Ok(Found::As(None)),
+        stored => stored?,
+    };
+    match if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id) {
+        Some(other) if Some(&other) != seen => {
+            tracing::warn!("latest.json names run {other} by now, which stays the newest one");
+            Ok(Found::Other)
+        }
+        _ => Ok(Found::As(Some(stored))),
+    }
 }
 
 /// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was
@@ -109,6 +152,44 @@ pub async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&Ru
             // Somebody else moved it in between: look again.
             Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
             other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pomona_store::testing::MemoryStore;
+
+    /// What latest.json names is seen, and another run succeeds before it is removed or pointed elsewhere.
+    #[tokio::test]
+    async fn what_was_written_since_somebody_looked_stays() {
+        let store = MemoryStore::new("output", Default::default());
+        let [first, second, third]: [RunId; 3] =
+            ["01", "02", "03"].map(|day| format!("202601{day}T120000Z-0123abcd").parse().unwrap());
+        for run_id in [&first, &second, &third] {
+            store.put(&RunLayout::new(run_id.as_str()).success(), "".into()).await.unwrap();
+        }
+        let named = async || read_to_replace(&store).await.unwrap().map(|latest| latest.run_id);
+        point_at(&store, &second, None).await.unwrap();
+        for seen in [None, Some(&first)] {
+            point_at(&store, &first, seen).await.unwrap();
+            remove(&store, seen).await.unwrap();
+            assert_eq!(named().await.as_ref(), Some(&second), "{seen:?} was seen");
+        }
+        point_at(&store, &third, Some(&second)).await.unwrap();
+        assert_eq!(named().await.as_ref(), Some(&third));
+        remove(&store, Some(&third)).await.unwrap();
+        assert!(!store.exists(LATEST).await.unwrap());
+
+        // What names no run is nobody's, whatever was seen.
+        for seen in [None, Some(&first)] {
+            store.put(LATEST, "damaged".into()).await.unwrap();
+            point_at(&store, &second, seen).await.unwrap();
+            assert_eq!(named().await.as_ref(), Some(&second));
+            store.put(LATEST, "damaged".into()).await.unwrap();
+            remove(&store, seen).await.unwrap();
+            assert!(!store.exists(LATEST).await.unwrap());
         }
     }
 }

@@ -217,9 +217,9 @@ impl Repair<'_> {
             Err(Error::Store(error)) if error.is_about_object() => {}
             Err(Error::Damaged { .. }) => {
                 match verify::runs(self.output).await?.newest {
-                    Some(newest) => latest::point_at(self.output, &newest).await?,
+                    Some(newest) => latest::point_at(self.output, &newest, None).await?,
                     None => {
-                        latest::remove(self.output).await?;
+                        latest::remove(self.output, None).await?;
                         self.done.set_aside.push(LATEST.to_owned());
                         return Ok(());
                     }

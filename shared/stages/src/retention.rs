@@ -131,7 +131,7 @@ mod tests {
             let layout = RunLayout::new(run_id.as_str());
             output.put(&layout.metadata(0), "a table".into()).await.unwrap();
             output.put(&layout.success(), "".into()).await.unwrap();
-            latest::point_at(output.as_ref(), &run_id).await.unwrap();
+            latest::move_forward(output.as_ref(), &run_id, None).await.unwrap();
         }
         (output, run_ids.map(RunLayout::new))
     }
@@ -140,8 +140,8 @@ mod tests {
     #[tokio::test]
     async fn a_report_that_stood_still_takes_nothing_from_a_newer_run() {
         let (output, [older, newer]) = two_runs().await;
-        let run_id = older.root().trim_start_matches("runs/").parse().unwrap();
-        latest::point_at(output.as_ref(), &run_id).await.unwrap();
+        let [run_id, seen] = [&older, &newer].map(|run| run.root().trim_start_matches("runs/").parse().unwrap());
+        latest::point_at(output.as_ref(), &run_id, Some(&seen)).await.unwrap();
         keep_newest(output.as_ref(), "1".parse().unwrap()).await;
         for layout in [older, newer] {
             assert!(

@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use pomona_dataset::Images;
 use pomona_formats::planned::{self, Plan, Shard};
+use pomona_formats::recipe::Recipe;
 use pomona_formats::{Error as FileError, json, problem};
 use pomona_results::latest;
 use pomona_results::verify::{self, Unobserved};
@@ -53,19 +54,23 @@ async fn try_to_plan_counted(
     input: &Path,
     output: &dyn Store,
 ) -> Result<Plan, Error> {
-    let recipe = recipe::of(support::pool(1).extractor().model());
-    let request = PlanRequest {
+    let (options, recipe) = (one_image_each(), recipe::of(support::pool(1).extractor().model()));
+    let request = PlanRequest { started, replans, counted, ..request(run_id, &options, &recipe) };
+    plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await
+}
+
+fn request<'a>(run_id: &'a RunId, options: &'a Options, recipe: &'a Recipe) -> PlanRequest<'a> {
+    PlanRequest {
         run_id,
-        started,
-        options: &one_image_each(),
-        recipe: &recipe,
+        started: Utc::now(),
+        options,
+        recipe,
         models: None,
-        replans,
-        counted,
+        replans: 0,
+        counted: Counted::OverTheRun,
         in_place_of: None,
         on_file: &|| {},
-    };
-    plan::plan(&Images::new(&LocalStore::open(input).unwrap()), output, &request).await
+    }
 }
 
 #[tokio::test]
@@ -227,7 +232,7 @@ async fn an_attempt_that_counts_its_plans_anew_keeps_a_run_that_has_succeeded() 
     assert_eq!(plan(later, 0).await.unwrap().replans, 0);
     let made = plan(later, 1).await.unwrap();
     output.put(&RunLayout::new(run_id.as_str()).success(), "".into()).await.unwrap();
-    latest::point_at(&output, &run_id).await.unwrap();
+    latest::point_at(&output, &run_id, Some(&before)).await.unwrap();
     let objects = output.objects();
     for replans in 0..2 {
         let kept = plan(later + TimeDelta::seconds(1), replans).await.unwrap();
@@ -269,6 +274,44 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     assert!(matches!(overtaken, Err(Error::Overtaken { .. })), "{overtaken:?}");
     // The deletion that it stood still in is the only one.
     assert!(output.exists(&tables[1]).await.unwrap());
+}
+
+/// A plan that finds its input empty stands still while it looks for what the newest run would find; when it goes on,
+/// there are images again, and another run has succeeded.
+#[tokio::test]
+async fn a_plan_that_found_no_images_leaves_the_run_that_was_made_since_the_newest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, emptied] = ["in", "emptied"].map(|name| folder.path().join(name));
+    write_images(&input, 8);
+    let output: Arc<dyn Store> = Arc::new(MemoryStore::new("out", BTreeMap::new()));
+    let run = async || {
+        support::run_into(&input, output.as_ref(), &one_image_each(), &support::pool(1)).await.unwrap();
+        latest::read(output.as_ref()).await.unwrap().unwrap().run_id
+    };
+    let first = run().await;
+    std::fs::rename(&input, &emptied).unwrap();
+    std::fs::create_dir(&input).unwrap();
+    let standing = FailingStore::new(Arc::new(LocalStore::open(&input).unwrap()));
+    standing.on(Operation::List, |_| true, 2.., Fault::Delay(Duration::from_secs(4)));
+    let options = Options { allow_empty: true, ..one_image_each() };
+    let recipe = recipe::of(support::pool(1).extractor().model());
+    let run_id = RunId::now();
+    let request = request(&run_id, &options, &recipe);
+    let images = Images::new(&standing);
+    let others = async {
+        while standing.calls().iter().filter(|(operation, _)| *operation == Operation::List).count() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        write_images(&input, 4);
+        let second = run().await;
+        std::fs::remove_dir_all(&input).unwrap();
+        std::fs::create_dir(&input).unwrap();
+        second
+    };
+    let (planned, second) = tokio::join!(plan::plan(&images, output.as_ref(), &request), others);
+    assert!(matches!(planned, Err(Error::NoImages { .. })), "{planned:?}");
+    assert_ne!(first, second);
+    assert_eq!(latest::read(output.as_ref()).await.unwrap().map(|latest| latest.run_id), Some(second));
 }
 
 #[tokio::test]

@@ -21,20 +21,19 @@ use crate::report::Rank;
 /// The newest run; where latest.json cannot be read, or names a run that is gone but for what a late call has written
 /// of it, it is made to name the newest one that is left.
 pub(super) async fn mend(output: &dyn Store) -> Result<Option<RunId>, Error> {
-    match latest::read(output).await {
-        Err(FileError::Damaged { .. }) => {}
+    let gone = match latest::read(output).await {
+        Err(FileError::Damaged { .. }) => None,
         Err(error) => return Err(error.into()),
         Ok(None) => return Ok(None),
-        Ok(Some(Latest { run_id, .. })) => {
-            if output.exists(&RunLayout::new(run_id.as_str()).plan()).await? {
-                return Ok(Some(run_id));
-            }
+        Ok(Some(Latest { run_id, .. })) if output.exists(&RunLayout::new(run_id.as_str()).plan()).await? => {
+            return Ok(Some(run_id));
         }
-    }
+        Ok(Some(Latest { run_id, .. })) => Some(run_id),
+    };
     let newest = verify::runs(output).await?.newest;
     match &newest {
-        Some(newest) => latest::point_at(output, newest).await?,
-        None => latest::remove(output).await?,
+        Some(newest) => latest::point_at(output, newest, gone.as_ref()).await?,
+        None => latest::remove(output, gone.as_ref()).await?,
     }
     Ok(newest)
 }
@@ -67,8 +66,8 @@ pub(super) async fn remake(
             removal.note_run(Some(run), None).await?;
             Ok(None)
         }
-        Ok(None) => give_up(output, removal, None).await,
-        Err(error) if rebuild::is_about_what_stays(&error) => give_up(output, removal, Some(error)).await,
+        Ok(None) => give_up(output, newest, removal, None).await,
+        Err(error) if rebuild::is_about_what_stays(&error) => give_up(output, newest, removal, Some(error)).await,
         Err(error) => Err(error),
     }
 }
@@ -84,8 +83,8 @@ pub(super) async fn plan_anew(
     let (earlier, run_id) = (planned::read_plan(output, newest).await?, removal.name_anew(newest));
     let anew = Anew { run_id: &run_id, rank: Rank::Newest };
     match rebuild::plan(output, &earlier, anew, suppressed, (started, replans)).await {
-        Ok(None) => give_up(output, removal, None).await?,
-        Err(error) if rebuild::is_about_what_stays(&error) => give_up(output, removal, Some(error)).await?,
+        Ok(None) => give_up(output, newest, removal, None).await?,
+        Err(error) if rebuild::is_about_what_stays(&error) => give_up(output, newest, removal, Some(error)).await?,
         planned => return planned,
     };
     Ok(None)
@@ -94,10 +93,11 @@ pub(super) async fn plan_anew(
 /// There is no newest run any more.
 async fn give_up(
     output: &dyn Store,
+    newest: &RunId,
     removal: &mut Removal<'_>,
     obstacle: Option<Error>,
 ) -> Result<Option<Error>, Error> {
     removal.note_run(None, obstacle.as_ref()).await?;
-    latest::remove(output).await?;
+    latest::remove(output, Some(newest)).await?;
     Ok(obstacle)
 }

@@ -287,7 +287,7 @@ async fn what_a_late_call_has_written_for_a_run_that_is_gone_goes_too() {
         output.put(key, Bytes::from_static(b"{}")).await.unwrap();
     }
     let newest = latest::read(&output).await.unwrap().unwrap().run_id;
-    latest::point_at(&output, &"20260105T091351Z-ee74d566".parse().unwrap()).await.unwrap();
+    latest::point_at(&output, &run_id, Some(&newest)).await.unwrap();
     let checked = erase::check(&output, None).await.unwrap().done;
     assert_eq!(
         checked[0].traces.remains.iter().map(|file| file.file.clone()).collect::<BTreeSet<_>>(),
