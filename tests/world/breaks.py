@@ -42,6 +42,11 @@ BREAKS = {
         "const RENEWAL: Duration = Duration::from_secs(20);\n",
         "const RENEWAL: Duration = Duration::from_secs(1 << 30);\n",
     ),
+    "a report removes the tables of runs that were planned since": (
+        "shared/stages/src/retention.rs",
+        "stream::iter(planned.before(&newest))",
+        "stream::iter(planned.as_sources(Some(&newest)).skip(1))",
+    ),
     "moments are written before the features that they vouch for": (
         "shared/stages/src/part.rs",
         """        try_join(output.put(&features_key, self.features), output.put(&rejects_key, self.rejects)).await?;

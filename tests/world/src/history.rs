@@ -59,6 +59,8 @@ pub(crate) enum Deed {
     DeleteLabel(u64),
     Start(Value),
     StartTwice(Value),
+    /// A program dies as soon as it has taken the output, and its lock is found when its time is over.
+    LeaveLock,
     Stop,
     StopMap,
     Redrive,
@@ -119,8 +121,21 @@ impl History {
         for _ in 0..dice.below(10) {
             deeds.push((gap(&mut dice), Deed::draw(&mut dice, &setting)));
         }
+        leave_locks(seed, &mut deeds);
         setting.keeps_versions = add_erasures(seed, &mut deeds);
         Self { seed, setting, weather, deeds }
+    }
+}
+
+/// Of runs that are started at once every second two find a lock that both may take: by dice of their own, so that other
+/// histories know nothing of them.
+fn leave_locks(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
+    let mut dice = Dice::of(seed, "locks that are left");
+    for place in (0..deeds.len()).rev() {
+        if matches!(deeds[place].1, Deed::StartTwice(_)) && dice.chance(0.5) {
+            let gap = std::mem::take(&mut deeds[place].0);
+            deeds.insert(place, (gap, Deed::LeaveLock));
+        }
     }
 }
 
@@ -226,6 +241,7 @@ impl fmt::Display for Deed {
             Self::DeleteLabel(label) => write!(formatter, "somebody deletes the folder of label {label}"),
             Self::Start(options) => write!(formatter, "somebody starts a run with {options}"),
             Self::StartTwice(options) => write!(formatter, "somebody starts two runs at once with {options}"),
+            Self::LeaveLock => formatter.write_str("somebody's program dies, and leaves its lock"),
             Self::Stop => formatter.write_str("somebody stops the run that is going"),
             Self::StopMap => formatter.write_str("somebody stops a child of the Map that is going"),
             Self::Redrive => formatter.write_str("somebody redrives the newest run that failed"),

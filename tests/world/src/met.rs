@@ -62,6 +62,8 @@ pub enum Trouble {
     MessageGivenUp,
     /// Objects at the output expire.
     Expires,
+    /// A program dies and leaves its lock.
+    LockLeft,
     /// Somebody deletes some of the output.
     OutputDeleted,
     /// Somebody restores what was deleted there.
@@ -74,7 +76,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::SlowDown,
         Self::ServerError,
         Self::Reset,
@@ -102,6 +104,7 @@ impl Trouble {
         Self::EventLost,
         Self::MessageGivenUp,
         Self::Expires,
+        Self::LockLeft,
         Self::OutputDeleted,
         Self::OutputRestored,
         Self::OutputRolledBack,

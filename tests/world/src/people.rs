@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use pomona_formats::lock_file::Lock;
+use pomona_run::layout::LOCK;
 use pomona_stages::erase::Older;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -51,6 +53,7 @@ impl World {
                 self.start_by_hand("a", options);
                 self.start_by_hand("b", options);
             }
+            Deed::LeaveLock => self.leave_lock(),
             Deed::Stop => {
                 self.going().iter().for_each(|execution| execution.stop.notify_one());
                 self.interrupt.notify_waiters();
@@ -91,6 +94,19 @@ impl World {
                 self.allow_again((*first..first + count).map(images::key).collect());
             }
         }
+    }
+
+    /// Where somebody holds the output the program would not have begun.
+    fn leave_lock(&self) {
+        let (run_id, until) = ("20260101T120000Z-0123abcd".parse().expect("a run's name"), self.now());
+        let lock = Lock { run_id, holder: "a program that died".into(), since: until - TimeDelta::seconds(90), until };
+        let bytes = pomona_formats::json::encode(LOCK, &lock).expect("a lock");
+        self.with_bucket(Place::Output, |bucket| {
+            if bucket.get(LOCK).is_none() {
+                self.count(Trouble::LockLeft);
+                bucket.put(LOCK, bytes, self.now());
+            }
+        });
     }
 
     /// Starts a run, stops the first one that enters a state, and lets it go on there.
