@@ -69,23 +69,47 @@ impl PlannedRuns {
     /// # Errors
     /// Those of the store.
     pub async fn add(output: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+        Self::change(output, |planned| planned.with(run_id)).await
+    }
+
+    /// Writes down what `change` makes of the runs that were planned at `output`, over nothing that somebody else has
+    /// written meanwhile.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn change(output: &dyn Store, change: impl Fn(Self) -> Self) -> Result<(), Error> {
         loop {
-            let written = match output.get(PLANNED).await {
-                Ok(stored) => {
-                    let planned = Self::decode_as_source(&stored.bytes)?.with(run_id).without_too_many(output).await?;
-                    output.replace(PLANNED, json::seal(PLANNED, &planned)?, &stored.etag()).await
-                }
-                Err(StoreError::NotFound { .. }) => {
-                    output.create(PLANNED, json::seal(PLANNED, &Self::default().with(run_id))?).await
-                }
+            let (planned, etag) = match output.get(PLANNED).await {
+                Ok(stored) => (Self::decode_as_source(&stored.bytes)?, Some(stored.etag())),
+                Err(StoreError::NotFound { .. }) => (Self::default(), None),
                 Err(error) => return Err(error.into()),
             };
-            match written {
-                // Somebody else wrote in between: look again.
-                Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
-                written => return Ok(written?),
+            let changed = change(planned).without_too_many(output).await?;
+            if pomona_store::put_over(output, etag.as_deref(), PLANNED, json::seal(PLANNED, &changed)?).await? {
+                return Ok(());
             }
         }
+    }
+
+    /// These runs but for some; what `stand_in` gives takes the place of one.
+    pub fn replaced(self, stand_in: impl Fn(RunId) -> Option<RunId>) -> Self {
+        Self { run_ids: self.run_ids.into_iter().filter_map(stand_in).collect() }
+    }
+
+    /// Puts these runs, which were found by what lies at `output`, where planned.json is lost or damaged.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn restore(&self, output: &dyn Store) -> Result<(), Error> {
+        let etag = match output.get(PLANNED).await {
+            Ok(stored) if Self::decode(&stored.bytes).is_ok() => return Ok(()),
+            Ok(stored) => Some(stored.etag()),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // Whoever has written it meanwhile has planned since, and what is found of others is no more than was there.
+        pomona_store::put_over(output, etag.as_deref(), PLANNED, json::seal(PLANNED, self)?).await?;
+        Ok(())
     }
 
     fn with(self, run_id: &RunId) -> Self {
@@ -115,14 +139,6 @@ impl PlannedRuns {
     /// The runs that were planned before `run_id`, the last one first; none where it is not remembered.
     pub fn before(&self, run_id: &RunId) -> impl Iterator<Item = &RunId> {
         self.run_ids.iter().skip_while(move |planned| *planned != run_id).skip(1)
-    }
-
-    /// Writes them down.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
-        Ok(output.put(PLANNED, json::seal(PLANNED, self)?).await?)
     }
 
     /// The runs whose features the next one may take over: the newest successful one first, whatever was planned since.

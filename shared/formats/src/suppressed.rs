@@ -49,21 +49,25 @@ impl Suppressed {
     pub async fn read(output: &dyn Store) -> Result<Option<Self>, Error> {
         match output.get(SUPPRESSED).await {
             Err(StoreError::NotFound { .. }) => Self::asked_for(output).await,
-            Err(error) => Err(error.into()),
-            Ok(stored) => match Self::decode(&stored.bytes) {
-                Err(error @ Error::Damaged { .. }) => {
-                    let Some(asked_for) = Self::asked_for(output).await? else { return Err(error) };
-                    tell_of_damage(&error, "all that was ever erased is left out, images that were allowed again, too");
-                    Ok(Some(asked_for))
-                }
-                // What was asked for is in force before it is written here.
-                read => {
-                    let mut suppressed = read?;
-                    let pending = Erasures::pending(output).await?;
-                    pending.iter().for_each(|request| suppressed.add(request));
-                    Ok(Some(suppressed))
-                }
-            },
+            stored => Self::in_force(output, &stored?.bytes).await.map(Some),
+        }
+    }
+
+    /// What is erased where the file is `bytes`.
+    async fn in_force(output: &dyn Store, bytes: &[u8]) -> Result<Self, Error> {
+        match Self::decode(bytes) {
+            Err(error @ Error::Damaged { .. }) => {
+                let Some(asked_for) = Self::asked_for(output).await? else { return Err(error) };
+                tell_of_damage(&error, "all that was ever erased is left out, images that were allowed again, too");
+                Ok(asked_for)
+            }
+            // What was asked for is in force before it is written here.
+            read => {
+                let mut suppressed = read?;
+                let pending = Erasures::pending(output).await?;
+                pending.iter().for_each(|request| suppressed.add(request));
+                Ok(suppressed)
+            }
         }
     }
 
@@ -85,12 +89,28 @@ impl Suppressed {
         json::unseal(SUPPRESSED, bytes)
     }
 
-    /// Writes it down.
+    /// Writes down what `change` makes of what is erased at `output`, over nothing that somebody else has written
+    /// meanwhile: whoever comes late brings nothing back and takes nothing away. Gives it with what `change` gave; nothing
+    /// where nothing was ever erased.
     ///
     /// # Errors
-    /// Those of the store.
-    pub async fn write(&self, output: &dyn Store) -> Result<(), Error> {
-        Ok(output.put(SUPPRESSED, json::seal(SUPPRESSED, self)?).await?)
+    /// As [`Suppressed::read`].
+    pub async fn change<T>(output: &dyn Store, change: impl Fn(&mut Self) -> T) -> Result<Option<(Self, T)>, Error> {
+        loop {
+            let (suppressed, etag) = match output.get(SUPPRESSED).await {
+                Err(StoreError::NotFound { .. }) => (Self::asked_for(output).await?, None),
+                stored => {
+                    let stored = stored?;
+                    (Some(Self::in_force(output, &stored.bytes).await?), Some(stored.etag()))
+                }
+            };
+            let Some(mut suppressed) = suppressed else { return Ok(None) };
+            let given = change(&mut suppressed);
+            if pomona_store::put_over(output, etag.as_deref(), SUPPRESSED, json::seal(SUPPRESSED, &suppressed)?).await?
+            {
+                return Ok(Some((suppressed, given)));
+            }
+        }
     }
 
     /// Under which salt what is asked for next is written down.
@@ -167,7 +187,9 @@ mod tests {
     use super::*;
     use chrono::DateTime;
     use pomona_run::RunId;
-    use pomona_store::testing::MemoryStore;
+    use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn an_erased_key_is_known_again_and_none_can_be_read_from_the_file() {
@@ -176,7 +198,7 @@ mod tests {
         let mut suppressed = Suppressed::none().unwrap();
         let digest = suppressed.digest("anna/1.jpg");
         suppressed.add(&asking(suppressed.salt(), "anna/1.jpg"));
-        suppressed.write(&output).await.unwrap();
+        output.put(SUPPRESSED, json::seal(SUPPRESSED, &suppressed).unwrap()).await.unwrap();
         let bytes = output.get(SUPPRESSED).await.unwrap().bytes;
         assert!(!bytes.windows(4).any(|bytes| bytes == b"anna"));
         let mut read = Suppressed::read(&output).await.unwrap().unwrap();
@@ -186,6 +208,29 @@ mod tests {
 
         output.put(SUPPRESSED, bytes.slice(..bytes.len() - 9)).await.unwrap();
         assert!(matches!(Suppressed::read(&output).await, Err(Error::Damaged { .. })));
+    }
+
+    /// One of them stands still between its look and its write.
+    #[tokio::test]
+    async fn of_two_who_change_what_is_erased_none_undoes_what_the_other_did() {
+        let output = Arc::new(MemoryStore::new("out", Default::default()));
+        let mut suppressed = Suppressed::none().unwrap();
+        let salt = suppressed.salt().to_owned();
+        suppressed.add(&asking(&salt, "anna/1.jpg"));
+        output.put(SUPPRESSED, json::seal(SUPPRESSED, &suppressed).unwrap()).await.unwrap();
+        let standing = FailingStore::new(output.clone());
+        standing.on(Operation::Replace, |_| true, ..2, Fault::Delay(Duration::from_millis(200)));
+        let others = async {
+            while standing.calls().iter().all(|(operation, _)| *operation != Operation::Replace) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Suppressed::change(output.as_ref(), |suppressed| suppressed.allow("anna/1.jpg")).await
+        };
+        let erased = Suppressed::change(&standing, |suppressed| suppressed.add(&asking(&salt, "ben/1.jpg")));
+        let (erased, allowed) = tokio::join!(erased, others);
+        assert!(erased.unwrap().is_some() && allowed.unwrap().is_some_and(|(_, allowed)| allowed));
+        let read = Suppressed::read(output.as_ref()).await.unwrap().unwrap();
+        assert!(read.has("ben/1.jpg") && !read.has("anna/1.jpg"));
     }
 
     #[test]

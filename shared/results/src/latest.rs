@@ -32,10 +32,9 @@ impl Latest {
 /// # Errors
 /// Those of the store, and [`Error::Damaged`] where the file is something else or names no successful run.
 pub async fn read(store: &dyn Store) -> Result<Option<Latest>, Error> {
-    match store.get(LATEST).await {
-        Ok(stored) => decode(store, &stored.bytes).await.map(Some),
-        Err(StoreError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+    match find(store).await? {
+        Some(stored) => decode(store, &stored.bytes).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -73,59 +72,56 @@ fn if_whole<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
 
 /// Removes latest.json, unless it names another successful run than the one that was `seen` there: the caller holds the
 /// output's lock, but may have lost it while it stood still. The run's own folder stays until it expires or somebody
-/// deletes it.
+/// deletes it. Gives whether latest.json names no run any more.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn remove(store: &dyn Store, seen: Option<&RunId>) -> Result<(), Error> {
-    // Not every store has a condition on what is deleted: what is left to chance is the time between look and deletion.
-    match find_as_seen(store, seen).await? {
-        Found::As(Some(_)) => Ok(store.delete(LATEST).await?),
-        Found::As(None) | Found::Other => Ok(()),
+pub async fn remove(store: &dyn Store, seen: Option<&RunId>) -> Result<bool, Error> {
+    loop {
+        let Some(stored) = find(store).await? else { return Ok(true) };
+        if names_another(store, &stored, seen).await? {
+            return Ok(false);
+        }
+        match store.delete_if_match(LATEST, &stored.etag()).await {
+            // Somebody else moved it in between: look again.
+            Err(StoreError::Changed { .. }) => {}
+            removed => return Ok(removed.map(|()| true)?),
+        }
     }
 }
 
-/// Points latest.json at `run_id`, unless it names another successful run than the one that was `seen` there, as for
-/// [`remove`].
+/// Points latest.json at `run_id`, unless it is gone or names another successful run than the one that was `seen` there,
+/// as for [`remove`]. Gives whether it names this run now.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn point_at(store: &dyn Store, run_id: &RunId, seen: Option<&RunId>) -> Result<(), Error> {
+pub async fn point_at(store: &dyn Store, run_id: &RunId, seen: Option<&RunId>) -> Result<bool, Error> {
     let bytes = json::encode(LATEST, &Latest::of(run_id))?;
     loop {
-        let written = match find_as_seen(store, seen).await? {
-            Found::Other => return Ok(()),
-            Found::As(None) => store.create(LATEST, bytes.clone()).await,
-            Found::As(Some(stored)) => store.replace(LATEST, bytes.clone(), &stored.etag()).await,
-        };
-        match written {
-            // Somebody else moved it in between: look again.
-            Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
-            other => return Ok(other?),
+        let Some(stored) = find(store).await? else { return Ok(false) };
+        if names_another(store, &stored, seen).await? {
+            return Ok(false);
+        }
+        if pomona_store::put_over(store, Some(&stored.etag()), LATEST, bytes.clone()).await? {
+            return Ok(true);
         }
     }
 }
 
-/// What latest.json is by now.
-enum Found {
-    /// It names the run that was seen there, or none that succeeded; nothing where it is gone.
-    As(Option<Stored>),
-    /// It names another successful run.
-    Other,
+async fn find(store: &dyn Store) -> Result<Option<Stored>, Error> {
+    match store.get(LATEST).await {
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        stored => Ok(Some(stored?)),
+    }
 }
 
-async fn find_as_seen(store: &dyn Store, seen: Option<&RunId>) -> Result<Found, Error> {
-    let stored = match store.get(LATEST).await {
-        Err(StoreError::NotFound { .. }) => return Ok(Found::As(None)),
-        stored => stored?,
-    };
-    match if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id) {
-        Some(other) if Some(&other) != seen => {
-            tracing::warn!("latest.json names run {other} by now, which stays the newest one");
-            Ok(Found::Other)
-        }
-        _ => Ok(Found::As(Some(stored))),
+async fn names_another(store: &dyn Store, stored: &Stored, seen: Option<&RunId>) -> Result<bool, Error> {
+    let named = if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id);
+    let other = named.filter(|named| Some(named) != seen);
+    if let Some(other) = &other {
+        tracing::warn!("latest.json names run {other} by now, which stays the newest one");
     }
+    Ok(other.is_some())
 }
 
 /// Points latest.json at `run_id`, in the place of the run that `follows` names, which was there when this one was
@@ -134,24 +130,18 @@ async fn find_as_seen(store: &dyn Store, seen: Option<&RunId>) -> Result<Found, 
 pub async fn move_forward(store: &dyn Store, run_id: &RunId, follows: Option<&RunId>) -> Result<(), Error> {
     let bytes = json::encode(LATEST, &Latest::of(run_id))?;
     loop {
-        let written = match store.get(LATEST).await {
-            Err(StoreError::NotFound { .. }) => store.create(LATEST, bytes.clone()).await,
-            Err(error) => return Err(error.into()),
-            Ok(stored) => {
-                let named = if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id);
-                if let Some(other) = named.filter(|named| named != run_id && Some(named) != follows)
-                    && !PlannedRuns::read(store).await?.has_before(&other, run_id)
-                {
-                    tracing::warn!("run {other} was made while run {run_id} stood still: it stays the newest one");
-                    return Ok(());
-                }
-                store.replace(LATEST, bytes.clone(), &stored.etag()).await
+        let stored = find(store).await?;
+        if let Some(stored) = &stored {
+            let named = if_whole(decode(store, &stored.bytes).await)?.map(|latest| latest.run_id);
+            if let Some(other) = named.filter(|named| named != run_id && Some(named) != follows)
+                && !PlannedRuns::read(store).await?.has_before(&other, run_id)
+            {
+                tracing::warn!("run {other} was made while run {run_id} stood still: it stays the newest one");
+                return Ok(());
             }
-        };
-        match written {
-            // Somebody else moved it in between: look again.
-            Err(StoreError::AlreadyExists { .. } | StoreError::Changed { .. }) => {}
-            other => return Ok(other?),
+        }
+        if pomona_store::put_over(store, stored.map(|stored| stored.etag()).as_deref(), LATEST, bytes.clone()).await? {
+            return Ok(());
         }
     }
 }
@@ -171,24 +161,26 @@ mod tests {
             store.put(&RunLayout::new(run_id.as_str()).success(), "".into()).await.unwrap();
         }
         let named = async || read_to_replace(&store).await.unwrap().map(|latest| latest.run_id);
-        point_at(&store, &second, None).await.unwrap();
+        move_forward(&store, &second, None).await.unwrap();
         for seen in [None, Some(&first)] {
-            point_at(&store, &first, seen).await.unwrap();
-            remove(&store, seen).await.unwrap();
+            assert!(!point_at(&store, &first, seen).await.unwrap());
+            assert!(!remove(&store, seen).await.unwrap());
             assert_eq!(named().await.as_ref(), Some(&second), "{seen:?} was seen");
         }
-        point_at(&store, &third, Some(&second)).await.unwrap();
+        assert!(point_at(&store, &third, Some(&second)).await.unwrap());
         assert_eq!(named().await.as_ref(), Some(&third));
-        remove(&store, Some(&third)).await.unwrap();
+        assert!(remove(&store, Some(&third)).await.unwrap());
+        assert!(!store.exists(LATEST).await.unwrap());
+        assert!(!point_at(&store, &third, Some(&third)).await.unwrap(), "somebody has removed it");
         assert!(!store.exists(LATEST).await.unwrap());
 
         // What names no run is nobody's, whatever was seen.
         for seen in [None, Some(&first)] {
             store.put(LATEST, "damaged".into()).await.unwrap();
-            point_at(&store, &second, seen).await.unwrap();
+            assert!(point_at(&store, &second, seen).await.unwrap());
             assert_eq!(named().await.as_ref(), Some(&second));
             store.put(LATEST, "damaged".into()).await.unwrap();
-            remove(&store, seen).await.unwrap();
+            assert!(remove(&store, seen).await.unwrap());
             assert!(!store.exists(LATEST).await.unwrap());
         }
     }

@@ -88,7 +88,6 @@ impl Eraser<'_> {
     /// [`Error::Busy`] while a run is going on, and those of the store.
     pub async fn allow_again(&self, keys: &[String]) -> Result<u64, Error> {
         let allow = |_| async {
-            let Some(mut suppressed) = Suppressed::read(self.output).await? else { return Ok(0) };
             let pending = Erasures::pending(self.output).await?;
             let mut asked = Suppressed::none()?;
             pending.iter().for_each(|request| asked.add(request));
@@ -96,9 +95,8 @@ impl Eraser<'_> {
                 let problem = "an erasure of some of these images is not done: `pomona erase` goes on with it";
                 return Err(FileError::option("allow-again", problem).into());
             }
-            let allowed = keys.iter().filter(|key| suppressed.allow(key)).count() as u64;
-            suppressed.write(self.output).await?;
-            Ok(allowed)
+            let allow = |suppressed: &mut Suppressed| keys.iter().filter(|key| suppressed.allow(key)).count() as u64;
+            Ok(Suppressed::change(self.output, allow).await?.map_or(0, |(_, allowed)| allowed))
         };
         let held = (self.holder, self.holders);
         Ok(lock::hold(self.output, held, allow, std::future::pending()).await?.unwrap_or_default())

@@ -61,9 +61,8 @@ async fn forget_held(output: &dyn Store, before: DateTime<Utc>, ours: &RunId) ->
     let is_old = |run_id: &RunId| !kept_for_ever.contains(run_id) && run_id.timestamp() < first_kept.timestamp();
     let files = output.sizes("runs/").await?;
     let runs: BTreeSet<RunId> = files.iter().filter_map(|(key, _)| Place::run_of(key)).filter(is_old).collect();
-    let planned = PlannedRuns::read(output).await?;
-    let kept = planned.run_ids().iter().filter(|run_id| !runs.contains(run_id)).cloned().collect();
-    PlannedRuns::new(kept).write(output).await?;
+    let is_kept = |run_id: &RunId| !runs.contains(run_id);
+    PlannedRuns::change(output, |planned| planned.replaced(|run_id| Some(run_id).filter(is_kept))).await?;
 
     // The marks first, so that nobody takes what is left of a run for a result.
     for run_id in &runs {

@@ -234,8 +234,18 @@ pub(crate) async fn keep(store: &dyn Store, run_id: &RunId) -> Error {
 /// # Errors
 /// Those of the store.
 pub async fn release(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-    match Lock::read(store).await? {
-        Some(lock) if lock.run_id == *run_id => Ok(store.delete(LOCK).await?),
-        _ => Ok(()),
+    loop {
+        let stored = match store.get(LOCK).await {
+            Err(StoreError::NotFound { .. }) => return Ok(()),
+            stored => stored?,
+        };
+        if Lock::decode(&stored.bytes).is_none_or(|lock| lock.run_id != *run_id) {
+            return Ok(());
+        }
+        match store.delete_if_match(LOCK, &stored.etag()).await {
+            // Somebody has taken it over, or a call of this run's has just renewed it: look again.
+            Err(StoreError::Changed { .. }) => {}
+            released => return Ok(released?),
+        }
     }
 }

@@ -275,8 +275,10 @@ async fn forget_emptied_dataset(input: &dyn Source, output: &dyn Store, is_allow
     }
     match list(input, output, &newest.options, &|| {}).await {
         Err(Error::NoImages { .. }) if is_allowed => {
-            tracing::warn!("latest.json is removed: of the {} images of run {run_id} none is left", newest.images);
-            Ok(latest::remove(output, Some(&run_id)).await?)
+            if latest::remove(output, Some(&run_id)).await? {
+                tracing::warn!("latest.json is removed: of the {} images of run {run_id} none is left", newest.images);
+            }
+            Ok(())
         }
         Err(Error::NoImages { .. }) => {
             Err(Error::Emptied { location: input.location().to_owned(), run_id, images: newest.images })

@@ -91,7 +91,7 @@ pub(crate) async fn repair(output: &dyn Store, found: &Verification) -> Result<R
     }
     repair.mend_latest().await?;
     if is_planned_lost {
-        verify::runs(output).await?.planned.write(output).await?;
+        verify::runs(output).await?.planned.restore(output).await?;
         repair.restored(PLANNED);
     }
     Ok(repair.done)
@@ -217,14 +217,13 @@ impl Repair<'_> {
             Err(Error::Store(error)) if error.is_about_object() => {}
             Err(Error::Damaged { .. }) => {
                 match verify::runs(self.output).await?.newest {
-                    Some(newest) => latest::point_at(self.output, &newest, None).await?,
-                    None => {
-                        latest::remove(self.output, None).await?;
+                    Some(newest) if latest::point_at(self.output, &newest, None).await? => self.restored(LATEST),
+                    None if latest::remove(self.output, None).await? => {
                         self.done.set_aside.push(LATEST.to_owned());
-                        return Ok(());
                     }
+                    // A run has succeeded since.
+                    _ => {}
                 }
-                self.restored(LATEST);
             }
             Ok(None) if verify::runs(self.output).await?.newest.is_some() => {
                 self.leave(

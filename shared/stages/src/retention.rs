@@ -75,6 +75,10 @@ async fn remove_older(output: &dyn Store, keep: NonZeroU32) -> Result<(), Error>
     let older = stream::iter(planned.before(&newest)).map(has_tables).buffered(pace::REQUESTS);
     let older: Vec<Option<&RunId>> = older.try_collect().await?;
     for run_id in older.into_iter().flatten().skip(keep.get() as usize - 1) {
+        // One that was planned before may have been planned again since, and be the newest one now.
+        if latest::read(output).await?.is_none_or(|latest| latest.run_id != newest) {
+            return Ok(());
+        }
         remove_tables(output, run_id, keep).await?;
         tracing::info!(%run_id, "removed the tables of an older run");
     }
@@ -147,6 +151,26 @@ mod tests {
             assert!(
                 output.exists(&layout.metadata(0)).await.unwrap() && output.exists(&layout.success()).await.unwrap()
             );
+        }
+    }
+
+    /// An older one was planned again, and has succeeded.
+    #[tokio::test]
+    async fn a_report_that_stood_still_takes_nothing_from_a_run_that_is_the_newest_by_now() {
+        let (output, [older, newer]) = two_runs().await;
+        let [run_id, seen] = [&older, &newer].map(|run| run.root().trim_start_matches("runs/").parse().unwrap());
+        let standing = FailingStore::new(output.clone());
+        let mark = older.success();
+        standing.on(Operation::Exists, move |key| key == mark, ..2, Fault::Delay(Duration::from_millis(100)));
+        let others = async {
+            while standing.calls().iter().all(|(_, key)| *key != older.success()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            latest::point_at(output.as_ref(), &run_id, Some(&seen)).await.unwrap();
+        };
+        tokio::join!(keep_newest(&standing, "1".parse().unwrap()), others);
+        for layout in [older, newer] {
+            assert!(output.exists(&layout.metadata(0)).await.unwrap());
         }
     }
 

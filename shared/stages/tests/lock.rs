@@ -1,11 +1,12 @@
 //! One run at a time on an output.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pomona_run::{ErrorName, RunId, layout};
 use pomona_stages::lock::{self, NoOtherHolders, UnknownHolders};
-use pomona_store::testing::MemoryStore;
+use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{LocalStore, Store};
 
 #[tokio::test(start_paused = true)]
@@ -55,6 +56,29 @@ async fn a_lock_of_a_clock_that_is_behind_holds_as_long_as_it_is_renewed() {
     let (taken, ()) = tokio::join!(lock::acquire(&store, &second, "second", minute, &UnknownHolders), release);
     taken.unwrap();
     assert_eq!(lock::renew(&store, &first, minute).await.unwrap_err().name(), ErrorName::Busy);
+}
+
+/// Whoever gives it back has looked that it is still theirs, and stands still before they do.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_taken_over_meanwhile_is_not_given_back() {
+    let store = Arc::new(MemoryStore::new("out", BTreeMap::new()));
+    let (first, second, minute) = (RunId::now(), RunId::now(), Duration::from_secs(60));
+    lock::acquire(store.as_ref(), &first, "first", Duration::ZERO, &UnknownHolders).await.unwrap();
+    let standing = FailingStore::new(store.clone());
+    standing.on(Operation::Delete, |_| true, .., Fault::Delay(2 * minute));
+    let taken = lock::acquire(store.as_ref(), &second, "second", 5 * minute, &UnknownHolders);
+    let (released, taken) = tokio::join!(lock::release(&standing, &first), taken);
+    released.and(taken).unwrap();
+    lock::renew(store.as_ref(), &second, minute).await.unwrap();
+
+    // Its own run has renewed it.
+    let renewed = async {
+        tokio::time::sleep(minute).await;
+        lock::renew(store.as_ref(), &second, minute).await
+    };
+    let (released, renewed) = tokio::join!(lock::release(&standing, &second), renewed);
+    released.and(renewed).unwrap();
+    assert!(!store.exists(layout::LOCK).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -197,6 +197,9 @@ pub trait Store: Send + Sync + Debug {
     /// Deletes the object; one that does not exist is fine.
     async fn delete(&self, key: &str) -> Result<(), Error>;
 
+    /// Deletes the object whose etag is `etag`; [`Error::Changed`] where it is another. One that does not exist is fine.
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error>;
+
     /// Everything that is kept below `prefix`, sorted by key bytes: what was replaced or deleted, too, and marks of that,
     /// where a bucket keeps those. Versions of a key are sorted as [`VersionKind`] is.
     async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
@@ -220,5 +223,21 @@ pub trait Store: Send + Sync + Debug {
     /// users below the same prefix.
     async fn settle(&self, _is_ours: &IsOurs<'_>) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// Writes the object over the one that was `seen`, by its etag, or where none was; false where somebody else has written
+/// or deleted it since.
+///
+/// # Errors
+/// Those of the store.
+pub async fn put_over(store: &dyn Store, seen: Option<&str>, key: &str, bytes: Bytes) -> Result<bool, Error> {
+    let written = match seen {
+        Some(etag) => store.replace(key, bytes, etag).await,
+        None => store.create(key, bytes).await,
+    };
+    match written {
+        Err(Error::AlreadyExists { .. } | Error::Changed { .. }) => Ok(false),
+        written => written.map(|()| true),
     }
 }

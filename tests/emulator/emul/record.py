@@ -53,7 +53,9 @@ def s3_calls(environ):
     version = "Version" if "versionId" in query else ""
     if method == "DELETE":
         deleted = f"s3:DeleteObject{version}"
-        return [{"action": "s3:AbortMultipartUpload" if "uploadId" in query else deleted, "resource": arn}]
+        # Under a condition that it is as it was seen (S3 guide, conditional-delete-enforce).
+        seen = [{"action": "s3:GetObject", "resource": arn}] if "HTTP_IF_MATCH" in environ else []
+        return [{"action": "s3:AbortMultipartUpload" if "uploadId" in query else deleted, "resource": arn}, *seen]
     if method in ("GET", "HEAD"):
         return [{"action": f"s3:GetObject{version}", "resource": arn}]
     read = (

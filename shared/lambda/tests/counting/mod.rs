@@ -110,6 +110,10 @@ impl<S: Store> Store for Counting<S> {
         self.store.delete(key).await
     }
 
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        self.store.delete_if_match(key, etag).await
+    }
+
     async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
         one_more(&self.requests.lists);
         self.store.versions(prefix).await

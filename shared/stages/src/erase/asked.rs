@@ -113,8 +113,11 @@ impl Asked {
 
     /// Has all plans leave out what is asked for. The file may have been lost, too.
     pub(super) async fn put_in_force(&mut self, output: &dyn Store) -> Result<(), Error> {
-        self.requests.iter().for_each(|request| self.suppressed.add(request));
-        Ok(self.suppressed.write(output).await?)
+        // What has been done since, and allowed again, is not asked for any more.
+        if let Some((suppressed, ())) = Suppressed::change(output, |_| ()).await? {
+            self.suppressed = suppressed;
+        }
+        Ok(())
     }
 }
 

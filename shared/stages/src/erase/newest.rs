@@ -9,7 +9,7 @@ use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest::{self, Latest};
 use pomona_results::verify;
 use pomona_run::RunId;
-use pomona_run::layout::RunLayout;
+use pomona_run::layout::{LATEST, RunLayout};
 use pomona_store::Store;
 
 use super::rebuild::{self, Anew};
@@ -31,11 +31,11 @@ pub(super) async fn mend(output: &dyn Store) -> Result<Option<RunId>, Error> {
         Ok(Some(Latest { run_id, .. })) => Some(run_id),
     };
     let newest = verify::runs(output).await?.newest;
-    match &newest {
+    let is_mended = match &newest {
         Some(newest) => latest::point_at(output, newest, gone.as_ref()).await?,
         None => latest::remove(output, gone.as_ref()).await?,
-    }
-    Ok(newest)
+    };
+    if is_mended { Ok(newest) } else { Err(Error::Overtaken { file: LATEST.to_owned() }) }
 }
 
 /// Writes down that an attempt before this one has made the run that is the newest now, and was ended before it could do

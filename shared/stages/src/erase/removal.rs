@@ -101,13 +101,11 @@ impl<'a> Removal<'a> {
         }
         self.made.iter().for_each(|run_id| traces.forget(run_id));
         let gone = traces.runs();
-        let planned = PlannedRuns::read(self.output).await?;
-        let stays = |run_id: &RunId| match gone.contains(run_id) {
-            true => self.in_place_of(run_id).cloned(),
-            false => Some(run_id.clone()),
+        let stand_in = |run_id: RunId| match gone.contains(&run_id) {
+            true => self.in_place_of(&run_id).cloned(),
+            false => Some(run_id),
         };
-        let kept = planned.run_ids().iter().filter_map(stays).collect();
-        PlannedRuns::new(kept).write(self.output).await?;
+        PlannedRuns::change(self.output, |planned| planned.replaced(stand_in)).await?;
         Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)
     }
 

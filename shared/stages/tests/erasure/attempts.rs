@@ -194,7 +194,7 @@ async fn each_certificate_says_all_that_was_done_whichever_was_written_first() {
     for certificate in 1..=2 {
         let output = Arc::new(MemoryStore::new("out", before.clone()));
         for (image, (operation, file)) in
-            [(2, (Operation::Put, "suppressed.json")), (9, (Operation::Put, "certificate.json"))]
+            [(2, (Operation::Create, "suppressed.json")), (9, (Operation::Put, "certificate.json"))]
         {
             let failing = FailingStore::new(output.clone());
             let calls = if image == 2 { 1 } else { certificate };
@@ -241,7 +241,7 @@ async fn what_was_asked_for_is_in_force_before_anything_was_done() {
     let output = Arc::new(MemoryStore::new("out", before));
     erase(output.as_ref(), Some(keys([2]))).await.unwrap();
     let failing = FailingStore::new(output.clone());
-    failing.on(Operation::Put, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
+    failing.on(Operation::Replace, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
     assert!(erase(&failing, Some(keys([9]))).await.is_err());
     run(&input, output.as_ref()).await.unwrap();
     demand_fresh(&input, output.as_ref(), &[2, 9].map(key).into()).await;
@@ -257,7 +257,7 @@ async fn whoever_goes_on_does_it_as_it_was_asked_for() {
     let before: BTreeMap<String, Bytes> = contents(&two_runs(folder.path()).await).await.into_iter().collect();
     let output = Arc::new(MemoryStore::new("out", before));
     let failing = FailingStore::new(output.clone());
-    failing.on(Operation::Put, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
+    failing.on(Operation::Create, |key| key == "suppressed.json", 1.., Fault::CrashBefore);
     let key = SigningKey::from_pem(PRIVATE.as_bytes()).unwrap();
     let wish = Wish { which: keys([2]), because: None };
     let signing = |output| Eraser { signing_key: Some(&key), ..eraser(output, Older::Rewrite) };

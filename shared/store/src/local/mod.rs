@@ -210,7 +210,12 @@ impl Store for LocalStore {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let key = key.to_owned();
-        self.blocking(move |folder| write::delete(folder, &key)).await
+        self.blocking(move |folder| write::delete(folder, &key, None)).await
+    }
+
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        let (key, etag) = (key.to_owned(), etag.to_owned());
+        self.blocking(move |folder| write::delete(folder, &key, Some(&etag))).await
     }
 
     /// Its own temporary files are known by their names.

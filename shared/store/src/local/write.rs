@@ -70,13 +70,20 @@ pub(super) fn copy(folder: &Folder, from: &str, to: &str) -> Result<(), Error> {
     sync_parents(folder, &path).map_err(failed)
 }
 
-pub(super) fn delete(folder: &Folder, key: &str) -> Result<(), Error> {
+/// Deletes what has this etag, if one is named.
+pub(super) fn delete(folder: &Folder, key: &str, etag: Option<&str>) -> Result<(), Error> {
     let path = folder.path(key)?;
     if path.is_dir() {
         return Ok(());
     }
     let failed = |error| folder.failed("delete", key, error);
-    let removed = lock_current(&path).and_then(|_current| fs::remove_file(&path));
+    let mut current = lock_current(&path).map_err(failed)?;
+    if let (Some(current), Some(etag)) = (&mut current, etag)
+        && hash::of_reader(current).map_err(failed)? != etag
+    {
+        return Err(Error::changed(&folder.location, key));
+    }
+    let removed = fs::remove_file(&path);
     match removed.and_then(|()| sync_parents(folder, &path)) {
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => Ok(()),
         result => result.map_err(failed),

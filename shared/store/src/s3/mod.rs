@@ -195,10 +195,15 @@ impl Bucket {
         request.send().await.map(drop).map_err(|error| self.failed("copy", key, error))
     }
 
-    async fn delete(&self, key: &str) -> Result<(), Error> {
+    async fn delete(&self, key: &str, etag: Option<&str>) -> Result<(), Error> {
         key::check(key)?;
         let request = self.client.delete_object().bucket(&self.name).key(self.path(key));
-        request.send().await.map(drop).map_err(|error| self.failed("delete", key, error))
+        let deleted = request.set_if_match(etag.map(encoding::quoted_etag)).send().await;
+        match deleted.map_err(|error| self.failed("delete", key, error)) {
+            // An attempt whose answer was lost may have deleted it.
+            Err(Error::NotFound { .. }) if etag.is_some() => Ok(()),
+            deleted => deleted.map(drop),
+        }
     }
 }
 
@@ -270,7 +275,11 @@ impl Store for S3Store {
     }
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
-        self.bucket.delete(key).await
+        self.bucket.delete(key, None).await
+    }
+
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        self.bucket.delete(key, Some(etag)).await
     }
 
     async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {

@@ -34,7 +34,7 @@ macro_rules! conformance_tests {
             sizes_are_those_of_a_listing,
             an_overwritten_object_shows_its_new_content_and_etag,
             an_object_is_created_once,
-            a_replacement_needs_the_current_etag,
+            a_replacement_and_a_deletion_need_the_current_etag,
             of_concurrent_creations_one_wins,
             of_concurrent_replacements_one_wins,
             a_copy_outlives_changes_of_its_source,
@@ -352,8 +352,8 @@ pub async fn an_object_is_created_once(store: Shared) {
     assert_eq!(store.get(key).await.expect("get").bytes, "third");
 }
 
-/// A replacement by a stale or foreign etag fails and changes nothing.
-pub async fn a_replacement_needs_the_current_etag(store: Shared) {
+/// By a stale or foreign etag they fail and change nothing.
+pub async fn a_replacement_and_a_deletion_need_the_current_etag(store: Shared) {
     let key = "replaced/a";
     store.put(key, "first".into()).await.expect("put");
     let first = etag(&store, key).await;
@@ -363,6 +363,12 @@ pub async fn a_replacement_needs_the_current_etag(store: Shared) {
     let second = etag(&store, key).await;
     store.replace(key, "third".into(), &second).await.expect("replace");
     assert_eq!(store.get(key).await.expect("get").bytes, "third");
+    assert!(matches!(store.delete_if_match(key, &second).await, Err(Error::Changed { .. })));
+    let third = etag(&store, key).await;
+    for _ in 0..2 {
+        store.delete_if_match(key, &third).await.expect("delete what is as it was seen, or gone");
+        assert!(!store.exists(key).await.expect("exists"));
+    }
 }
 
 /// What locks rely on.

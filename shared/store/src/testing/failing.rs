@@ -250,6 +250,10 @@ impl Store for FailingStore {
         self.call(Operation::Delete, key, self.inner.delete(key)).await
     }
 
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        self.call(Operation::Delete, key, self.inner.delete_if_match(key, etag)).await
+    }
+
     async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
         self.call(Operation::List, prefix, self.inner.versions(prefix)).await
     }

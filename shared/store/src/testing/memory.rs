@@ -194,6 +194,16 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        key::check(key)?;
+        let mut objects = self.lock();
+        if objects.get(key).is_some_and(|stored| etag_of(stored) != etag) {
+            return Err(Error::changed(&self.location, key));
+        }
+        objects.remove(key);
+        Ok(())
+    }
+
     async fn versions(&self, prefix: &str) -> Result<Vec<Version>, Error> {
         key::check_prefix(prefix)?;
         let objects = self.lock();
