@@ -44,8 +44,18 @@ BREAKS = {
     ),
     "a report removes the tables of runs that were planned since": (
         "shared/stages/src/retention.rs",
-        "stream::iter(planned.before(&newest))",
-        "stream::iter(planned.as_sources(Some(&newest)).skip(1))",
+        """    let older = stream::iter(planned.before(&newest)).map(has_tables).buffered(pace::REQUESTS);
+    let older: Vec<Option<&RunId>> = older.try_collect().await?;
+    for run_id in older.into_iter().flatten().skip(keep.get() as usize - 1) {
+        // One that was planned before may have been planned again since, and be the newest one now.
+        if latest::read(output).await?.is_none_or(|latest| latest.run_id != newest) {
+            return Ok(());
+        }
+""",
+        """    let older = stream::iter(planned.as_sources(Some(&newest)).skip(1)).map(has_tables).buffered(pace::REQUESTS);
+    let older: Vec<Option<&RunId>> = older.try_collect().await?;
+    for run_id in older.into_iter().flatten().skip(keep.get() as usize - 1) {
+""",
     ),
     "moments are written before the features that they vouch for": (
         "shared/stages/src/part.rs",

@@ -5,12 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use pomona_run::{chance, clock};
 use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep};
 
 use crate::dice::Dice;
 use crate::world::World;
@@ -47,6 +48,8 @@ pub(crate) struct Actor {
     /// After so many requests it meets its doom.
     doom: Cell<Option<(u32, Doom)>>,
     has_met_doom: Cell<bool>,
+    /// For how long it stands still from now on.
+    stands_still: Cell<Option<Duration>>,
     /// Told when it does.
     pub(crate) met_its_doom: Notify,
     /// Told when that is death.
@@ -55,10 +58,16 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(role: Role, dice: Dice, skew: TimeDelta, doom: Option<(u32, Doom)>) -> Rc<Self> {
-        let dice = RefCell::new(dice);
-        let doom = Cell::new(doom);
-        let has_met_doom = Cell::new(false);
-        Rc::new(Self { role, dice, skew, doom, has_met_doom, met_its_doom: Notify::new(), was_killed: Notify::new() })
+        Rc::new(Self {
+            role,
+            dice: RefCell::new(dice),
+            skew,
+            doom: Cell::new(doom),
+            has_met_doom: Cell::new(false),
+            stands_still: Cell::new(None),
+            met_its_doom: Notify::new(),
+            was_killed: Notify::new(),
+        })
     }
 
     pub(crate) fn roll<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
@@ -83,8 +92,11 @@ impl Actor {
                 self.was_killed.notify_one();
                 self.met_its_doom.notify_one();
             }
-            Doom::Frozen(_) => self.met_its_doom.notify_one(),
-            Doom::Stalled(_) => {}
+            Doom::Frozen(time) => {
+                self.stands_still.set(Some(time));
+                self.met_its_doom.notify_one();
+            }
+            Doom::Stalled(time) => self.stands_still.set(Some(time)),
         }
         Some(doom)
     }
@@ -94,11 +106,13 @@ impl Actor {
 pub(crate) struct As<F> {
     actor: Rc<Actor>,
     future: Pin<Box<F>>,
+    /// While all of it stands still: neither its other requests go on nor what renews its lock.
+    standing: Option<Pin<Box<Sleep>>>,
 }
 
 impl<F: Future> As<F> {
     pub(crate) fn new(actor: Rc<Actor>, future: F) -> Self {
-        Self { actor, future: Box::pin(future) }
+        Self { actor, future: Box::pin(future), standing: None }
     }
 }
 
@@ -114,10 +128,21 @@ impl<F: Future> Future for As<F> {
                 clock::testing::set(Some(world().now()));
             }
         }
-        clock::testing::set(Some(world().now() + self.actor.skew));
-        ACTOR.set(Some(self.actor.clone()));
-        let _done = Done;
-        self.future.as_mut().poll(context)
+        loop {
+            if let Some(standing) = &mut self.standing {
+                ready!(standing.as_mut().poll(context));
+                self.standing = None;
+            }
+            clock::testing::set(Some(world().now() + self.actor.skew));
+            ACTOR.set(Some(self.actor.clone()));
+            let done = Done;
+            let polled = self.future.as_mut().poll(context);
+            drop(done);
+            match self.actor.stands_still.take() {
+                Some(time) if polled.is_pending() => self.standing = Some(Box::pin(sleep(time))),
+                _ => return polled,
+            }
+        }
     }
 }
 

@@ -21,8 +21,7 @@ use crate::paths::Scope;
 use crate::task;
 use crate::world::World;
 
-/// What Step Functions takes of data in one place, and of events in one execution (AWS-FACTS: quotas of Step Functions).
-const MOST_BYTES: usize = 256 << 10;
+/// What Step Functions takes of events in one execution (AWS-FACTS: quotas of Step Functions).
 const MOST_EVENTS: u64 = 25_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +107,6 @@ impl Execution {
 
     /// What no execution may have too much of.
     fn check_quotas(&self, world: &World) {
-        let bytes = self.at.borrow().1.to_string().len();
-        world.demand(bytes <= MOST_BYTES, "quotas", || format!("{} hands on {bytes} bytes", self.name));
         let events = self.events.get();
         world.demand(events <= MOST_EVENTS, "quotas", || format!("{} has {events} events", self.name));
     }
@@ -147,7 +144,7 @@ impl Execution {
             self.entries.set(self.entries.get() + 1);
             self.count_events(2);
             self.check_quotas(world);
-            world.hear(&input.to_string());
+            world.hand_on(&input);
             world.met.borrow_mut().states.insert(name.clone());
             if world.stop_in.borrow_mut().take_if(|state| *state == name).is_some() {
                 world.stopped.replace(Some(self.name.clone()));

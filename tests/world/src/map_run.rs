@@ -182,7 +182,7 @@ async fn steps(world: &Rc<World>, map: &MapState, input: &Value, name: &str) -> 
             State::Succeed(_) => Step::End(input.clone()),
             other => panic!("the world knows no {other:?} in a Map"),
         };
-        world.hear(&input.to_string());
+        world.hand_on(&input);
         match step {
             Step::End(output) => return Ok(output),
             Step::Next(next, output) => (state, input) = (next, output),

@@ -99,7 +99,7 @@ impl World {
     /// Where somebody holds the output the program would not have begun.
     fn leave_lock(&self) {
         let (run_id, until) = ("20260101T120000Z-0123abcd".parse().expect("a run's name"), self.now());
-        let lock = Lock { run_id, holder: "a program that died".into(), since: until - TimeDelta::seconds(90), until };
+        let lock = Lock { run_id, holder: "program that died".into(), since: until - TimeDelta::seconds(90), until };
         let bytes = pomona_formats::json::encode(LOCK, &lock).expect("a lock");
         self.with_bucket(Place::Output, |bucket| {
             if bucket.get(LOCK).is_none() {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pomona_run::layout::LOCK;
 use pomona_store::{Entry, Error, Keep, Object, Store, Stored, Version};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::bucket::{Blob, Bucket, Place};
@@ -183,9 +184,10 @@ pub(crate) async fn meet_doom() {
             context::world().met.borrow_mut().kills += 1;
             pending().await
         }
-        Some(Doom::Frozen(time) | Doom::Stalled(time)) => {
+        Some(Doom::Frozen(_) | Doom::Stalled(_)) => {
             context::world().met.borrow_mut().standstills += 1;
-            sleep(time).await;
+            // So that it stands still before it goes on.
+            yield_now().await;
         }
     }
 }
@@ -300,6 +302,18 @@ impl Store for SimulatedS3 {
 
     async fn delete(&self, key: &str) -> Result<(), Error> {
         let delete = |bucket: &mut Bucket| {
+            bucket.delete(key);
+            Ok(())
+        };
+        self.request(Kind::Write, key, delete).await.result
+    }
+
+    async fn delete_if_match(&self, key: &str, etag: &str) -> Result<(), Error> {
+        let delete = |bucket: &mut Bucket| {
+            if bucket.get(key).is_some_and(|blob| blob.etag != etag) {
+                context::world().count(Trouble::ConditionUnmet);
+                return Err(self.changed(key));
+            }
             bucket.delete(key);
             Ok(())
         };

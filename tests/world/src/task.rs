@@ -42,7 +42,7 @@ pub(crate) async fn run(
 ) -> Result<Taken, Failure> {
     let function = Name::from_placeholder(&task.parameters.function_name);
     let payload = scope.fill(&task.parameters.payload);
-    world.hear(&payload.to_string());
+    world.hand_on(&payload);
     let limit = Duration::from_secs(task.timeout_seconds);
     let answered = retried(world, &task.retry, entry, |number| {
         count_tries(1);
@@ -53,7 +53,10 @@ pub(crate) async fn run(
         }
     });
     match answered.await {
-        Ok(payload) => Ok(answer(task, scope, payload)),
+        Ok(payload) => {
+            world.hand_on(&payload);
+            Ok(answer(task, scope, payload))
+        }
         Err(failure) => match task.catch.iter().find(|catcher| catcher.error_equals.contains(&failure.error)) {
             Some(catcher) => Ok(caught(catcher, scope, &failure)),
             None => Err(failure),

@@ -212,6 +212,14 @@ impl World {
         self.demand(leak.is_none(), "no key or label outside S3", || said.to_owned());
     }
 
+    /// What a state is given or a function answers: Step Functions hands on so much and no more (AWS-FACTS: its quotas).
+    pub(crate) fn hand_on(&self, value: &Value) {
+        const MOST_BYTES: usize = 256 << 10;
+        let text = value.to_string();
+        self.demand(text.len() <= MOST_BYTES, "quotas", || format!("{} bytes are handed on: {text:.200}", text.len()));
+        self.hear(&text);
+    }
+
     /// An execution's plan holds the output's lock: nobody else may be at work behind a plan.
     pub(crate) fn has_planned(&self, execution: &Execution) {
         self.note(|| format!("{} has planned", execution.name));
