@@ -237,8 +237,8 @@ fn combine(children: u64, child: &Child, groups: u64) -> Work {
 }
 
 fn reduce(children: u64, child: &Child) -> Work {
-    let seconds = merge_seconds(children as f64, child) + 3.0 * LATENCY + PCA;
-    let requests = Requests { gets: children * child.gets + 2, puts: 2, lists: 0 };
+    let seconds = merge_seconds(children as f64, child) + 4.0 * LATENCY + PCA;
+    let requests = Requests { gets: children * child.gets + 3, puts: 2, lists: 0 };
     Work::of(Stage::Reduce, 1, seconds, requests)
 }
 
@@ -257,8 +257,9 @@ fn merge_seconds(children: f64, child: &Child) -> f64 {
 fn project(workload: &Workload) -> Work {
     let shards = workload.shards();
     let images = images_of_shard(workload);
-    // Plan, model and its digest, listing, the moments' header, features and rejects are read; the features are copied
-    // inside S3, unless there are too many; four tables and the counters are written.
+    // Plan (once more before anything is written), model and its digest, listing, the moments' header, features and
+    // rejects are read; the features are copied inside S3, unless there are too many; four tables and the counters are
+    // written.
     let moved = images * (features_bytes(workload) + LISTING + TABLES);
     let (compute, copies) = match workload.is_wide() {
         true => (passes::project_seconds(workload.features as f64), 0),
@@ -266,8 +267,8 @@ fn project(workload: &Workload) -> Work {
     };
     // A classifier's model is one more file to read, and predictions are one to write.
     let classified = u64::from(workload.is_classified());
-    let seconds = 13.0 * LATENCY + moved / BYTES_PER_SECOND + images * compute;
-    let requests = Requests { gets: (7 + 2 * classified) * shards, puts: (5 + copies + classified) * shards, lists: 0 };
+    let seconds = 14.0 * LATENCY + moved / BYTES_PER_SECOND + images * compute;
+    let requests = Requests { gets: (8 + 2 * classified) * shards, puts: (5 + copies + classified) * shards, lists: 0 };
     Work::of(Stage::Project, shards, seconds, requests)
 }
 
@@ -280,10 +281,10 @@ fn report(workload: &Workload) -> Work {
     // Of features, components (twice), metadata, predictions and errors.
     let of_tables = pages(1) + pages(2) + pages(1) + pages(classified) + pages(1);
     let lists = pages(8 + classified) + of_tables;
-    let seconds = (shards as f64 / pace::REQUESTS as f64 + 16.0) * LATENCY
+    let seconds = (shards as f64 / pace::REQUESTS as f64 + 17.0) * LATENCY
         + (lists as f64 / LIST_AT_ONCE).ceil() * LIST_PAGE
         + 3.0 * LATENCY;
-    let requests = Requests { gets: shards + 14 + 2 * classified, puts: 9 + 2 * classified, lists };
+    let requests = Requests { gets: shards + 15 + 2 * classified, puts: 9 + 2 * classified, lists };
     Work::of(Stage::Report, 1, seconds, requests)
 }
 
@@ -388,13 +389,13 @@ mod tests {
                 // The part looked for, its listing, 500 images; features, rejects, moments; the part's fragments.
                 (Stage::Extract, 502, 3, 1),
                 (Stage::Extract, 3, 0, 1),
-                // The plan, the level, the only part's moments and features; the model and its digest.
-                (Stage::Reduce, 4, 2, 0),
-                (Stage::Project, 7, 6, 0),
+                // The plan, twice, the level, the only part's moments and features; the model and its digest.
+                (Stage::Reduce, 5, 2, 0),
+                (Stage::Project, 8, 6, 0),
                 // The plan and the shards; the problems and the counters.
                 (Stage::Project, 2, 0, 2),
                 // Lists the run, and its five folders of tables.
-                (Stage::Report, 15, 9, 6),
+                (Stage::Report, 16, 9, 6),
             ]
         );
     }

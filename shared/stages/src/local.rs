@@ -320,7 +320,7 @@ async fn sweep_pass(
     damages.finish()
 }
 
-async fn project(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<'_>) -> Result<(), FileError> {
+async fn project(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<'_>) -> Result<(), Error> {
     let shards = planned::read_shards(output, plan).await?;
     let projection = Projection::open(output, &plan.run_id).await?;
     let at_once = project::shards_at_once(plan.recipe.feature_width, threads);
@@ -333,9 +333,12 @@ async fn project(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<
             let mut each = stream::iter(shards).map(project).buffer_unordered(at_once);
             let mut damages = Damages::default();
             while let Some(projected) = each.next().await {
-                damages.keep(projected)?;
+                match projected {
+                    Err(Error::File(error)) => drop(damages.keep(Err::<(), _>(error))?),
+                    projected => projected?,
+                }
             }
-            damages.finish()
+            Ok(damages.finish()?)
         })
         .await
 }

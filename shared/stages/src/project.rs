@@ -19,7 +19,7 @@ use pomona_formats::losses::LossCounts;
 use pomona_formats::model_file;
 use pomona_formats::moments_file;
 use pomona_formats::part::{Features, StoredPart};
-use pomona_formats::planned::{self, Shard};
+use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::provenance::{self, Entries};
 use pomona_formats::rejects;
 use pomona_formats::run_aside;
@@ -30,6 +30,8 @@ use pomona_run::layout::RunLayout;
 use pomona_run::options::{CsvTables, Options};
 use pomona_store::Store;
 
+use crate::claims;
+use crate::error::Error as StageError;
 use crate::predict::Predictor;
 use crate::sample::Sampling;
 
@@ -46,6 +48,7 @@ pub fn shards_at_once(features: usize, threads: usize) -> usize {
 #[derive(Debug)]
 pub struct Projection<'a> {
     output: &'a dyn Store,
+    plan: Plan,
     model: Arc<Model>,
 }
 
@@ -76,9 +79,9 @@ impl<'a> Projection<'a> {
             Some(_) => Some(Predictor::new(classifier_file::read(output, &layout).await?)),
             None => None,
         };
-        let keeps_features = plan.keeps_features();
-        let model = Model { layout, options: plan.options, keeps_features, sampling, provenance, pca, predictor };
-        Ok(Self { output, model: Arc::new(model) })
+        let (options, keeps_features) = (plan.options.clone(), plan.keeps_features());
+        let model = Model { layout, options, keeps_features, sampling, provenance, pca, predictor };
+        Ok(Self { output, plan, model: Arc::new(model) })
     }
 
     /// Writes and validates the shard's files. They are computed on a thread of their own, so that several shards can
@@ -86,8 +89,9 @@ impl<'a> Projection<'a> {
     ///
     /// # Errors
     /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then),
-    /// [`Error::Inconsistent`] when they do not fit each other, and those of the store.
-    pub async fn project(&self, shard: &Shard) -> Result<Counters, Error> {
+    /// [`Error::Inconsistent`] when they do not fit each other, [`StageError::Overtaken`] when the run has been planned
+    /// anew since, and those of the store.
+    pub async fn project(&self, shard: &Shard) -> Result<Counters, StageError> {
         let listing_key = self.model.layout.listing(shard.shard, &shard.listing_sha256);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let part = StoredPart::read(self.output, &shard.part, &shard.run_id).await?;
@@ -97,6 +101,7 @@ impl<'a> Projection<'a> {
         let tables = run_aside(move || model.tables(number, listing, part)).await?;
         let (files, counters) = moments_file::set_aside_if_damaged(self.output, &moments_key, tables).await?;
 
+        claims::refuse_overtaken(self.output, &self.plan).await?;
         let layout = &self.model.layout;
         if self.model.keeps_features {
             self.output.copy(&features_key, &layout.features_parquet(number)).await?;

@@ -19,6 +19,7 @@ use pomona_run::tree::Kind;
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
 
+use crate::claims;
 use crate::combine;
 use crate::damages::Damages;
 use crate::error::Error;
@@ -106,6 +107,7 @@ pub(crate) async fn write_models(
     if let Some(classifier) = &classifier {
         files.push((layout.classifier(), classifier_file::encode(&layout.classifier(), classifier, provenance)?));
     }
+    claims::refuse_overtaken(output, plan).await?;
     write_vouched(output, &layout, files).await?;
     Ok(Reduced::of(counted, &model, fit_options(&plan.options).notice(&model.pca)))
 }

@@ -30,7 +30,7 @@ use pomona_run::stage::Timing;
 use pomona_store::Store;
 
 use crate::error::Error;
-use crate::{sample, timings};
+use crate::{claims, sample, timings};
 
 /// Checks a run, writes its reports and marks it successful.
 ///
@@ -92,6 +92,7 @@ pub(crate) async fn write(
     let mut info = model_info(&plan, &model, &totals, &timings);
     info.classification = classified.as_ref().map(|classified| classified.in_short(&plan));
     let validation = Validation::of(&plan, &shards, &model.pca, &totals);
+    claims::refuse_overtaken(output, &plan).await?;
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
     let page = Page {

@@ -14,16 +14,19 @@ use pomona_formats::planned::{self, Plan, Shard};
 use pomona_formats::recipe::Recipe;
 use pomona_formats::{Error as FileError, json, problem};
 use pomona_results::latest;
+use pomona_results::processing::Site;
 use pomona_results::verify::{self, Unobserved};
 use pomona_run::layout::RunLayout;
 use pomona_run::{ErrorName, Options, RunId, layout};
 use pomona_stages::Error;
 use pomona_stages::extract::Extraction;
+use pomona_stages::fit;
 use pomona_stages::fragments::Fragments;
 use pomona_stages::left::{self, Items, Left};
 use pomona_stages::plan::{self, Counted, PlanRequest};
+use pomona_stages::project::Projection;
 use pomona_stages::recipe;
-use pomona_stages::{combine, expiry};
+use pomona_stages::{combine, expiry, report};
 use pomona_store::testing::{FailingStore, Fault, MemoryStore, Operation};
 use pomona_store::{LocalStore, Store};
 
@@ -274,6 +277,55 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     assert!(matches!(overtaken, Err(Error::Overtaken { .. })), "{overtaken:?}");
     // The deletion that it stood still in is the only one.
     assert!(output.exists(&tables[1]).await.unwrap());
+}
+
+/// The stage has read the plan, and stands still where it reads `file`, until the run has been planned anew.
+async fn demand_overtaken(
+    output: &Arc<dyn Store>,
+    (file, anew): (&'static str, impl Future<Output = Plan>),
+    stage: impl AsyncFnOnce(&dyn Store) -> Result<(), Error>,
+) {
+    let standing = FailingStore::new(output.clone());
+    standing.on(Operation::Get, move |key| key.ends_with(file), ..2, Fault::Delay(Duration::from_secs(2)));
+    let others = async {
+        while !standing.calls().iter().any(|(_, key)| key.ends_with(file)) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        anew.await
+    };
+    let (ended, _) = tokio::join!(stage(&standing), others);
+    assert!(matches!(ended, Err(Error::Overtaken { .. })), "{ended:?}");
+    let writes = [Operation::Put, Operation::Create, Operation::Replace, Operation::Copy, Operation::Delete];
+    // The times of a report are written where there are none, and settled then.
+    let is_written = |(operation, key): &(_, String)| writes.contains(operation) && !key.ends_with("timings.csv");
+    assert_eq!(standing.calls().into_iter().find(is_written), None);
+}
+
+#[tokio::test]
+async fn stages_that_were_overtaken_write_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in");
+    write_images(&input, 8);
+    let output: Arc<dyn Store> = Arc::new(MemoryStore::new("out", BTreeMap::new()));
+    support::run_into(&input, output.as_ref(), &one_image_each(), &support::pool(1)).await.unwrap();
+    let run_id = &latest::read(output.as_ref()).await.unwrap().unwrap().run_id;
+    let plan_anew = async |replans| plan_as(run_id, replans, &input, output.as_ref()).await;
+
+    let report = async |output: &dyn Store| report::report(output, run_id, &[], &Site::Folder).await.map(drop);
+    demand_overtaken(&output, ("timings.csv", plan_anew(1)), report).await;
+    let reduce = async |output: &dyn Store| fit::advance(output, run_id).await.map(drop);
+    demand_overtaken(&output, ("merge/1.json", plan_anew(2)), reduce).await;
+
+    let project = async |projection: Projection<'_>, plan: &Plan| {
+        let shards = planned::read_shards(output.as_ref(), plan).await.unwrap();
+        projection.project(&shards[0]).await
+    };
+    let overtaken = Projection::open(output.as_ref(), run_id).await.unwrap();
+    let plan = plan_anew(3).await;
+    let ended = project(overtaken, &plan).await;
+    assert!(matches!(ended, Err(Error::Overtaken { .. })), "{ended:?}");
+    assert!(output.list(&RunLayout::new(run_id.as_str()).tables()[0], &|_| true).await.unwrap().is_empty());
+    project(Projection::open(output.as_ref(), run_id).await.unwrap(), &plan).await.unwrap();
 }
 
 /// A plan that finds its input empty stands still while it looks for what the newest run would find; when it goes on,
