@@ -29,6 +29,9 @@ mod result;
 /// So long whoever finds a lock whose time is over looks whether it is renewed (shared/stages/src/lock.rs).
 const SECONDS_LOOKED_ON: i64 = 45;
 
+/// Of runs that are long over, so many of the newest are looked at again: a schedule makes hundreds.
+const MOST_LOOKED_AT_AGAIN: usize = 5;
+
 /// What a run is for, byte by byte; or the name of the error that it ends with.
 type Outcome = Result<BTreeMap<String, Vec<u8>>, String>;
 
@@ -169,9 +172,13 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     // Where requests are slow removing falls behind, as a run goes on with it for two minutes only; and what planned.json
     // named is forgotten where somebody deleted it.
     let is_undisturbed = world.has_been_calm() && world.output_changed.get() == DateTime::UNIX_EPOCH;
-    let keep = if is_undisturbed { world.setting.keep_runs as usize } else { 0 };
-    let marks = objects.keys().filter(|key| key.starts_with("runs/") && key.ends_with("/_SUCCESS")).count();
+    let run_of_mark = |key: &String| key.strip_prefix("runs/")?.strip_suffix("/_SUCCESS")?.parse().ok();
+    let marked: Vec<RunId> = objects.keys().filter_map(run_of_mark).collect();
+    let (keep, marks) = (if is_undisturbed { world.setting.keep_runs as usize } else { 0 }, marked.len());
     world.demand(keep == 0 || marks <= keep, "older runs give up their tables", || format!("{marks} runs have tables"));
+    if world.output_changed.get() == DateTime::UNIX_EPOCH {
+        still_as_fresh(world, &output, &marked).await;
+    }
     if !world.has_been_calm() || world.output_changed.get() > DateTime::UNIX_EPOCH {
         // Of two calls for one part one may keep what it has found when the other has finished. It expires like parts.
         return;
@@ -183,6 +190,14 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     world.demand(fragment.is_none(), "what is left belongs to a run", || {
         format!("{fragment:?} is of a part that is there")
     });
+}
+
+/// Whatever calls that were given up have written since, runs are still what they were when they succeeded.
+async fn still_as_fresh(world: &Rc<World>, output: &MemoryStore, marked: &[RunId]) {
+    for run_id in marked.iter().rev().take(MOST_LOOKED_AT_AGAIN) {
+        let started = planned::read_plan(output, run_id).await.expect("a run that succeeded has a plan").started;
+        is_as_fresh(world, output, ("in the end", run_id, started)).await;
+    }
 }
 
 /// What a fresh run over the images that are there now comes to.
