@@ -95,8 +95,8 @@ pub(crate) fn of(workload: &Workload) -> Vec<Work> {
 fn components(workload: &Workload, passes: &Passes) -> Vec<Work> {
     let checked = || check(Stage::Sweep, passes.groups, 1);
     let features = workload.features as f64;
-    // The plan, whether the parts' names are there, the shards, each part's header; the names, an empty state.
-    let mut first = passes.step(0.0, 3 + passes.shards, 0, 0.0, 1);
+    // The plan, twice, whether the parts' names are there, the shards, each part's header; the names, an empty state.
+    let mut first = passes.step(0.0, 4 + passes.shards, 0, 0.0, 1);
     first.requests.puts += 1;
     if !workload.is_wide() {
         // The labels are read and an image counts for half a matrix; the next fit's state is written.
@@ -121,7 +121,8 @@ fn components(workload: &Workload, passes: &Passes) -> Vec<Work> {
         let written = if is_last { model } else { passes.block };
         let mut step = passes.step(passes.block, 3, pass, written, 2 + u64::from(is_last));
         if is_last {
-            step.requests.gets += 1;
+            // Without a classifier the run's model is written, by the plan that is there still.
+            step.requests.gets += 1 + u64::from(!workload.is_classified());
             step.requests.puts += puts_of(model);
         }
         work.push(step);
@@ -149,8 +150,8 @@ fn classifier(workload: &Workload, passes: &Passes) -> Vec<Work> {
         let mut step = passes.step(passes.weights, 3 + 1, 0, written, 3 + u64::from(is_last));
         step.seconds += state / BYTES_PER_SECOND;
         if is_last {
-            // Both models are read, to become the run's own, with their digests.
-            step.requests.gets += 2;
+            // Both models are read, to become the run's own, with their digests, and the plan once more.
+            step.requests.gets += 3;
             step.requests.puts += 2 * puts_of(passes.weights) + 1;
         }
         work.extend([passes.sweep(workload, state, passes.weights, operations), checked(), step]);

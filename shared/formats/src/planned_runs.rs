@@ -96,20 +96,24 @@ impl PlannedRuns {
         Self { run_ids: self.run_ids.into_iter().filter_map(stand_in).collect() }
     }
 
-    /// Puts these runs, which were found by what lies at `output`, where planned.json is lost or damaged.
+    /// Writes these runs down, which were found by what lies at `output`, where planned.json was lost or damaged. What
+    /// somebody has written there since stays.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn restore(&self, output: &dyn Store) -> Result<(), Error> {
-        let etag = match output.get(PLANNED).await {
-            Ok(stored) if Self::decode(&stored.bytes).is_ok() => return Ok(()),
-            Ok(stored) => Some(stored.etag()),
-            Err(StoreError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        // Whoever has written it meanwhile has planned since, and what is found of others is no more than was there.
-        pomona_store::put_over(output, etag.as_deref(), PLANNED, json::seal(PLANNED, self)?).await?;
-        Ok(())
+        loop {
+            let (planned, etag) = match output.get(PLANNED).await {
+                Ok(stored) => (Self::decode(&stored.bytes).unwrap_or_default(), Some(stored.etag())),
+                Err(StoreError::NotFound { .. }) => (Self::default(), None),
+                Err(error) => return Err(error.into()),
+            };
+            let found = self.run_ids.iter().filter(|found| !planned.run_ids.contains(found)).cloned();
+            let restored = Self::new(planned.run_ids.iter().cloned().chain(found).collect());
+            if pomona_store::put_over(output, etag.as_deref(), PLANNED, json::seal(PLANNED, &restored)?).await? {
+                return Ok(());
+            }
+        }
     }
 
     fn with(self, run_id: &RunId) -> Self {

@@ -1,5 +1,5 @@
-//! The lists of a run's plan, written only over what was there when the plan was begun, and what stages make by a plan,
-//! written only while it is the run's.
+//! The lists of a run's plan, written only over what was there when the plan was begun, and models, tables and reports
+//! that are made by a plan, written only while it is the run's.
 //!
 //! Lambda may hand an event over twice, and a call that was given up may go on an hour later, when its run has long been
 //! made by the plan of the call that took its place: the run's lists must stay what that one made of them.
@@ -13,14 +13,15 @@ use pomona_store::{Entry, Error as StoreError, Store};
 
 use crate::error::Error;
 
-/// Refuses to write what was made by `plan` where the run has been planned anew since, or is gone: a call that was given
-/// up may come to its writes when the run has long been made by the plan that took this one's place.
+/// Refuses to write what was made by `plan` where the run has been planned anew since: a call that was given up may come
+/// to its writes when the run has long been made by the plan that took this one's place.
 ///
 /// # Errors
-/// [`Error::Overtaken`], and those of the store.
+/// [`Error::Overtaken`], `pomona_formats::Error::Damaged` where the plan is or is gone, and those of the store.
 pub(crate) async fn refuse_overtaken(output: &dyn Store, plan: &Plan) -> Result<(), Error> {
     let now = planned::read_plan(output, &plan.run_id).await?;
-    match now.attempt == plan.attempt {
+    // Attempts are counted anew where a plan was lost.
+    match now.attempt == plan.attempt && now.digests == plan.digests {
         true => Ok(()),
         false => Err(Error::Overtaken { file: RunLayout::new(plan.run_id.as_str()).plan() }),
     }

@@ -159,10 +159,10 @@ pub enum Error {
         /// Where all of them stand.
         list: String,
     },
-    /// Another attempt at the same plan was quicker.
-    #[error("another attempt at the plan has written `{file}` meanwhile; try again")]
+    /// Another attempt at the same was quicker.
+    #[error("another attempt has written `{file}` meanwhile; try again")]
     Overtaken {
-        /// The list.
+        /// What it has written.
         file: String,
     },
     /// The dataset of the newest run is gone.

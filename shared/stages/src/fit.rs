@@ -22,6 +22,7 @@ use pomona_run::layout::{self, RunLayout};
 use pomona_run::sweep::{Group, Method};
 use pomona_store::Store;
 
+use crate::claims;
 use crate::damages::Damages;
 use crate::error::Error;
 use crate::reduce::{self, Reduced};
@@ -127,6 +128,7 @@ async fn fits_of(output: &dyn Store, plan: &Plan) -> Result<Fits, Error> {
         None => None,
     };
     let fits = Fits { width: plan.recipe.feature_width, counted, parts, learning };
+    claims::refuse_overtaken(output, plan).await?;
     fits.write(output, &plan.run_id).await?;
     Ok(fits)
 }

@@ -334,9 +334,9 @@ async fn project(output: &dyn Store, threads: usize, plan: &Plan, clock: &Clock<
             let mut damages = Damages::default();
             while let Some(projected) = each.next().await {
                 match projected {
-                    Err(Error::File(error)) => drop(damages.keep(Err::<(), _>(error))?),
-                    projected => projected?,
-                }
+                    Err(Error::File(error)) => damages.keep(Err(error))?,
+                    projected => Some(projected?),
+                };
             }
             Ok(damages.finish()?)
         })

@@ -15,6 +15,7 @@ use pomona_run::visible::visible;
 use pomona_store::Store;
 use pomona_vision::pixels::Reject;
 
+use crate::claims;
 use crate::error::Error;
 
 /// Rejects that the message names.
@@ -30,7 +31,8 @@ const FEWEST_TO_FIT: u64 = 2;
 /// stands in errors/ and on the run's page by then.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], [`Error::NothingUsable`] or [`Error::OneImage`], and those of the store.
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`] or [`Error::OneImage`], [`Error::Overtaken`], and those of the
+/// store.
 pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> Result<(), Error> {
     let usable = merged.images - merged.rejects();
     let allowed = plan.options.max_reject_share;
@@ -39,6 +41,7 @@ pub(crate) async fn check(output: &dyn Store, plan: &Plan, merged: &Header) -> R
     if is_within_share && usable >= fewest {
         return Ok(());
     }
+    claims::refuse_overtaken(output, plan).await?;
     let layout = RunLayout::new(plan.run_id.as_str());
     let examples = write_errors(output, &layout, plan).await?;
     let (images, rejects, reasons) = (merged.images, merged.rejects(), describe_reasons(&merged.reasons));

@@ -188,6 +188,8 @@ impl Repair<'_> {
         match report::write(self.output, run_id, &[], &Site::of(self.output.location())).await {
             Ok(_) => {}
             Err(StageError::File(Error::Store(error))) => return Err(error.into()),
+            // It was planned anew meanwhile, and is in other hands.
+            Err(StageError::Overtaken { .. }) => return Ok(true),
             Err(error) => {
                 tracing::debug!(%error, "the report cannot be written again");
                 return Ok(false);

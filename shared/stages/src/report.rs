@@ -35,8 +35,9 @@ use crate::{claims, sample, timings};
 /// Checks a run, writes its reports and marks it successful.
 ///
 /// # Errors
-/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there, [`Error::Invalid`] when a check
-/// fails (validation.json and report.html then say which, and the run is not marked), and those of the store.
+/// [`FileError::Damaged`] where a file of the run is not what a stage before wrote, or a table is not there,
+/// [`Error::Invalid`] when a check fails (validation.json and report.html then say which, and the run is not marked),
+/// [`Error::Overtaken`] when the run has been planned anew since, and those of the store.
 pub async fn report(output: &dyn Store, run_id: &RunId, timings: &[Timing], site: &Site) -> Result<ModelInfo, Error> {
     report_as(Rank::Newest, output, run_id, timings, site).await
 }
@@ -58,15 +59,17 @@ pub(crate) async fn report_as(
     timings: &[Timing],
     site: &Site,
 ) -> Result<ModelInfo, Error> {
-    let (info, follows) = write(output, run_id, timings, site).await?;
+    let (info, plan) = write(output, run_id, timings, site).await?;
+    // Once more: it may have stood still while it wrote.
+    claims::refuse_overtaken(output, &plan).await?;
     output.put(&RunLayout::new(run_id.as_str()).success(), Bytes::new()).await?;
     if rank == Rank::Newest {
-        latest::move_forward(output, run_id, follows.as_ref()).await?;
+        latest::move_forward(output, run_id, plan.follows.as_ref()).await?;
     }
     Ok(info)
 }
 
-/// Checks a run and writes its reports; gives the run that it follows, too.
+/// Checks a run and writes its reports; gives its plan, too.
 ///
 /// # Errors
 /// Those of [`report`].
@@ -75,7 +78,7 @@ pub(crate) async fn write(
     run_id: &RunId,
     timings: &[Timing],
     site: &Site,
-) -> Result<(ModelInfo, Option<RunId>), Error> {
+) -> Result<(ModelInfo, Plan), Error> {
     let layout = RunLayout::new(run_id.as_str());
     let plan = planned::read_plan(output, run_id).await?;
     let shards = planned::read_shards(output, &plan).await?;
@@ -88,11 +91,11 @@ pub(crate) async fn write(
     let classes = plan.digests.read(output, &layout.classes()).await?;
     let classes = tables::from_csv(&layout.classes(), &classes, html::CLASSES_SHOWN)?;
 
+    claims::refuse_overtaken(output, &plan).await?;
     let (timings, timings_csv) = timings::settle(output, &layout.timings(), timings).await?;
     let mut info = model_info(&plan, &model, &totals, &timings);
     info.classification = classified.as_ref().map(|classified| classified.in_short(&plan));
     let validation = Validation::of(&plan, &shards, &model.pca, &totals);
-    claims::refuse_overtaken(output, &plan).await?;
     let mut written = Written::new(output);
     written.put(layout.validation(), json::encode(&layout.validation(), &validation)?).await?;
     let page = Page {
@@ -118,7 +121,7 @@ pub(crate) async fn write(
     written.digests.add(&layout.timings(), &timings_csv);
     written.put(layout.model_info(), json::encode(&layout.model_info(), &info)?).await?;
     written.digests.write_record(output, &layout.report_digests()).await?;
-    Ok((info, plan.follows))
+    Ok((info, plan))
 }
 
 async fn keys_of_tables(output: &dyn Store, layout: &RunLayout) -> Result<HashSet<String>, Error> {

@@ -172,9 +172,10 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     // Where requests are slow removing falls behind, as a run goes on with it for two minutes only; and what planned.json
     // named is forgotten where somebody deleted it.
     let is_undisturbed = world.has_been_calm() && world.output_changed.get() == DateTime::UNIX_EPOCH;
+    let keep = if is_undisturbed { world.setting.keep_runs as usize } else { 0 };
     let run_of_mark = |key: &String| key.strip_prefix("runs/")?.strip_suffix("/_SUCCESS")?.parse().ok();
     let marked: Vec<RunId> = objects.keys().filter_map(run_of_mark).collect();
-    let (keep, marks) = (if is_undisturbed { world.setting.keep_runs as usize } else { 0 }, marked.len());
+    let marks = marked.len();
     world.demand(keep == 0 || marks <= keep, "older runs give up their tables", || format!("{marks} runs have tables"));
     if world.output_changed.get() == DateTime::UNIX_EPOCH {
         still_as_fresh(world, &output, &marked).await;
@@ -194,7 +195,9 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
 
 /// Whatever calls that were given up have written since, runs are still what they were when they succeeded.
 async fn still_as_fresh(world: &Rc<World>, output: &MemoryStore, marked: &[RunId]) {
-    for run_id in marked.iter().rev().take(MOST_LOOKED_AT_AGAIN) {
+    // What began to give up its tables may have been left amid that.
+    let is_kept = |run_id: &&RunId| !output.objects().contains_key(&RunLayout::new(run_id.as_str()).tables_removed());
+    for run_id in marked.iter().rev().filter(is_kept).take(MOST_LOOKED_AT_AGAIN) {
         let started = planned::read_plan(output, run_id).await.expect("a run that succeeded has a plan").started;
         is_as_fresh(world, output, ("in the end", run_id, started)).await;
     }

@@ -98,6 +98,8 @@ async fn give_up(
     obstacle: Option<Error>,
 ) -> Result<Option<Error>, Error> {
     removal.note_run(None, obstacle.as_ref()).await?;
-    latest::remove(output, Some(newest)).await?;
-    Ok(obstacle)
+    match latest::remove(output, Some(newest)).await? {
+        true => Ok(obstacle),
+        false => Err(Error::Overtaken { file: LATEST.to_owned() }),
+    }
 }

@@ -275,6 +275,11 @@ async fn folders_links_without_a_target_and_pipes_are_shown_but_not_listed() {
     ];
     assert_eq!(entries(&fixture).await, expected);
     assert_eq!(fixture.keys().await, ["gone", "real/a"]);
+    // Nobody looks again and again whether they are there.
+    for none in ["gone", "empty", "pipe"] {
+        let created = fixture.store.create(none, "content".into()).await;
+        assert!(matches!(created, Err(Error::Invalid { .. })), "{none}: {created:?}");
+    }
 }
 
 #[tokio::test]

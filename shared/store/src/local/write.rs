@@ -27,7 +27,7 @@ pub(super) fn put(folder: &Folder, key: &str, bytes: &[u8]) -> Result<(), Error>
 pub(super) fn create(folder: &Folder, key: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = folder.path(key)?;
     let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists if fs::metadata(&path).is_ok_and(|there| !there.is_file()) => {
+        io::ErrorKind::AlreadyExists if is_no_file(&path) => {
             Error::invalid(key, format!("what has that name in {} is no file; move it away", folder.location))
         }
         io::ErrorKind::AlreadyExists => Error::already_exists(&folder.location, key),
@@ -51,6 +51,14 @@ pub(super) fn replace(folder: &Folder, key: &str, bytes: &[u8], etag: &str) -> R
     }
     temporary.persist(&path).map_err(|error| failed(error.error))?;
     sync_parents(folder, &path).map_err(failed)
+}
+
+/// Whether what has that name is something else, such as a link that leads nowhere.
+fn is_no_file(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(there) => !there.is_file(),
+        Err(_) => fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()),
+    }
 }
 
 /// Copies by a second name for the same file where the file system can, and by content otherwise.
