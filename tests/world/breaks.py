@@ -106,8 +106,8 @@ BREAKS = {
     ),
     "latest.json is not moved forward": (
         "shared/stages/src/report.rs",
-        "        latest::move_forward(output, run_id, follows.as_ref()).await?;\n",
-        "        let _ = (latest::move_forward, follows);\n",
+        "        latest::move_forward(output, run_id, plan.follows.as_ref()).await?;\n",
+        "        let _ = (latest::move_forward, &plan.follows);\n",
     ),
     "a new plan writes over the listings of the one before": (
         "shared/run/src/layout.rs",

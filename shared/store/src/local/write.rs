@@ -84,18 +84,25 @@ pub(super) fn delete(folder: &Folder, key: &str, etag: Option<&str>) -> Result<(
     if path.is_dir() {
         return Ok(());
     }
-    let failed = |error| folder.failed("delete", key, error);
-    let mut current = lock_current(&path).map_err(failed)?;
-    if let (Some(current), Some(etag)) = (&mut current, etag)
-        && hash::of_reader(current).map_err(failed)? != etag
-    {
-        return Err(Error::changed(&folder.location, key));
-    }
-    let removed = fs::remove_file(&path);
-    match removed.and_then(|()| sync_parents(folder, &path)) {
+    match delete_current(folder, &path, etag) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::changed(&folder.location, key)),
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => Ok(()),
-        result => result.map_err(failed),
+        Err(error) => Err(folder.failed("delete", key, error)),
     }
+}
+
+/// False where it has another etag than the one that is named.
+fn delete_current(folder: &Folder, path: &Path, etag: Option<&str>) -> io::Result<bool> {
+    let mut current = lock_current(path)?;
+    if let (Some(current), Some(etag)) = (&mut current, etag)
+        && hash::of_reader(current)? != etag
+    {
+        return Ok(false);
+    }
+    fs::remove_file(path)?;
+    sync_parents(folder, path)?;
+    Ok(true)
 }
 
 /// Removes all temporary files below `path`, and has the names in its folders be what is on the disk: of a removal that

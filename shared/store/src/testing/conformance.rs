@@ -233,6 +233,7 @@ pub async fn keys_that_name_nothing_are_refused(store: Shared) {
             store.replace(key, "x".into(), "etag").await,
             store.copy("refused", key).await,
             store.delete(key).await,
+            store.delete_if_match(key, "etag").await,
         ];
         for result in results {
             assert!(matches!(result, Err(Error::Invalid { .. })), "{key:?}: {result:?}");
@@ -249,6 +250,7 @@ pub async fn missing_objects_are_told_apart_from_failures(store: Shared) {
         assert!(matches!(store.get_if_match(key, "etag").await, Err(Error::Changed { .. })), "{key:?}");
         assert!(matches!(store.copy(key, "missing/b").await, Err(Error::NotFound { .. })), "{key:?}");
         store.delete(key).await.expect("deleting what is not there");
+        store.delete_if_match(key, "etag").await.expect("deleting what is not there");
     }
     assert!(matches!(store.replace("missing/a", "x".into(), "etag").await, Err(Error::Changed { .. })));
     assert_eq!(keys(&store, "missing/").await, ["missing/there"]);
