@@ -78,9 +78,17 @@ impl PlannedRuns {
     /// # Errors
     /// Those of the store.
     pub async fn change(output: &dyn Store, change: impl Fn(Self) -> Self) -> Result<(), Error> {
+        Self::update(output, Self::decode_as_source, change).await
+    }
+
+    async fn update(
+        output: &dyn Store,
+        decode: impl Fn(&[u8]) -> Result<Self, Error>,
+        change: impl Fn(Self) -> Self,
+    ) -> Result<(), Error> {
         loop {
             let (planned, etag) = match output.get(PLANNED).await {
-                Ok(stored) => (Self::decode_as_source(&stored.bytes)?, Some(stored.etag())),
+                Ok(stored) => (decode(&stored.bytes)?, Some(stored.etag())),
                 Err(StoreError::NotFound { .. }) => (Self::default(), None),
                 Err(error) => return Err(error.into()),
             };
@@ -102,18 +110,13 @@ impl PlannedRuns {
     /// # Errors
     /// Those of the store.
     pub async fn restore(&self, output: &dyn Store) -> Result<(), Error> {
-        loop {
-            let (planned, etag) = match output.get(PLANNED).await {
-                Ok(stored) => (Self::decode(&stored.bytes).unwrap_or_default(), Some(stored.etag())),
-                Err(StoreError::NotFound { .. }) => (Self::default(), None),
-                Err(error) => return Err(error.into()),
-            };
-            let found = self.run_ids.iter().filter(|found| !planned.run_ids.contains(found)).cloned();
-            let restored = Self::new(planned.run_ids.iter().cloned().chain(found).collect());
-            if pomona_store::put_over(output, etag.as_deref(), PLANNED, json::seal(PLANNED, &restored)?).await? {
-                return Ok(());
-            }
-        }
+        let merge = |Self { mut run_ids }: Self| {
+            let found = self.run_ids.iter().filter(|found| !run_ids.contains(found)).cloned().collect::<Vec<_>>();
+            run_ids.extend(found);
+            Self::new(run_ids)
+        };
+        // Whoever restores it has been told of the damage.
+        Self::update(output, |bytes| Ok(Self::decode(bytes).unwrap_or_default()), merge).await
     }
 
     fn with(self, run_id: &RunId) -> Self {

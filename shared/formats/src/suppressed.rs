@@ -47,10 +47,16 @@ impl Suppressed {
     /// [`Error::Damaged`] where nothing else tells what was erased: a run that went on would bring it back. And those of
     /// the store.
     pub async fn read(output: &dyn Store) -> Result<Option<Self>, Error> {
-        match output.get(SUPPRESSED).await {
-            Err(StoreError::NotFound { .. }) => Self::asked_for(output).await,
-            stored => Self::in_force(output, &stored?.bytes).await.map(Some),
-        }
+        Ok(Self::read_with_etag(output).await?.0)
+    }
+
+    /// As [`Suppressed::read`], with the etag of the file, if there is one.
+    async fn read_with_etag(output: &dyn Store) -> Result<(Option<Self>, Option<String>), Error> {
+        let stored = match output.get(SUPPRESSED).await {
+            Err(StoreError::NotFound { .. }) => return Ok((Self::asked_for(output).await?, None)),
+            stored => stored?,
+        };
+        Ok((Some(Self::in_force(output, &stored.bytes).await?), Some(stored.etag())))
     }
 
     /// What is erased where the file is `bytes`.
@@ -97,14 +103,7 @@ impl Suppressed {
     /// As [`Suppressed::read`].
     pub async fn change<T>(output: &dyn Store, change: impl Fn(&mut Self) -> T) -> Result<Option<(Self, T)>, Error> {
         loop {
-            let (suppressed, etag) = match output.get(SUPPRESSED).await {
-                Err(StoreError::NotFound { .. }) => (Self::asked_for(output).await?, None),
-                stored => {
-                    let stored = stored?;
-                    (Some(Self::in_force(output, &stored.bytes).await?), Some(stored.etag()))
-                }
-            };
-            let Some(mut suppressed) = suppressed else { return Ok(None) };
+            let (Some(mut suppressed), etag) = Self::read_with_etag(output).await? else { return Ok(None) };
             let given = change(&mut suppressed);
             if pomona_store::put_over(output, etag.as_deref(), SUPPRESSED, json::seal(SUPPRESSED, &suppressed)?).await?
             {
