@@ -117,6 +117,8 @@ pub fn is_fitted_by_passes(recipe: &Recipe, options: &Options) -> bool {
 pub struct Shard {
     /// The run.
     pub run_id: RunId,
+    /// The plan's attempt; lists that were written before there was one do not say it.
+    pub attempt: Option<u32>,
     /// The shard's number.
     pub shard: u32,
     /// The name of its part.

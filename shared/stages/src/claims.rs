@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use pomona_formats::planned::{self, Plan};
+use pomona_formats::planned::{self, Plan, Shard};
 use pomona_run::layout::RunLayout;
 use pomona_store::{Entry, Error as StoreError, Store};
 
@@ -23,8 +23,23 @@ pub(crate) async fn refuse_overtaken(output: &dyn Store, plan: &Plan) -> Result<
     // Attempts are counted anew where a plan was lost.
     match now.attempt == plan.attempt && now.digests == plan.digests {
         true => Ok(()),
-        false => Err(Error::Overtaken { file: RunLayout::new(plan.run_id.as_str()).plan() }),
+        false => Err(overtaken(plan)),
     }
+}
+
+/// Refuses a shard that another attempt at the plan has handed out: a call may be given up before it reads anything.
+///
+/// # Errors
+/// [`Error::Overtaken`].
+pub(crate) fn refuse_other_attempt(plan: &Plan, shard: &Shard) -> Result<(), Error> {
+    match shard.attempt.is_none_or(|attempt| attempt == plan.attempt) {
+        true => Ok(()),
+        false => Err(overtaken(plan)),
+    }
+}
+
+fn overtaken(plan: &Plan) -> Error {
+    Error::Overtaken { file: RunLayout::new(plan.run_id.as_str()).plan() }
 }
 
 /// What was there of a run's plan.

@@ -163,6 +163,7 @@ mod tests {
         let history = History { runs: vec![run(FIRST, 16, shards)] };
         let entry = Shard {
             run_id: RunId::now(),
+            attempt: Some(u32::MAX),
             shard: u32::MAX,
             part: "f".repeat(64),
             recipe: "f".repeat(64),

@@ -5,14 +5,15 @@ use std::collections::HashSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::planned::{self, Plan};
-use pomona_formats::{Error, digests, json, moments_file, problem};
+use pomona_formats::{Error as FileError, digests, json, moments_file, problem};
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::tree::Kind;
 use pomona_run::{ErrorName, RunId, names, pace, sweep};
 use pomona_store::Store;
 use serde::Serialize;
 
-use crate::combine;
+use crate::error::Error;
+use crate::{claims, combine};
 
 /// What a Map works through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,8 @@ pub struct Left {
 /// left.json.
 ///
 /// # Errors
-/// [`Error::Damaged`] where the run's own lists are, and those of the store.
+/// [`FileError::Damaged`] where the run's own lists are, [`Error::Overtaken`] when the run has been planned anew since,
+/// and those of the store.
 pub async fn look(output: &dyn Store, run_id: &RunId, items: Items) -> Result<Left, Error> {
     let plan = planned::read_plan(output, run_id).await?;
     let missing = match items {
@@ -63,14 +65,14 @@ async fn write_missing_parts(output: &dyn Store, plan: &Plan) -> Result<u64, Err
     let shards = planned::read_missing(output, plan).await?;
     let exist = stream::iter(&shards).map(|shard| exists(output, Kind::Part, &shard.part, &plan.run_id));
     let exist: Vec<bool> = exist.buffered(pace::REQUESTS).try_collect().await?;
-    write(output, &plan.run_id, shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard)).await
+    write_left(output, plan, shards.iter().zip(exist).filter(|(_, exists)| !exists).map(|(shard, _)| shard)).await
 }
 
 async fn write_missing_nodes(output: &dyn Store, plan: &Plan, level: u32) -> Result<u64, Error> {
     let groups = combine::read_level(output, &plan.run_id, &plan.digests, level).await?;
     let exist = stream::iter(&groups).map(|group| exists(output, Kind::Node, &group.node, &plan.run_id));
     let exist: Vec<bool> = exist.buffered(pace::REQUESTS).try_collect().await?;
-    write(output, &plan.run_id, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
+    write_left(output, plan, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
 }
 
 async fn write_missing_sums(output: &dyn Store, plan: &Plan) -> Result<u64, Error> {
@@ -80,15 +82,16 @@ async fn write_missing_sums(output: &dyn Store, plan: &Plan) -> Result<u64, Erro
         .map(|group| layout::sweep_sum(&group.fit, group.pass, group.group))
         .map(|sum| async move { output.exists(&sum).await });
     let exist: Vec<bool> = exist.buffered(pace::REQUESTS).try_collect().await?;
-    write(output, &plan.run_id, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
+    write_left(output, plan, groups.iter().zip(exist).filter(|(_, exists)| !exists).map(|(group, _)| group)).await
 }
 
 /// Writes down the groups of a pass that a Map is to work through.
 ///
 /// # Errors
 /// Those of the store.
-pub async fn write_groups(output: &dyn Store, run_id: &RunId, groups: &[sweep::Group]) -> Result<(), Error> {
-    write(output, run_id, groups.iter()).await.map(drop)
+pub async fn write_groups(output: &dyn Store, run_id: &RunId, groups: &[sweep::Group]) -> Result<(), FileError> {
+    let key = RunLayout::new(run_id.as_str()).left();
+    Ok(output.put(&key, json::encode(&key, &groups)?).await?)
 }
 
 /// A shard's counters are written behind its tables.
@@ -97,23 +100,25 @@ async fn write_missing_tables(output: &dyn Store, plan: &Plan) -> Result<u64, Er
     let counted = output.list(&layout.all_counters(), &|_| true).await?;
     let counted: HashSet<String> = counted.into_iter().map(|counters| counters.key).collect();
     let shards = planned::read_shards(output, plan).await?;
-    write(output, &plan.run_id, shards.iter().filter(|shard| !counted.contains(&layout.counters(shard.shard)))).await
+    write_left(output, plan, shards.iter().filter(|shard| !counted.contains(&layout.counters(shard.shard)))).await
 }
 
 /// Whether moments exist, under their own name or under the one that only this run uses.
-async fn exists(output: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<bool, Error> {
+async fn exists(output: &dyn Store, kind: Kind, name: &str, run_id: &RunId) -> Result<bool, FileError> {
     let own_name = names::name_of_this_run(name, run_id.as_str());
     Ok(moments_file::exist(output, &kind.key(name)).await? || moments_file::exist(output, &kind.key(&own_name)).await?)
 }
 
-async fn write<T: Serialize>(
+/// Writes down what of a plan is left, and how much that is.
+async fn write_left<T: Serialize>(
     output: &dyn Store,
-    run_id: &RunId,
+    plan: &Plan,
     missing: impl Iterator<Item = T>,
 ) -> Result<u64, Error> {
     let missing: Vec<T> = missing.collect();
     if !missing.is_empty() {
-        let key = RunLayout::new(run_id.as_str()).left();
+        claims::refuse_overtaken(output, plan).await?;
+        let key = RunLayout::new(plan.run_id.as_str()).left();
         output.put(&key, json::encode(&key, &missing)?).await?;
     }
     Ok(missing.len() as u64)

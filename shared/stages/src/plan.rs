@@ -66,8 +66,8 @@ pub enum Counted {
 /// unless the options allow it; then latest.json is removed: it would go on pointing at features of what was deleted.
 ///
 /// # Errors
-/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], [`Error::Overtaken`], where models are taken [`Error::Models`] and
-/// [`Error::OtherRecipe`], and those of the stores.
+/// [`pomona_run::Error`], [`Error::NoImages`], [`Error::Emptied`], [`Error::Overtaken`], where models are taken
+/// [`Error::Models`] and [`Error::OtherRecipe`], and those of the stores.
 pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<'_>) -> Result<Plan, Error> {
     request.options.validate()?;
     let recipe = request.recipe.clone().with_max_pixels(request.options.max_pixels);
@@ -130,7 +130,7 @@ pub async fn plan(input: &dyn Source, output: &dyn Store, request: &PlanRequest<
             models.mark_known(&mut rows).await?;
         }
     }
-    let shards = write_listing(output, request, listing::into_shards(rows, &heads, shard_bits)).await?;
+    let shards = write_listing(output, request, attempt, listing::into_shards(rows, &heads, shard_bits)).await?;
     let planned_runs = PlannedRuns::read(output).await?;
     let sources = planned_runs.as_sources(newest.as_ref());
     let missing = missing_shards(output, request, sources, shard_bits, &shards).await?;
@@ -381,6 +381,7 @@ fn refuse_impossible_components(request: &PlanRequest<'_>, images: usize, unread
 async fn write_listing(
     output: &dyn Store,
     request: &PlanRequest<'_>,
+    attempt: u32,
     rows_by_shard: BTreeMap<u32, Vec<Row>>,
 ) -> Result<Vec<Shard>, Error> {
     let (layout, recipe) = (RunLayout::new(request.run_id.as_str()), request.recipe.digest());
@@ -392,6 +393,7 @@ async fn write_listing(
             let key = layout.listing(shard, &listing_sha256);
             let shard = Shard {
                 run_id: request.run_id.clone(),
+                attempt: Some(attempt),
                 shard,
                 part: part::name_of(&recipe, &rows),
                 recipe,

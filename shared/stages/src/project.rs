@@ -90,8 +90,9 @@ impl<'a> Projection<'a> {
     /// # Errors
     /// [`Error::Damaged`] when the part or the listing is not what was written (the part is set aside then),
     /// [`Error::Inconsistent`] when they do not fit each other, [`StageError::Overtaken`] when the run has been planned
-    /// anew since, and those of the store.
+    /// anew since, or since the shard was handed out, and those of the store.
     pub async fn project(&self, shard: &Shard) -> Result<Counters, StageError> {
+        claims::refuse_other_attempt(&self.plan, shard)?;
         let listing_key = self.model.layout.listing(shard.shard, &shard.listing_sha256);
         let listing = digests::read(self.output, &listing_key, &shard.listing_sha256).await?;
         let part = StoredPart::read(self.output, &shard.part, &shard.run_id).await?;

@@ -279,14 +279,16 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     assert!(output.exists(&tables[1]).await.unwrap());
 }
 
-/// The stage has read the plan, and stands still where it reads `file`, until the run has been planned anew.
+/// The stage has read the plan, and stands still where it reads or looks for `file`, until the run has been planned anew.
 async fn demand_overtaken(
     output: &Arc<dyn Store>,
     (file, anew): (&'static str, impl Future<Output = Plan>),
     stage: impl AsyncFnOnce(&dyn Store) -> Result<(), Error>,
 ) {
     let standing = FailingStore::new(output.clone());
-    standing.on(Operation::Get, move |key| key.ends_with(file), ..2, Fault::Delay(Duration::from_secs(4)));
+    for operation in [Operation::Get, Operation::Exists] {
+        standing.on(operation, move |key| key.ends_with(file), ..2, Fault::Delay(Duration::from_secs(4)));
+    }
     let others = async {
         while !standing.calls().iter().any(|(_, key)| key.ends_with(file)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -314,16 +316,27 @@ async fn stages_that_were_overtaken_write_nothing() {
     let reduce = async |output: &dyn Store| fit::advance(output, run_id).await.map(drop);
     demand_overtaken(&output, ("merge/1.json", plan_anew(2)), reduce).await;
 
-    let project = async |projection: Projection<'_>, plan: &Plan| {
-        let shards = planned::read_shards(output.as_ref(), plan).await.unwrap();
-        projection.project(&shards[0]).await
-    };
-    let overtaken = Projection::open(output.as_ref(), run_id).await.unwrap();
+    let first_shard = async |plan: &Plan| planned::read_shards(output.as_ref(), plan).await.unwrap().swap_remove(0);
+    let open = async || Projection::open(output.as_ref(), run_id).await.unwrap();
+    let overtaken = open().await;
     let plan = plan_anew(3).await;
-    let ended = project(overtaken, &plan).await;
+    let shard = first_shard(&plan).await;
+    // It was handed the shard of its own plan, which is the same but for the attempt.
+    let of_its_own = Shard { attempt: Some(plan.attempt - 1), ..shard.clone() };
+    let ended = overtaken.project(&of_its_own).await;
     assert!(matches!(ended, Err(Error::Overtaken { .. })), "{ended:?}");
     assert!(output.list(&RunLayout::new(run_id.as_str()).tables()[0], &|_| true).await.unwrap().is_empty());
-    project(Projection::open(output.as_ref(), run_id).await.unwrap(), &plan).await.unwrap();
+
+    // Whoever was given up before it read anything takes the new plan, and the shard of the one before.
+    let plan = plan_anew(4).await;
+    let ended = open().await.project(&shard).await;
+    assert!(matches!(ended, Err(Error::Overtaken { .. })), "{ended:?}");
+    open().await.project(&first_shard(&plan).await).await.unwrap();
+
+    output.delete(&layout::part_moments(&shard.part)).await.unwrap();
+    plan_anew(5).await;
+    let look = async |output: &dyn Store| left::look(output, run_id, Items::Parts).await.map(drop);
+    demand_overtaken(&output, (".moments", plan_anew(6)), look).await;
 }
 
 /// A plan that finds its input empty stands still while it looks for what the newest run would find; when it goes on,
