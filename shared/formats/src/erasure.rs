@@ -344,19 +344,30 @@ impl Erasures {
         Ok(Self { done, pending: here.pending(output).await? })
     }
 
-    /// Deletes what those that are done have left of their work, and of any what calls handed to each other.
+    /// Deletes what those that are done have left of their work.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn delete_work(output: &dyn Store) -> Result<(), Error> {
+    pub async fn delete_work_of_done(output: &dyn Store) -> Result<(), Error> {
         let here = Here::list(output).await?;
-        let of_done = |key: &str| {
-            here.done().any(|id| [layout::erasure_journal(id), layout::erasure_left(id)].contains(&key.to_owned()))
-        };
-        for key in here.keys.iter().filter(|key| is_handed_over(key) || of_done(key)) {
-            output.delete(key).await?;
+        for id in here.done() {
+            let [journal, left, work] =
+                [layout::erasure_journal(id), layout::erasure_left(id), layout::erasure_work(id)];
+            let is_work = |key: &&String| **key == journal || **key == left || key.starts_with(&work);
+            for key in here.keys.iter().filter(is_work) {
+                output.delete(key).await?;
+            }
         }
         Ok(())
+    }
+
+    /// What calls have handed to each other, of any erasure.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn handed_over(output: &dyn Store) -> Result<Vec<String>, Error> {
+        let here = Here::list(output).await?;
+        Ok(here.keys.into_iter().filter(|key| is_handed_over(key)).collect())
     }
 }
 

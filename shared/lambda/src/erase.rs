@@ -4,12 +4,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use pomona_aws::Executions;
-use pomona_formats::erasure::Erasures;
 use pomona_formats::planned::Shard;
 use pomona_run::layout::{self, RunLayout};
 use pomona_run::{ErrorName, RunId, executions};
 use pomona_stages::Error as StageError;
-use pomona_stages::erase::{self, Group, Round, steps};
+use pomona_stages::erase::{self, Attempt, Group, Round, steps};
 use pomona_stages::lock::{self, Holders};
 use pomona_store::Store;
 use serde::{Deserialize, Serialize};
@@ -208,8 +207,7 @@ impl Erase {
         let may_go_on =
             |error: &StageError| error.name() == ErrorName::Retryable || matches!(error, StageError::Overtaken { .. });
         if done.as_ref().is_err_and(|error| !may_go_on(error)) {
-            // Others may write as soon as the lock is given back, so nobody goes on with what was seen by it.
-            Erasures::delete_work(output).await?;
+            steps::give_up(output, &run_id).await?;
             lock::release(output, &run_id).await?;
         }
         Ok(done?)
@@ -228,15 +226,17 @@ impl Erase {
         let place = location("output", request.output, self.output.as_ref())?;
         let output = self.stores.open(&place).await?;
         let output = output.as_ref();
-        let id = self.step((&execution, output), steps::begin(output, &execution.run_id())).await?;
+        let attempt = self.step((&execution, output), steps::begin(output, &execution.run_id())).await?;
         let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);
-        Ok(Erasure { id, output: place, max_concurrency }.into_search(Round::Before))
+        let erasure = Erasure { id: attempt.erasure.clone(), output: place, max_concurrency };
+        Ok(erasure.into_search(&attempt, Round::Before))
     }
 
     async fn remake(&self, ToRemake { execution, erasure, replans }: ToRemake) -> Result<Remade, Error> {
         let output = self.stores.open(&erasure.output).await?;
         let output = output.as_ref();
-        let work = steps::remake(output, &erasure.id, execution.started, replans);
+        let attempt = erasure.attempt(&execution);
+        let work = steps::remake(output, &attempt, execution.started, replans);
         Ok(match self.step((&execution, output), work).await? {
             Some(plan) => {
                 let state = ExecutionState::new(None, erasure.output, &plan, erasure.max_concurrency);
@@ -249,10 +249,10 @@ impl Erase {
     async fn remove(&self, Step { execution, erasure }: Step) -> Result<EraseAnswer, Error> {
         let output = self.stores.open(&erasure.output).await?;
         let output = output.as_ref();
-        let run_id = execution.run_id();
-        let work = steps::remove(output, &run_id, &erasure.id, Instant::now() + TIME_TO_REMOVE);
+        let attempt = erasure.attempt(&execution);
+        let work = steps::remove(output, &attempt, Instant::now() + TIME_TO_REMOVE);
         let is_done = self.step((&execution, output), work).await?;
-        let to_search = is_done.then(|| Box::new(erasure.into_search(Round::After)));
+        let to_search = is_done.then(|| Box::new(erasure.into_search(&attempt, Round::After)));
         Ok(EraseAnswer::Removed { is_done, to_search })
     }
 
@@ -262,7 +262,7 @@ impl Erase {
         // The answer of a call before this one may have been lost.
         let certificates = match steps::certified(output, &erasure.id).await? {
             Some(certificate) => vec![certificate],
-            None => self.step((&execution, output), steps::certify(output, &erasure.id)).await?,
+            None => self.step((&execution, output), steps::certify(output, &erasure.attempt(&execution))).await?,
         };
         lock::release(output, &execution.run_id()).await?;
         let first = certificates.first();
@@ -279,11 +279,15 @@ impl Erase {
 }
 
 impl Erasure {
-    fn into_search(self, round: Round) -> ToSearch {
+    fn attempt(&self, execution: &Execution) -> Attempt {
+        Attempt { erasure: self.id.clone(), lock: execution.run_id() }
+    }
+
+    fn into_search(self, attempt: &Attempt, round: Round) -> ToSearch {
         ToSearch {
             bucket: self.output.bucket().to_owned(),
-            work_prefix: self.output.key(layout::erasure_work(&self.id).trim_end_matches('/')),
-            items: Items { key: self.output.key(&steps::groups(&self.id, round)) },
+            work_prefix: self.output.key(attempt.work().trim_end_matches('/')),
+            items: Items { key: self.output.key(&attempt.groups(round)) },
             erasure: self,
         }
     }

@@ -56,14 +56,14 @@ pub fn erasure_work(id: &RunId) -> String {
     format!("{ERASURES}{id}/work/")
 }
 
-/// The groups of files that are looked through in a round.
-pub fn erasure_groups(id: &RunId, round: &str) -> String {
-    format!("{}{round}.json", erasure_work(id))
+/// The folder of those among them that work by this lock.
+pub fn erasure_attempt(id: &RunId, lock: &RunId) -> String {
+    format!("{}{lock}/", erasure_work(id))
 }
 
-/// What is found in one of these groups.
-pub fn erasure_found(id: &RunId, round: &str, group: u32) -> String {
-    format!("{}{round}/{group:05}.json", erasure_work(id))
+/// Whether calls that work by this lock hand a file to each other.
+pub fn is_of_erasure_attempt(key: &str, lock: &RunId) -> bool {
+    erasure_of(key).is_some_and(|id| key.starts_with(&erasure_attempt(&id, lock)))
 }
 
 /// The erasure that a file belongs to.

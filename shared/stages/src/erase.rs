@@ -35,7 +35,7 @@ use asked::{Asked, How};
 pub use check::{Checked, Checks, check};
 pub use older::Older;
 use removal::Removal;
-pub use search::{Group, Round, search};
+pub use search::{Attempt, Group, Round, search};
 pub use traces::Traces;
 pub use wish::{Which, Wish};
 
@@ -121,7 +121,8 @@ impl Eraser<'_> {
 
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
         let output = self.output;
-        Erasures::delete_work(output).await?;
+        Erasures::delete_work_of_done(output).await?;
+        search::clear(output, run_id).await?;
         let mut asked = Asked::read(output).await?;
         if let Some(wish) = wish {
             let how = How { rewrites_older: self.older == Older::Rewrite, is_to_be_signed: self.signing_key.is_some() };

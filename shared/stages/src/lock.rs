@@ -215,6 +215,17 @@ pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result
     Ok(store.replace(LOCK, json::encode(LOCK, &lock)?, &stored.etag()).await?)
 }
 
+/// Refuses to go on once this run's lock is somebody else's, or nobody's.
+///
+/// # Errors
+/// [`Error::Busy`], and those of the store.
+pub(crate) async fn refuse_lost(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+    match Lock::read(store).await? {
+        Some(lock) if lock.run_id == *run_id => Ok(()),
+        theirs => Err(busy(store, theirs.as_ref())),
+    }
+}
+
 /// Renews the lock for as long as it can; the error tells why it cannot.
 pub(crate) async fn keep(store: &dyn Store, run_id: &RunId) -> Error {
     loop {

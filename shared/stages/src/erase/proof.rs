@@ -75,7 +75,7 @@ pub(super) async fn certify(
     for certificate in certificates.iter().rev() {
         write(output, certificate, signing_key).await?;
     }
-    Erasures::delete_work(output).await?;
+    Erasures::delete_work_of_done(output).await?;
     Ok(certificates)
 }
 

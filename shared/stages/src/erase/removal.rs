@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::traces::{self, Traces};
 use crate::error::Error;
+use crate::lock;
 
 /// Keys that are written down together before they are deleted.
 const KEYS_AT_ONCE: usize = 4_096;
@@ -106,7 +107,7 @@ impl<'a> Removal<'a> {
             false => Some(run_id),
         };
         PlannedRuns::change(self.output, |planned| planned.replaced(stand_in)).await?;
-        Ok(self.delete_traces(&traces).await? && self.delete_sums(lock).await?)
+        Ok(self.delete_traces(&traces, lock).await? && self.delete_sums(lock).await?)
     }
 
     /// Writes down what takes the newest run's place.
@@ -163,7 +164,7 @@ impl<'a> Removal<'a> {
 
     /// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What
     /// holds one goes last, so that an erasure that is killed finds the others again.
-    async fn delete_traces(&mut self, traces: &Traces) -> Result<bool, Error> {
+    async fn delete_traces(&mut self, traces: &Traces, lock: &RunId) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let doom = Doom::new(traces, &versions);
         let holding: BTreeSet<&str> = doom.suspects.iter().map(|suspect| suspect.file.as_str()).collect();
@@ -173,18 +174,18 @@ impl<'a> Removal<'a> {
             _ if holding.contains(key) => Turn::Holding,
             _ => Turn::Other,
         };
-        self.delete(versions.iter().filter(|version| doom.has(version)).collect(), turn).await
+        self.delete(versions.iter().filter(|version| doom.has(version)).collect(), turn, lock).await
     }
 
     /// Deletes the sums that no run that is left uses, merged moments and what fits by passes have added up, older
     /// versions of any sum, of which nobody knows what it was made of, and all indexes of archives: these name their
     /// members as the archives do, and the next run makes them anew.
-    async fn delete_sums(&mut self, ours: &RunId) -> Result<bool, Error> {
+    async fn delete_sums(&mut self, lock: &RunId) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
         let unneeded = match has_runs {
             true => {
-                let needed = Needed::of(self.output, ours).await?;
+                let needed = Needed::of(self.output, lock).await?;
                 if let Some(run_id) = needed.in_doubt() {
                     return Err(Error::ListsUnreadable { run_id: run_id.clone() });
                 }
@@ -202,11 +203,17 @@ impl<'a> Removal<'a> {
             Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&place)),
             None => false,
         };
-        self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other).await
+        self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other, lock).await
     }
 
-    /// Deletes these versions, those of a key one after another; whether there was time for all.
-    async fn delete(&mut self, doomed: Vec<&Version>, turn: impl Fn(&str) -> Turn) -> Result<bool, Error> {
+    /// Deletes these versions, those of a key one after another; whether there was time for all. Who has lost the lock
+    /// deletes no more: what was doomed then may be made anew by now.
+    async fn delete(
+        &mut self,
+        doomed: Vec<&Version>,
+        turn: impl Fn(&str) -> Turn,
+        lock: &RunId,
+    ) -> Result<bool, Error> {
         for now in [Turn::Mark, Turn::Other, Turn::Holding] {
             // What names an image stays with what could not go of its run or part, so that the next attempt finds that.
             let kept: BTreeSet<String> = match now {
@@ -221,6 +228,7 @@ impl<'a> Removal<'a> {
                 if self.until.is_some_and(|until| Instant::now() >= until) {
                     return Ok(false);
                 }
+                lock::refuse_lost(self.output, lock).await?;
                 self.delete_keys(keys).await?;
             }
         }

@@ -1,7 +1,7 @@
 //! Looking through everything below an output in groups of files, each by a call of its own: an output may hold more than
 //! one machine can read in time.
 
-use pomona_formats::erasure::FileVersion;
+use pomona_formats::erasure::{Erasures, FileVersion};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{digests, json};
 use pomona_run::RunId;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::nothing;
 use super::traces::{self, Everything, Traces};
 use crate::error::Error;
+use crate::lock;
 
 /// Bounds of a group: with its files' names it is handed over within the 256 KiB of a state, and it is read within half a
 /// minute, since a child may have waited for a Lambda before.
@@ -32,7 +33,7 @@ pub enum Round {
 }
 
 impl Round {
-    pub(super) fn as_str(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::After => "after",
@@ -40,12 +41,40 @@ impl Round {
     }
 }
 
+/// Calls that erase together. What they hand to each other is their own: a call that was given up may go on when another
+/// attempt at the same erasure has long begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// The erasure.
+    pub erasure: RunId,
+    /// The name by which they hold the output.
+    pub lock: RunId,
+}
+
+impl Attempt {
+    /// The folder of what they hand to each other.
+    pub fn work(&self) -> String {
+        layout::erasure_attempt(&self.erasure, &self.lock)
+    }
+
+    /// The groups of files that are looked through in a round.
+    pub fn groups(&self, round: Round) -> String {
+        format!("{}{}.json", self.work(), round.as_str())
+    }
+
+    /// What is found in one of these groups.
+    fn found(&self, round: Round, group: u32) -> String {
+        format!("{}{}/{group:05}.json", self.work(), round.as_str())
+    }
+}
+
 /// Files that one call looks through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// For which erasure.
-    pub erasure: RunId,
+    /// For whom.
+    pub attempt: Attempt,
     /// Why.
     pub round: Round,
     /// Counted from 1.
@@ -54,24 +83,36 @@ pub struct Group {
     pub files: Vec<FileVersion>,
 }
 
+/// Deletes what calls have handed to each other, of any attempt, for whoever holds the output by `lock`.
+pub(super) async fn clear(output: &dyn Store, lock: &RunId) -> Result<(), Error> {
+    let handed_over = Erasures::handed_over(output).await?;
+    if !handed_over.is_empty() {
+        lock::refuse_lost(output, lock).await?;
+    }
+    for key in handed_over {
+        output.delete(&key).await?;
+    }
+    Ok(())
+}
+
 /// Lists everything in groups, and writes the list down for a Map.
-pub(super) async fn deal(output: &dyn Store, erasure: &RunId, round: Round) -> Result<(), Error> {
+pub(super) async fn deal(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<(), Error> {
     let Everything { files, told } = Everything::list(output).await?;
-    let groups = grouped(erasure, round, files);
-    let key = layout::erasure_found(erasure, round.as_str(), TOLD);
+    let groups = grouped(attempt, round, files);
+    let key = attempt.found(round, TOLD);
     output.put(&key, json::seal(&key, &told)?).await?;
-    let key = layout::erasure_groups(erasure, round.as_str());
+    let key = attempt.groups(round);
     Ok(output.put(&key, json::encode(&key, &groups)?).await?)
 }
 
-fn grouped(erasure: &RunId, round: Round, files: Vec<(FileVersion, u64)>) -> Vec<Group> {
+fn grouped(attempt: &Attempt, round: Round, files: Vec<(FileVersion, u64)>) -> Vec<Group> {
     let (mut groups, mut bytes) = (Vec::<Group>::new(), 0);
     for (file, size) in files {
         let is_full = groups.last().is_none_or(|group| group.files.len() == MOST_FILES || bytes + size > MOST_BYTES);
         if is_full {
             bytes = 0;
             let number = u32::try_from(groups.len() + 1).unwrap_or(u32::MAX);
-            groups.push(Group { erasure: erasure.clone(), round, number, files: Vec::new() });
+            groups.push(Group { attempt: attempt.clone(), round, number, files: Vec::new() });
         }
         bytes += size;
         if let Some(group) = groups.last_mut() {
@@ -86,7 +127,7 @@ fn grouped(erasure: &RunId, round: Round, files: Vec<(FileVersion, u64)>) -> Vec
 /// # Errors
 /// Those of the store.
 pub async fn search(output: &dyn Store, group: &Group) -> Result<Traces, Error> {
-    let key = layout::erasure_found(&group.erasure, group.round.as_str(), group.number);
+    let key = group.attempt.found(group.round, group.number);
     if output.exists(&key).await? {
         return Ok(digests::read_sealed(output, &key).await?);
     }
@@ -97,14 +138,14 @@ pub async fn search(output: &dyn Store, group: &Group) -> Result<Traces, Error> 
 }
 
 /// What was found in all groups; what calls have left out is looked through now.
-pub(super) async fn gather(output: &dyn Store, erasure: &RunId, round: Round) -> Result<Traces, Error> {
-    let key = layout::erasure_groups(erasure, round.as_str());
+pub(super) async fn gather(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<Traces, Error> {
+    let key = attempt.groups(round);
     let groups: Vec<Group> = match output.get(&key).await {
         // Whoever begins an erasure deletes what others have left.
         Err(StoreError::NotFound { .. }) => return Err(nothing(output, "another attempt has gone on with it")),
         stored => json::decode(&key, &stored?.bytes)?,
     };
-    let key = layout::erasure_found(erasure, round.as_str(), TOLD);
+    let key = attempt.found(round, TOLD);
     let told: Traces = digests::read_sealed(output, &key).await?;
     let mut all = told;
     for group in &groups {
@@ -122,7 +163,8 @@ mod tests {
         let file = |number: usize| FileVersion { file: format!("runs/{number}"), version: None };
         let numbers = |sizes: &[u64]| -> Vec<Vec<String>> {
             let files = sizes.iter().enumerate().map(|(number, &size)| (file(number), size)).collect();
-            let groups = grouped(&RunId::now(), Round::Before, files);
+            let attempt = Attempt { erasure: RunId::now(), lock: RunId::now() };
+            let groups = grouped(&attempt, Round::Before, files);
             assert!(groups.iter().zip(1..).all(|(group, number)| group.number == number));
             groups.into_iter().map(|group| group.files.into_iter().map(|file| file.file).collect()).collect()
         };

@@ -17,34 +17,48 @@ use tokio::time::Instant;
 
 use super::asked::{self, Asked};
 use super::removal::Removal;
-use super::search::{self, Round};
+use super::search::{self, Attempt, Round};
 use super::traces::{self, Traces};
 use super::{newest, proof, rebuild};
 use crate::error::Error;
 
-/// Begins with all that was asked for and is not done, or without that once more with all that ever was; gives the
-/// erasure's name. `id` names what is asked for now.
+/// Begins with all that was asked for and is not done, or without that once more with all that ever was: what is asked
+/// for now is called by the lock, too.
 ///
 /// # Errors
-/// [`Error::NothingToErase`], and those of the store.
-pub async fn begin(output: &dyn Store, id: &RunId) -> Result<RunId, Error> {
-    Erasures::delete_work(output).await?;
+/// [`Error::NothingToErase`], [`Error::Busy`] where the lock was lost, and those of the store.
+pub async fn begin(output: &dyn Store, lock: &RunId) -> Result<Attempt, Error> {
+    Erasures::delete_work_of_done(output).await?;
+    search::clear(output, lock).await?;
     let mut asked = Asked::read(output).await?;
     asked.refuse_what_a_machine_cannot_do()?;
     if asked.requests.is_empty() {
         if asked.suppressed.is_empty() {
             return Err(asked::nothing(output, "nobody has asked for it; `pomona erase --on-aws` does"));
         }
-        asked.ask_again(output, id).await?;
+        asked.ask_again(output, lock).await?;
     }
     asked.put_in_force(output).await?;
     output.settle(&traces::is_ours).await?;
     let mut removal = Removal::go_on(output, &asked.requests).await?;
     removal.forget_refused();
     removal.note_refused().await?;
-    let erasure = removal.id().clone();
-    search::deal(output, &erasure, Round::Before).await?;
-    Ok(erasure)
+    let attempt = Attempt { erasure: removal.id().clone(), lock: lock.clone() };
+    search::deal(output, &attempt, Round::Before).await?;
+    Ok(attempt)
+}
+
+/// Deletes what was handed over by this lock, once a step cannot be done: others may write as soon as the lock is given
+/// back, so nobody goes on with what was seen by it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn give_up(output: &dyn Store, lock: &RunId) -> Result<(), Error> {
+    let is_ours = |key: &&String| layout::is_of_erasure_attempt(key, lock);
+    for key in Erasures::handed_over(output).await?.iter().filter(is_ours) {
+        output.delete(key).await?;
+    }
+    Ok(())
 }
 
 /// Plans the newest run anew if it has any of the images, for the time of `replans` after the first; nothing where it has
@@ -54,13 +68,13 @@ pub async fn begin(output: &dyn Store, id: &RunId) -> Result<RunId, Error> {
 /// [`Error::ModelsOfAnother`], and those of planning.
 pub async fn remake(
     output: &dyn Store,
-    erasure: &RunId,
+    attempt: &Attempt,
     started: DateTime<Utc>,
     replans: u32,
 ) -> Result<Option<Plan>, Error> {
     let Asked { requests, suppressed } = asked_before(output).await?;
     let mut removal = Removal::go_on(output, &requests).await?;
-    let gone = found_before(output, erasure).await?.runs();
+    let gone = found_before(output, attempt).await?.runs();
     match newest::mend(output).await?.filter(|newest| gone.contains(newest)) {
         Some(newest) => newest::plan_anew(output, &newest, &mut removal, &suppressed, (started, replans)).await,
         None => Ok(None),
@@ -78,10 +92,10 @@ pub async fn make_part(output: &dyn Store, shard: &Shard) -> Result<(), Error> {
 /// Deletes what holds one of the images or was made of it, as far as it comes `until` then; whether that is all of it.
 ///
 /// # Errors
-/// Those of the store.
-pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: Instant) -> Result<bool, Error> {
+/// [`Error::Busy`] where the lock was lost, and those of the store.
+pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Result<bool, Error> {
     let mut removal = Removal::go_on(output, &asked_before(output).await?.requests).await?.until(until);
-    let traces = found_before(output, erasure).await?;
+    let traces = found_before(output, attempt).await?;
     let gone = traces.runs();
     if let Some(newest) = newest::mend(output).await? {
         newest::note(output, &newest, &mut removal, &gone).await?;
@@ -90,10 +104,10 @@ pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: In
             return Err(Error::internal("the newest run was not made anew"));
         }
     }
-    let is_done = removal.remove(traces, lock).await?;
+    let is_done = removal.remove(traces, &attempt.lock).await?;
     removal.note_refused().await?;
     if is_done {
-        search::deal(output, erasure, Round::After).await?;
+        search::deal(output, attempt, Round::After).await?;
     }
     Ok(is_done)
 }
@@ -102,10 +116,10 @@ pub async fn remove(output: &dyn Store, lock: &RunId, erasure: &RunId, until: In
 ///
 /// # Errors
 /// [`Error::TracesLeft`], and those of the store.
-pub async fn certify(output: &dyn Store, erasure: &RunId) -> Result<Vec<Certificate>, Error> {
+pub async fn certify(output: &dyn Store, attempt: &Attempt) -> Result<Vec<Certificate>, Error> {
     let requests = asked_before(output).await?.requests;
     let removal = Removal::go_on(output, &requests).await?;
-    let found = search::gather(output, erasure, Round::After).await?;
+    let found = search::gather(output, attempt, Round::After).await?;
     proof::certify(output, requests, &removal, &found, None).await
 }
 
@@ -120,11 +134,6 @@ pub async fn certified(output: &dyn Store, erasure: &RunId) -> Result<Option<Cer
     }
 }
 
-/// The list of the groups of a round, which [`begin`] and [`remove`] write.
-pub fn groups(erasure: &RunId, round: Round) -> String {
-    layout::erasure_groups(erasure, round.as_str())
-}
-
 /// What the erasure was begun for.
 async fn asked_before(output: &dyn Store) -> Result<Asked, Error> {
     let asked = Asked::read(output).await?;
@@ -134,8 +143,8 @@ async fn asked_before(output: &dyn Store) -> Result<Asked, Error> {
     Ok(asked)
 }
 
-async fn found_before(output: &dyn Store, erasure: &RunId) -> Result<Traces, Error> {
-    let mut traces = search::gather(output, erasure, Round::Before).await?;
+async fn found_before(output: &dyn Store, attempt: &Attempt) -> Result<Traces, Error> {
+    let mut traces = search::gather(output, attempt, Round::Before).await?;
     traces.add_followers(output).await?;
     Ok(traces)
 }

@@ -5,7 +5,7 @@ use std::future::pending;
 
 use pomona_formats::json;
 use pomona_run::{RunId, layout};
-use pomona_stages::erase::{self, Eraser, Group, Older, Round, Which, Wish, steps};
+use pomona_stages::erase::{self, Attempt, Eraser, Group, Older, Round, Which, Wish, steps};
 use pomona_stages::lock::NoOtherHolders;
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
@@ -28,15 +28,15 @@ async fn erasing() -> Objects {
     let left = layout::erasure_left(done);
     output.put(&left, json::seal(&left, &json!({"files": []})).unwrap()).await.unwrap();
     eraser.ask(&wish("class 1/1.png")).await.unwrap();
-    let id = steps::begin(&output, &RunId::now()).await.unwrap();
-    for group in groups(&output, &id).await {
+    let attempt = steps::begin(&output, &RunId::now()).await.unwrap();
+    for group in groups(&output, &attempt).await {
         erase::search(&output, &group).await.unwrap();
     }
     output.objects()
 }
 
-async fn groups(output: &MemoryStore, id: &RunId) -> Vec<Group> {
-    serde_json::from_slice(&output.get(&steps::groups(id, Round::Before)).await.unwrap().bytes).unwrap()
+async fn groups(output: &MemoryStore, attempt: &Attempt) -> Vec<Group> {
+    serde_json::from_slice(&output.get(&attempt.groups(Round::Before)).await.unwrap().bytes).unwrap()
 }
 
 #[tokio::test]
@@ -68,10 +68,10 @@ async fn whatever_happens_to_what_erasures_keep_it_is_named_and_no_other_is() {
         "certificate/sig may be gone",
         "journal/json may be gone",
         "request/json may be gone",
-        "work/before/*/json is unchecked",
-        "work/before/*/json may be gone",
-        "work/before/json is unchecked",
-        "work/before/json may be gone",
+        "work/*/before/*/json is unchecked",
+        "work/*/before/*/json may be gone",
+        "work/*/before/json is unchecked",
+        "work/*/before/json may be gone",
     ];
     assert_eq!(excuses, untold.map(|file| format!("erasures/*/{file}")).into());
 }
