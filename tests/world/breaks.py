@@ -182,6 +182,8 @@ def broken(tree, target, name, sound_world):
 
 def main():
     names = sys.argv[1:] or list(BREAKS)
+    if unknown := [name for name in names if name not in BREAKS]:
+        raise SystemExit(f"there is no break called {unknown[0]}")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         target = Path(os.environ.get("CARGO_TARGET_DIR", Path(folder) / "target"))
