@@ -3,8 +3,9 @@
 
     tests/fuzz/run.py PROGRAM COMPARE FOLDER SECONDS [TARGET]...
 
-PROGRAM and COMPARE are those that `make fuzz` builds; FOLDER keeps what it works with from one search to the next: `corpus`, which
-grows, `findings`, `logs`. Exits with 1 where anything was found. JOBS searches run at once, 1 where that is not set.
+PROGRAM and COMPARE are those that `make fuzz` builds; FOLDER keeps what it works with from one search to the next:
+`corpus`, which grows, `findings`, `logs`. Exits with 1 where anything was found. JOBS searches run at once, 1 where
+that is not set.
 """
 
 import os

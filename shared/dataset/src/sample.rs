@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use pomona_run::names;
 
-/// `limit` of the keys, which come with their labels: of each label in proportion, at least one where that is possible; all where there are no more.
+/// `limit` of the keys, which come with their labels: of each label in proportion, at least one where that is possible;
+/// all where there are no more.
 ///
 /// Of each label those with the smallest hashes are taken, so the samples of a dataset that has grown, or of another
 /// limit, share nearly all they can.

@@ -1,5 +1,5 @@
-//! erasures/: what was asked to be erased, what was done for it, and the proof that it is done. No file holds a key of an
-//! image, a label or a feature.
+//! erasures/: what was asked to be erased, what was done for it, and the proof that it is done. No file holds a key of
+//! an image, a label or a feature.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -3,10 +3,9 @@
 //! What was asked is written down first, as salted digests of the images' keys, so that an erasure that was killed goes
 //! on where it is asked for again; from then on every plan leaves these images out. The newest run, if it has any of
 //! them, is made anew of the features that are there, without reading an image, and older ones are where that is asked
-//! for; then every file that names one of them
-//! goes, and what was made of such files: whole runs, parts, fragments, sums. All that is left is read once more, and the
-//! certificate is written last. Where a bucket keeps what was replaced and deleted, all that is said of files is true of
-//! each of their versions.
+//! for; then every file that names one of them goes, and what was made of such files: whole runs, parts, fragments,
+//! sums. All that is left is read once more, and the certificate is written last. Where a bucket keeps what was
+//! replaced and deleted, all that is said of files is true of each of their versions.
 
 mod asked;
 mod check;

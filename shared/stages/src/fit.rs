@@ -57,8 +57,8 @@ pub struct Pass {
 /// Takes the fits of a run whose parts and nodes exist as far as the sums that are there allow.
 ///
 /// # Errors
-/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`pomona_formats::Error::Damaged`] where parts, states
-/// or sums are (they are set aside then), those of fitting and those of the store.
+/// [`Error::TooManyRejects`], [`Error::NothingUsable`], [`Error::OneImage`], [`pomona_formats::Error::Damaged`] where
+/// parts, states or sums are (they are set aside then), those of fitting and those of the store.
 pub async fn advance(output: &dyn Store, run_id: &RunId) -> Result<Advance, Error> {
     let plan = planned::read_plan(output, run_id).await?;
     if plan.models_of.is_some() {

@@ -35,8 +35,8 @@ pub struct Forgotten {
     pub shared: Tally,
 }
 
-/// Deletes all runs that began before `before` but for the newest successful one and that whose models it took, then whatever nobody needs; nothing
-/// where `stopped` comes first, and the same call goes on.
+/// Deletes all runs that began before `before` but for the newest successful one and that whose models it took, then
+/// whatever nobody needs; nothing where `stopped` comes first, and the same call goes on.
 ///
 /// # Errors
 /// [`Error::Busy`] while a run is going on, [`Error::ListsUnreadable`] where it cannot be told what is needed, and those

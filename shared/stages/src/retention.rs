@@ -43,8 +43,9 @@ impl fmt::Display for KeepRuns {
     }
 }
 
-/// Removes features/, pca/, metadata/ and classify/predictions/ of all successful runs but the newest ones. The caller holds the output's
-/// lock, and its run has succeeded, so what cannot be removed is only said: the next run tries again.
+/// Removes features/, pca/, metadata/ and classify/predictions/ of all successful runs but the newest ones. The caller
+/// holds the output's lock, and its run has succeeded, so what cannot be removed is only said: the next run tries
+/// again.
 pub async fn keep_newest(output: &dyn Store, keep: KeepRuns) {
     if let Some(keep) = keep.0 {
         keep_newest_within(PATIENCE, output, keep).await;

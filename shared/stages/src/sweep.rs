@@ -16,8 +16,8 @@ use pomona_store::Store;
 use crate::damages::Damages;
 use crate::seen::View;
 
-/// Parts of a group that are worked on at once, however many threads there are: with 62,720 features each takes some 200 MB, for
-/// its file, its rows and what it adds to the pass.
+/// Parts of a group that are worked on at once, however many threads there are: with 62,720 features each takes some
+/// 200 MB, for its file, its rows and what it adds to the pass.
 const PARTS_AT_ONCE: usize = 4;
 
 /// Groups that one process works on at once: with few features more than one, so that no thread waits.

@@ -13,9 +13,9 @@
 //! Rows of JPEG and PNG stream from the decoder through both passes, so a picture never exists as a whole: memory
 //! follows the size of the target, and the rows of the picture that one row of the target is made of (4 of 224 parts of
 //! its height, when it shrinks to 224). The exceptions are in the formats: an interlaced or damaged PNG is unpacked
-//! first, a picture that is turned is kept until its last row, libjpeg holds the coefficients of a progressive JPEG, and the decoders of GIF, WebP, TIFF and BMP with run
-//! lengths unpack a picture as a whole, in at most 4 bytes a pixel (TIFF: and one strip or tile as it is stored, which
-//! can be all).
+//! first, a picture that is turned is kept until its last row, libjpeg holds the coefficients of a progressive JPEG,
+//! and the decoders of GIF, WebP, TIFF and BMP with run lengths unpack a picture as a whole, in at most 4 bytes a pixel
+//! (TIFF: and one strip or tile as it is stored, which can be all).
 //!
 //! With [`Decode::Scaled`] a JPEG arrives smaller, as libjpeg makes it of its lowest frequencies: what Pillow's
 //! `Image.draft` does before anything is decoded.

@@ -105,7 +105,8 @@ impl Traces {
     }
 }
 
-/// Reads all files below an output, and what a bucket keeps of older ones, and looks for erased images in whatever text they hold.
+/// Reads all files below an output, and what a bucket keeps of older ones, and looks for erased images in whatever text
+/// they hold.
 ///
 /// # Errors
 /// Those of the store.
