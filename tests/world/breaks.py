@@ -140,8 +140,8 @@ BREAKS = {
     ),
     "an erasure leaves the sums": (
         "shared/stages/src/erase/removal.rs",
-        "Ok(self.delete_traces(&traces, lock).await? && self.delete_sums(lock).await?)",
-        "Ok(self.delete_traces(&traces, lock).await? || self.delete_sums(lock).await?)",
+        "Ok(self.delete_traces(&traces).await? && self.delete_sums().await?)",
+        "Ok(self.delete_traces(&traces).await? || self.delete_sums().await?)",
     ),
 }
 

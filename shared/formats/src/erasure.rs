@@ -13,7 +13,7 @@ use pomona_store::{Error as StoreError, Store, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::digests;
-use crate::error::Error;
+use crate::error::{Error, tell_of_damage};
 use crate::json;
 use crate::signature::PublicKey;
 
@@ -161,9 +161,6 @@ pub struct Journal {
     pub rewritten: Vec<Rewritten>,
     /// The files.
     pub deleted: BTreeSet<DeletedFile>,
-    /// Those that could not be deleted, where another call writes the certificate.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<LeftFile>,
 }
 
 /// What an attempt at an erasure could not delete: the content of left.json. There is no certificate then.
@@ -229,23 +226,53 @@ impl Journal {
     /// What attempts at the erasure `id` have done so far.
     ///
     /// # Errors
-    /// [`Error::Damaged`], and those of the store.
+    /// Those of the store.
     pub async fn read(output: &dyn Store, id: &RunId) -> Result<Self, Error> {
-        let key = layout::erasure_journal(id);
-        match output.get(&key).await {
-            Ok(stored) => json::unseal(&key, &stored.bytes),
-            Err(StoreError::NotFound { .. }) => Ok(Self::default()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(Self::read_with_etag(output, id).await?.0)
     }
 
-    /// Writes it down.
+    async fn read_with_etag(output: &dyn Store, id: &RunId) -> Result<(Self, Option<String>), Error> {
+        let key = layout::erasure_journal(id);
+        let stored = match output.get(&key).await {
+            Err(StoreError::NotFound { .. }) => return Ok((Self::default(), None)),
+            stored => stored?,
+        };
+        let journal = match json::unseal(&key, &stored.bytes) {
+            Err(error @ Error::Damaged { .. }) => {
+                tell_of_damage(&error, "the certificate does not name what was deleted before");
+                Self::default()
+            }
+            read => read?,
+        };
+        Ok((journal, Some(stored.etag())))
+    }
+
+    /// Writes down what an attempt at the erasure `id` has done beside what others have, over nothing that somebody else
+    /// has written meanwhile; it alone says what became of the newest run. Gives all of it.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn write(&self, output: &dyn Store, id: &RunId) -> Result<(), Error> {
+    pub async fn add(self, output: &dyn Store, id: &RunId) -> Result<Self, Error> {
         let key = layout::erasure_journal(id);
-        Ok(output.put(&key, json::seal(&key, self)?).await?)
+        loop {
+            let (others, etag) = Self::read_with_etag(output, id).await?;
+            let Self { run, no_run_because, .. } = self.clone();
+            let all = Self { run, no_run_because, ..self.clone().beside(others) };
+            if pomona_store::put_over(output, etag.as_deref(), &key, json::seal(&key, &all)?).await? {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// This beside what others have done.
+    pub fn beside(mut self, others: Self) -> Self {
+        self.run = self.run.or(others.run);
+        self.no_run_because = self.no_run_because.or(others.no_run_because);
+        self.deleted.extend(others.deleted);
+        let added = others.rewritten.into_iter().filter(|rewritten| !self.rewritten.contains(rewritten));
+        let added: Vec<Rewritten> = added.collect();
+        self.rewritten.extend(added);
+        self
     }
 }
 

@@ -194,20 +194,46 @@ impl Erase {
         }
     }
 
-    /// Does a step by the output's lock, which is the execution's until it has ended or the step cannot be done.
+    /// Takes the output's lock, and does the first step by it.
+    async fn first_step<T>(
+        &self,
+        (execution, output): (&Execution, &dyn Store),
+        work: impl Future<Output = Result<T, StageError>>,
+    ) -> Result<T, Error> {
+        let run_id = execution.run_id();
+        let is_ours = lock::is_held_by(output, &run_id).await?;
+        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
+        if !is_ours {
+            erase::give_up(output, &run_id).await?;
+        }
+        self.give_back_unless_done((execution, output), work).await
+    }
+
+    /// Does a step by the output's lock, which is the execution's until it has ended or a step cannot be done. One that is
+    /// redriven may find that others have had the output since: what it has seen is true no more.
     async fn step<T>(
         &self,
         (execution, output): (&Execution, &dyn Store),
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, Error> {
         let run_id = execution.run_id();
+        lock::refuse_lost(output, &run_id).await?;
         lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
+        self.give_back_unless_done((execution, output), work).await
+    }
+
+    async fn give_back_unless_done<T>(
+        &self,
+        (execution, output): (&Execution, &dyn Store),
+        work: impl Future<Output = Result<T, StageError>>,
+    ) -> Result<T, Error> {
+        let run_id = execution.run_id();
         let done = work.await;
         // Another call for the same step may be at work where it can be tried again, or has come further.
         let may_go_on =
             |error: &StageError| error.name() == ErrorName::Retryable || matches!(error, StageError::Overtaken { .. });
         if done.as_ref().is_err_and(|error| !may_go_on(error)) {
-            steps::give_up(output, &run_id).await?;
+            erase::give_up(output, &run_id).await?;
             lock::release(output, &run_id).await?;
         }
         Ok(done?)
@@ -226,7 +252,9 @@ impl Erase {
         let place = location("output", request.output, self.output.as_ref())?;
         let output = self.stores.open(&place).await?;
         let output = output.as_ref();
-        let attempt = self.step((&execution, output), steps::begin(output, &execution.run_id())).await?;
+        let run_id = execution.run_id();
+        let work = steps::begin(output, &run_id, execution.started);
+        let attempt = self.first_step((&execution, output), work).await?;
         let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);
         let erasure = Erasure { id: attempt.erasure.clone(), output: place, max_concurrency };
         Ok(erasure.into_search(&attempt, Round::Before))
@@ -259,10 +287,11 @@ impl Erase {
     async fn certify(&self, Step { execution, erasure }: Step) -> Result<EraseAnswer, Error> {
         let output = self.stores.open(&erasure.output).await?;
         let output = output.as_ref();
-        // The answer of a call before this one may have been lost.
-        let certificates = match steps::certified(output, &erasure.id).await? {
-            Some(certificate) => vec![certificate],
-            None => self.step((&execution, output), steps::certify(output, &erasure.attempt(&execution))).await?,
+        let attempt = erasure.attempt(&execution);
+        let certificates = match self.step((&execution, output), steps::certify(output, &attempt)).await {
+            Ok(certificates) => certificates,
+            // The answer of a call before this one may have been lost, or another one have come to its end meanwhile.
+            Err(error) => vec![steps::certified(output, &erasure.id).await?.ok_or(error)?],
         };
         lock::release(output, &execution.run_id()).await?;
         let first = certificates.first();

@@ -13,7 +13,7 @@ use pomona_run::layout::RunLayout;
 use pomona_run::{ErrorName, Location, Options, RunId, executions};
 use pomona_stages::archives::KeptIndexes;
 use pomona_stages::image_tables::ImageTables;
-use pomona_stages::lock::{self, Holders, Lock};
+use pomona_stages::lock::{self, Holders};
 use pomona_stages::models::Models;
 use pomona_stages::{Error as StageError, expiry, plan, recipe};
 use pomona_store::Store;
@@ -266,7 +266,7 @@ impl Planner {
         match self.plan_and_refresh((&images, from.as_ref()), to.as_ref(), (execution, replans), &request).await {
             Ok(plan) => {
                 // Another call for the same event may have met what this one did not, and given the lock back.
-                if Lock::read(to.as_ref()).await?.is_none_or(|lock| lock.run_id != run_id) {
+                if !lock::is_held_by(to.as_ref(), &run_id).await? {
                     lock::acquire(to.as_ref(), &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
                 }
                 let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);

@@ -9,6 +9,7 @@
 
 mod asked;
 mod check;
+mod handed_over;
 mod newest;
 mod older;
 mod proof;
@@ -32,9 +33,10 @@ use crate::lock::{self, Holders};
 
 use asked::{Asked, How};
 pub use check::{Checked, Checks, check};
+pub use handed_over::{Attempt, Round, give_up};
 pub use older::Older;
 use removal::Removal;
-pub use search::{Attempt, Group, Round, search};
+pub use search::{Group, search};
 pub use traces::Traces;
 pub use wish::{Which, Wish};
 
@@ -121,7 +123,7 @@ impl Eraser<'_> {
     async fn erase_held(&self, run_id: &RunId, wish: Option<&Wish>, observer: &dyn Observer) -> Result<Erased, Error> {
         let output = self.output;
         Erasures::delete_work_of_done(output).await?;
-        search::clear(output, run_id).await?;
+        handed_over::clear(output, run_id).await?;
         let mut asked = Asked::read(output).await?;
         if let Some(wish) = wish {
             let how = How { rewrites_older: self.older == Older::Rewrite, is_to_be_signed: self.signing_key.is_some() };
@@ -146,9 +148,9 @@ impl Eraser<'_> {
         }
         asked.put_in_force(output).await?;
         let Asked { requests, suppressed } = asked;
-        let mut removal = Removal::go_on(output, &requests).await?;
+        let mut removal = Removal::go_on(output, run_id, &requests).await?;
         let rewrites_older = how.rewrites_older || self.older == Older::Rewrite;
-        let obstacle = self.remove(&mut removal, (run_id, rewrites_older), &suppressed, observer).await?;
+        let obstacle = self.remove(&mut removal, rewrites_older, &suppressed, observer).await?;
         let found = traces::find(output, &suppressed).await?;
         let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());
@@ -161,7 +163,7 @@ impl Eraser<'_> {
     async fn remove(
         &self,
         removal: &mut Removal<'_>,
-        (run_id, rewrites_older): (&RunId, bool),
+        rewrites_older: bool,
         suppressed: &Suppressed,
         observer: &dyn Observer,
     ) -> Result<Option<Error>, Error> {
@@ -185,7 +187,7 @@ impl Eraser<'_> {
             None => None,
         };
         observer.notice("deleting what holds or was made of the images");
-        removal.remove(traces, run_id).await?;
+        removal.remove(traces).await?;
         Ok(obstacle)
     }
 }

@@ -103,6 +103,14 @@ pub enum Error {
         /// The run, who runs it, since when and until when.
         holder: String,
     },
+    /// The lock by which this was done was given back, or somebody else has taken it.
+    #[error(
+        "`{location}` was in other hands while this was at work, so what it knows may be true no more; start it again"
+    )]
+    LockLost {
+        /// The output.
+        location: String,
+    },
     /// There is nothing that an erasure could do.
     #[error("nothing is erased at `{location}`: {what}")]
     NothingToErase {
@@ -237,7 +245,7 @@ impl Error {
             | Self::Recipe { .. } => ErrorName::BadInput,
             Self::NoImages { .. } | Self::Emptied { .. } => ErrorName::NoImages,
             Self::TooManyRejects { .. } | Self::NothingUsable { .. } => ErrorName::TooManyRejects,
-            Self::Busy { .. } => ErrorName::Busy,
+            Self::Busy { .. } | Self::LockLost { .. } => ErrorName::Busy,
             Self::Overtaken { .. } => ErrorName::Retryable,
             Self::NothingToErase { .. } | Self::FeaturesGone { .. } | Self::ModelsOfAnother { .. } => {
                 ErrorName::BadInput

@@ -218,12 +218,20 @@ pub async fn renew(store: &dyn Store, run_id: &RunId, lease: Duration) -> Result
 /// Refuses to go on once this run's lock is somebody else's, or nobody's.
 ///
 /// # Errors
-/// [`Error::Busy`], and those of the store.
-pub(crate) async fn refuse_lost(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
-    match Lock::read(store).await? {
-        Some(lock) if lock.run_id == *run_id => Ok(()),
-        theirs => Err(busy(store, theirs.as_ref())),
+/// [`Error::LockLost`], and those of the store.
+pub async fn refuse_lost(store: &dyn Store, run_id: &RunId) -> Result<(), Error> {
+    match is_held_by(store, run_id).await? {
+        true => Ok(()),
+        false => Err(Error::LockLost { location: store.location().to_owned() }),
     }
+}
+
+/// Whether the lock is this run's.
+///
+/// # Errors
+/// Those of the store.
+pub async fn is_held_by(store: &dyn Store, run_id: &RunId) -> Result<bool, Error> {
+    Ok(Lock::read(store).await?.is_some_and(|lock| lock.run_id == *run_id))
 }
 
 /// Renews the lock for as long as it can; the error tells why it cannot.

@@ -214,5 +214,7 @@ pub(crate) async fn end(world: &Rc<World>, when: When) {
 
 /// Whether any of these is an erasure.
 pub(crate) fn are_among(deeds: &[(Duration, Deed)]) -> bool {
-    deeds.iter().any(|(_, deed)| matches!(deed, Deed::Erase { .. } | Deed::AllowAgain { .. }))
+    deeds.iter().any(|(_, deed)| {
+        matches!(deed, Deed::Erase { .. } | Deed::StopAndRedriveErasure { .. } | Deed::AllowAgain { .. })
+    })
 }

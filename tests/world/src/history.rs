@@ -86,6 +86,14 @@ pub(crate) enum Deed {
         /// It is only asked for, and the state machine does it.
         on_aws: bool,
     },
+    /// As that on AWS, which somebody stops as it enters the state of this number, and redrives, at once or when a run has
+    /// had the output.
+    StopAndRedriveErasure {
+        first: u64,
+        count: u64,
+        state: u64,
+        after_run: bool,
+    },
     /// Images that were erased may come back.
     AllowAgain {
         first: u64,
@@ -143,6 +151,7 @@ fn leave_locks(seed: u64, deeds: &mut Vec<(Duration, Deed)>) {
 /// keeps versions matters to these alone.
 fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) -> bool {
     let (mut dice, mut where_from) = (Dice::of(seed, "erasures"), Dice::of(seed, "erasures on AWS"));
+    let mut stops = Dice::of(seed, "erasures that are stopped");
     if !dice.chance(0.2) {
         return false;
     }
@@ -150,7 +159,16 @@ fn add_erasures(seed: u64, deeds: &mut Vec<(Duration, Deed)>) -> bool {
         let (first, count) = (dice.below(24), dice.below(6));
         let deed = match dice.below(5) {
             0 => Deed::AllowAgain { first, count: count + 1 },
-            _ => Deed::Erase { first, count, rewrites: dice.chance(0.5), on_aws: where_from.chance(0.4) },
+            _ => {
+                let (rewrites, on_aws) = (dice.chance(0.5), where_from.chance(0.4));
+                match on_aws && stops.chance(0.5) {
+                    true => {
+                        let (state, after_run) = (stops.roll(), stops.chance(0.5));
+                        Deed::StopAndRedriveErasure { first, count, state, after_run }
+                    }
+                    false => Deed::Erase { first, count, rewrites, on_aws },
+                }
+            }
         };
         let place = 1 + dice.below(deeds.len() as u64) as usize;
         deeds.insert(place, (gap(&mut dice), deed));
@@ -267,6 +285,13 @@ impl fmt::Display for Deed {
                     (false, false) => "",
                 };
                 write!(formatter, "somebody erases images {first} to {}{older}", first + count - 1)
+            }
+            Self::StopAndRedriveErasure { first, count, after_run, .. } => {
+                let after = if *after_run { " after a run" } else { "" };
+                write!(
+                    formatter,
+                    "somebody erases {count} images from {first} on AWS, stops that in a state, and redrives it{after}"
+                )
             }
             Self::AllowAgain { first, count } => {
                 write!(formatter, "somebody allows images {first} to {} again", first + count - 1)

@@ -23,6 +23,21 @@ use crate::world::World;
 /// them is computed again.
 const RUNS_LOOKED_THROUGH: usize = 32;
 
+/// The states that an erasure passes through, and nearly all of those that do something.
+const OF_ERASURES: [&str; 11] = [
+    "EraseBegin",
+    "Search",
+    "EraseRemake",
+    "Rebuild",
+    "Reduce",
+    "Project",
+    "Report",
+    "EraseRemove",
+    "IsAllRemoved",
+    "SearchAgain",
+    "EraseCertify",
+];
+
 /// So long people wait for what they want to stop.
 const PATIENCE: TimeDelta = TimeDelta::minutes(20);
 
@@ -69,7 +84,11 @@ impl World {
                     self.redrive(&newest);
                 }
             }
-            Deed::StopAndRedrive(number) => self.stop_and_redrive(*number).await,
+            Deed::StopAndRedrive(number) => {
+                let states: Vec<&str> = self.machine.states.keys().map(String::as_str).collect();
+                let start = || self.start_by_hand("", &self.setting.run_options);
+                self.stop_and_redrive(states[(number % states.len() as u64) as usize], start, false).await;
+            }
             Deed::Deploy(version) => {
                 if !self.going().is_empty() && self.version.get() != *version {
                     self.count(Trouble::DeployedUnderRun);
@@ -90,6 +109,11 @@ impl World {
                 let older = if *rewrites { Older::Rewrite } else { Older::Delete };
                 self.erase((*first..first + count).map(images::key).collect(), older);
             }
+            Deed::StopAndRedriveErasure { first, count, state, after_run } => {
+                let start = || self.erase_on_aws((*first..first + count).map(images::key).collect());
+                let state = OF_ERASURES[(state % OF_ERASURES.len() as u64) as usize];
+                self.stop_and_redrive(state, start, *after_run).await;
+            }
             Deed::AllowAgain { first, count } => {
                 self.allow_again((*first..first + count).map(images::key).collect());
             }
@@ -109,18 +133,22 @@ impl World {
         });
     }
 
-    /// Starts a run, stops the first one that enters a state, and lets it go on there.
-    async fn stop_and_redrive(self: &Rc<Self>, number: u64) {
-        let states: Vec<&String> = self.machine.states.keys().collect();
-        let state = states[(number % states.len() as u64) as usize];
+    /// Starts an execution, stops the first one that enters a state, and lets it go on there, at once or after a run.
+    async fn stop_and_redrive(self: &Rc<Self>, state: &str, start: impl FnOnce(), after_run: bool) {
         self.note(|| format!("that is {state}"));
-        self.stop_in.replace(Some(state.clone()));
-        self.start_by_hand("", &self.setting.run_options);
+        self.stop_in.replace(Some(state.to_owned()));
+        start();
+        // Before it starts an erasure is asked for.
+        self.wait_until(|| self.stop_in.borrow().is_none() || !self.going().is_empty()).await;
         self.wait_until(|| self.stop_in.borrow().is_none() || self.going().is_empty()).await;
         self.stop_in.take();
         let stopped = self.stopped.take();
         // So long until it has ended.
         sleep(Duration::from_secs(1)).await;
+        if after_run {
+            self.start_by_hand("", &self.setting.run_options);
+            self.wait_until(|| self.going().is_empty()).await;
+        }
         let stopped =
             self.executions.borrow().iter().find(|execution| Some(&execution.name) == stopped.as_ref()).cloned();
         if let Some(stopped) = stopped {

@@ -37,7 +37,7 @@ const HISTORY_DAYS: i64 = 90;
 /// certificates could not be read any more, and went with all else that may hold anything.
 ///
 /// # Errors
-/// [`Error::TracesLeft`] otherwise, and those of the store.
+/// [`Error::TracesLeft`] otherwise, [`Error::LockLost`], and those of the store.
 pub(super) async fn certify(
     output: &dyn Store,
     mut requests: Vec<Request>,
@@ -52,6 +52,8 @@ pub(super) async fn certify(
             requests.push(request);
         }
     }
+    // Nobody has asked for more since, and nothing was written, by whom else.
+    removal.refuse_lost().await?;
     let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
     if !left.is_empty() {
         return Err(tell_of_left(output, &requests, left).await?);

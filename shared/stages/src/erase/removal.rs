@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use pomona_formats::Error as FileError;
 use pomona_formats::erasure::{DeletedFile, FileVersion, Journal, LeftFile, NewRun, Request, Rewritten, WhyLeft};
-use pomona_formats::error::tell_of_damage;
 use pomona_formats::planned_runs::PlannedRuns;
 use pomona_results::verify::Needed;
 use pomona_run::layout::{self, RunLayout};
@@ -16,6 +14,7 @@ use pomona_run::{RunId, names, pace};
 use pomona_store::{Error as StoreError, Store, Version};
 use tokio::time::Instant;
 
+use super::handed_over::Attempt;
 use super::traces::{self, Traces};
 use crate::error::Error;
 use crate::lock;
@@ -26,8 +25,7 @@ const KEYS_AT_ONCE: usize = 4_096;
 /// What was deleted so far, by this attempt and by those before it, and what would not go.
 pub(super) struct Removal<'a> {
     output: &'a dyn Store,
-    /// In whose journal it is written down.
-    id: RunId,
+    attempt: Attempt,
     asked: DateTime<Utc>,
     /// The names of all erasures that are done with it, in order.
     ids: Vec<RunId>,
@@ -41,34 +39,17 @@ pub(super) struct Removal<'a> {
 
 impl<'a> Removal<'a> {
     /// Goes on with what attempts at these erasures have done before.
-    pub(super) async fn go_on(output: &'a dyn Store, pending: &[Request]) -> Result<Self, Error> {
-        let first = pending.iter().min_by_key(|request| &request.id);
-        let Request { id, asked, .. } = first.ok_or_else(|| Error::internal("an erasure of nothing"))?.clone();
+    pub(super) async fn go_on(output: &'a dyn Store, lock: &RunId, pending: &[Request]) -> Result<Self, Error> {
+        let attempt = Attempt::at(pending, lock)?;
+        let first = pending.iter().find(|request| request.id == attempt.erasure);
+        let asked = first.ok_or_else(|| Error::internal("an erasure that nobody asked for"))?.asked;
         let ids: BTreeSet<RunId> = pending.iter().map(|request| request.id.clone()).collect();
         let ids = ids.into_iter().collect();
-        let mut removal = Self {
-            output,
-            id,
-            asked,
-            ids,
-            journal: Journal::default(),
-            made: Vec::new(),
-            refused: Vec::new(),
-            until: None,
-        };
+        let (journal, made) = (Journal::default(), Vec::new());
+        let refused = attempt.read_refused(output).await?;
+        let mut removal = Self { output, attempt, asked, ids, journal, made, refused, until: None };
         for request in pending {
-            let journal = match Journal::read(output, &request.id).await {
-                Err(error @ FileError::Damaged { .. }) => {
-                    tell_of_damage(&error, "the certificate does not name what was deleted before");
-                    continue;
-                }
-                read => read?,
-            };
-            removal.journal.run = journal.run.or(removal.journal.run);
-            removal.journal.no_run_because = journal.no_run_because.or(removal.journal.no_run_because);
-            removal.journal.deleted.extend(journal.deleted);
-            removal.journal.rewritten.extend(journal.rewritten);
-            removal.refused.extend(journal.refused);
+            removal.journal = Journal::read(output, &request.id).await?.beside(removal.journal);
         }
         Ok(removal)
     }
@@ -78,28 +59,26 @@ impl<'a> Removal<'a> {
         Self { until: Some(until), ..self }
     }
 
-    /// In whose journal it is written down.
-    pub(super) fn id(&self) -> &RunId {
-        &self.id
-    }
-
-    /// What would not go before is tried again.
-    pub(super) fn forget_refused(&mut self) {
-        self.refused.clear();
-    }
-
     /// Writes down what would not go, for whoever goes on, or writes the certificate.
-    pub(super) async fn note_refused(&mut self) -> Result<(), Error> {
-        self.journal.refused = self.refused.clone();
-        Ok(self.journal.write(self.output, &self.id).await?)
+    pub(super) async fn hand_over_refused(&self) -> Result<(), Error> {
+        Ok(self.attempt.hand_over_refused(self.output, &self.refused).await?)
     }
 
-    /// Deletes what holds one of the images or was made of it; `lock` is by whom the output is held. Whether that is all of
-    /// it.
-    pub(super) async fn remove(&mut self, mut traces: Traces, lock: &RunId) -> Result<bool, Error> {
-        if self.until.is_none() {
-            self.refused.clear();
-        }
+    /// Writes the journal, which all attempts share. Who has lost the lock does no more: neither is what he knows of an
+    /// attempt true then, nor does what he would delete have to be what he has seen.
+    async fn write_journal(&mut self) -> Result<(), Error> {
+        self.refuse_lost().await?;
+        self.journal = self.journal.clone().add(self.output, &self.attempt.erasure).await?;
+        Ok(())
+    }
+
+    /// Refuses to go on where the output is in other hands by now.
+    pub(super) async fn refuse_lost(&self) -> Result<(), Error> {
+        lock::refuse_lost(self.output, &self.attempt.lock).await
+    }
+
+    /// Deletes what holds one of the images or was made of it; whether that is all of it.
+    pub(super) async fn remove(&mut self, mut traces: Traces) -> Result<bool, Error> {
         self.made.iter().for_each(|run_id| traces.forget(run_id));
         let gone = traces.runs();
         let stand_in = |run_id: RunId| match gone.contains(&run_id) {
@@ -107,7 +86,7 @@ impl<'a> Removal<'a> {
             false => Some(run_id),
         };
         PlannedRuns::change(self.output, |planned| planned.replaced(stand_in)).await?;
-        Ok(self.delete_traces(&traces, lock).await? && self.delete_sums(lock).await?)
+        Ok(self.delete_traces(&traces).await? && self.delete_sums().await?)
     }
 
     /// Writes down what takes the newest run's place.
@@ -115,7 +94,7 @@ impl<'a> Removal<'a> {
         self.made.extend(run.iter().map(|run| run.run_id.clone()));
         self.journal.run = run;
         self.journal.no_run_because = obstacle.map(|obstacle| obstacle.name().as_str().to_owned());
-        Ok(self.journal.write(self.output, &self.id).await?)
+        self.write_journal().await
     }
 
     /// What a run is called once it is made anew: the same by each attempt to erase the same, so that none makes it twice.
@@ -159,12 +138,12 @@ impl<'a> Removal<'a> {
     pub(super) async fn note_rewritten(&mut self, rewritten: Rewritten) -> Result<(), Error> {
         self.made.push(rewritten.run.run_id.clone());
         self.journal.rewritten.push(rewritten);
-        Ok(self.journal.write(self.output, &self.id).await?)
+        self.write_journal().await
     }
 
     /// Deletes what holds a trace, with all that belongs to it: of a run its folder, of a part its three files. What
     /// holds one goes last, so that an erasure that is killed finds the others again.
-    async fn delete_traces(&mut self, traces: &Traces, lock: &RunId) -> Result<bool, Error> {
+    async fn delete_traces(&mut self, traces: &Traces) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let doom = Doom::new(traces, &versions);
         let holding: BTreeSet<&str> = doom.suspects.iter().map(|suspect| suspect.file.as_str()).collect();
@@ -174,18 +153,18 @@ impl<'a> Removal<'a> {
             _ if holding.contains(key) => Turn::Holding,
             _ => Turn::Other,
         };
-        self.delete(versions.iter().filter(|version| doom.has(version)).collect(), turn, lock).await
+        self.delete(versions.iter().filter(|version| doom.has(version)).collect(), turn).await
     }
 
     /// Deletes the sums that no run that is left uses, merged moments and what fits by passes have added up, older
     /// versions of any sum, of which nobody knows what it was made of, and all indexes of archives: these name their
     /// members as the archives do, and the next run makes them anew.
-    async fn delete_sums(&mut self, lock: &RunId) -> Result<bool, Error> {
+    async fn delete_sums(&mut self) -> Result<bool, Error> {
         let versions = self.output.versions("").await?;
         let has_runs = versions.iter().any(|version| version.is_current() && Place::run_of(&version.key).is_some());
         let unneeded = match has_runs {
             true => {
-                let needed = Needed::of(self.output, lock).await?;
+                let needed = Needed::of(self.output, &self.attempt.lock).await?;
                 if let Some(run_id) = needed.in_doubt() {
                     return Err(Error::ListsUnreadable { run_id: run_id.clone() });
                 }
@@ -203,17 +182,11 @@ impl<'a> Removal<'a> {
             Some(place) => is_sum(&place) && (!version.is_current() || unneeded.has(&place)),
             None => false,
         };
-        self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other, lock).await
+        self.delete(versions.iter().filter(is_doomed).collect(), |_| Turn::Other).await
     }
 
-    /// Deletes these versions, those of a key one after another; whether there was time for all. Who has lost the lock
-    /// deletes no more: what was doomed then may be made anew by now.
-    async fn delete(
-        &mut self,
-        doomed: Vec<&Version>,
-        turn: impl Fn(&str) -> Turn,
-        lock: &RunId,
-    ) -> Result<bool, Error> {
+    /// Deletes these versions, those of a key one after another; whether there was time for all.
+    async fn delete(&mut self, doomed: Vec<&Version>, turn: impl Fn(&str) -> Turn) -> Result<bool, Error> {
         for now in [Turn::Mark, Turn::Other, Turn::Holding] {
             // What names an image stays with what could not go of its run or part, so that the next attempt finds that.
             let kept: BTreeSet<String> = match now {
@@ -228,7 +201,6 @@ impl<'a> Removal<'a> {
                 if self.until.is_some_and(|until| Instant::now() >= until) {
                     return Ok(false);
                 }
-                lock::refuse_lost(self.output, lock).await?;
                 self.delete_keys(keys).await?;
             }
         }
@@ -243,7 +215,7 @@ impl<'a> Removal<'a> {
             stream::iter(contents).map(|version| describe(output, version)).buffer_unordered(pace::REQUESTS);
         let described: Vec<Option<DeletedFile>> = described.try_collect().await?;
         self.journal.deleted.extend(described.into_iter().flatten());
-        self.journal.write(output, &self.id).await?;
+        self.write_journal().await?;
         let deleted = stream::iter(keys).map(|versions| delete_key(output, versions)).buffer_unordered(pace::REQUESTS);
         let refused: Vec<Vec<LeftFile>> = deleted.try_collect().await?;
         self.refused.extend(refused.into_iter().flatten());

@@ -1,73 +1,21 @@
 //! Looking through everything below an output in groups of files, each by a call of its own: an output may hold more than
 //! one machine can read in time.
 
-use pomona_formats::erasure::{Erasures, FileVersion};
+use pomona_formats::erasure::FileVersion;
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{digests, json};
-use pomona_run::RunId;
-use pomona_run::layout;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
 use super::asked::nothing;
+use super::handed_over::{Attempt, Round};
 use super::traces::{self, Everything, Traces};
 use crate::error::Error;
-use crate::lock;
 
 /// Bounds of a group: with its files' names it is handed over within the 256 KiB of a state, and it is read within half a
 /// minute, since a child may have waited for a Lambda before.
 const MOST_FILES: usize = 400;
 const MOST_BYTES: u64 = 1 << 28;
-
-/// What the listing tells stands where that of a group would: groups are counted from 1.
-const TOLD: u32 = 0;
-
-/// Why everything is looked through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Round {
-    /// To find what must go.
-    Before,
-    /// To see that nothing is left.
-    After,
-}
-
-impl Round {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Before => "before",
-            Self::After => "after",
-        }
-    }
-}
-
-/// Calls that erase together. What they hand to each other is their own: a call that was given up may go on when another
-/// attempt at the same erasure has long begun.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attempt {
-    /// The erasure.
-    pub erasure: RunId,
-    /// The name by which they hold the output.
-    pub lock: RunId,
-}
-
-impl Attempt {
-    /// The folder of what they hand to each other.
-    pub fn work(&self) -> String {
-        layout::erasure_attempt(&self.erasure, &self.lock)
-    }
-
-    /// The groups of files that are looked through in a round.
-    pub fn groups(&self, round: Round) -> String {
-        format!("{}{}.json", self.work(), round.as_str())
-    }
-
-    /// What is found in one of these groups.
-    fn found(&self, round: Round, group: u32) -> String {
-        format!("{}{}/{group:05}.json", self.work(), round.as_str())
-    }
-}
 
 /// Files that one call looks through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,23 +31,11 @@ pub struct Group {
     pub files: Vec<FileVersion>,
 }
 
-/// Deletes what calls have handed to each other, of any attempt, for whoever holds the output by `lock`.
-pub(super) async fn clear(output: &dyn Store, lock: &RunId) -> Result<(), Error> {
-    let handed_over = Erasures::handed_over(output).await?;
-    if !handed_over.is_empty() {
-        lock::refuse_lost(output, lock).await?;
-    }
-    for key in handed_over {
-        output.delete(&key).await?;
-    }
-    Ok(())
-}
-
 /// Lists everything in groups, and writes the list down for a Map.
 pub(super) async fn deal(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<(), Error> {
     let Everything { files, told } = Everything::list(output).await?;
     let groups = grouped(attempt, round, files);
-    let key = attempt.found(round, TOLD);
+    let key = attempt.told(round);
     output.put(&key, json::seal(&key, &told)?).await?;
     let key = attempt.groups(round);
     Ok(output.put(&key, json::encode(&key, &groups)?).await?)
@@ -127,7 +63,7 @@ fn grouped(attempt: &Attempt, round: Round, files: Vec<(FileVersion, u64)>) -> V
 /// # Errors
 /// Those of the store.
 pub async fn search(output: &dyn Store, group: &Group) -> Result<Traces, Error> {
-    let key = group.attempt.found(group.round, group.number);
+    let key = group.attempt.found(group.round, group.number, &group.files)?;
     if output.exists(&key).await? {
         return Ok(digests::read_sealed(output, &key).await?);
     }
@@ -145,7 +81,7 @@ pub(super) async fn gather(output: &dyn Store, attempt: &Attempt, round: Round) 
         Err(StoreError::NotFound { .. }) => return Err(nothing(output, "another attempt has gone on with it")),
         stored => json::decode(&key, &stored?.bytes)?,
     };
-    let key = attempt.found(round, TOLD);
+    let key = attempt.told(round);
     let told: Traces = digests::read_sealed(output, &key).await?;
     let mut all = told;
     for group in &groups {
@@ -156,6 +92,8 @@ pub(super) async fn gather(output: &dyn Store, attempt: &Attempt, round: Round) 
 
 #[cfg(test)]
 mod tests {
+    use pomona_run::RunId;
+
     use super::*;
 
     #[test]

@@ -16,56 +16,49 @@ use pomona_store::Store;
 use tokio::time::Instant;
 
 use super::asked::{self, Asked};
+use super::handed_over::{self, Attempt, Round};
 use super::removal::Removal;
-use super::search::{self, Attempt, Round};
+use super::search;
 use super::traces::{self, Traces};
 use super::{newest, proof, rebuild};
 use crate::error::Error;
 
 /// Begins with all that was asked for and is not done, or without that once more with all that ever was: what is asked
-/// for now is called by the lock, too.
+/// for now is called by the lock, too. `started` is when all of it was.
 ///
 /// # Errors
-/// [`Error::NothingToErase`], [`Error::Busy`] where the lock was lost, and those of the store.
-pub async fn begin(output: &dyn Store, lock: &RunId) -> Result<Attempt, Error> {
-    Erasures::delete_work_of_done(output).await?;
-    search::clear(output, lock).await?;
+/// [`Error::NothingToErase`], [`Error::LockLost`], and those of the store.
+pub async fn begin(output: &dyn Store, lock: &RunId, started: DateTime<Utc>) -> Result<Attempt, Error> {
     let mut asked = Asked::read(output).await?;
     asked.refuse_what_a_machine_cannot_do()?;
     if asked.requests.is_empty() {
         if asked.suppressed.is_empty() {
             return Err(asked::nothing(output, "nobody has asked for it; `pomona erase --on-aws` does"));
         }
+        // A call may be handed over twice, and come to it when what the other one has begun is done.
+        if Erasures::read(output).await?.done.iter().any(|done| done.finished > started) {
+            return Err(asked::nothing(output, "all that was asked for has been done since this was started"));
+        }
         asked.ask_again(output, lock).await?;
     }
+    let attempt = Attempt::at(&asked.requests, lock)?;
+    // Or when it is under way.
+    if output.exists(&attempt.groups(Round::Before)).await? {
+        return Ok(attempt);
+    }
+    Erasures::delete_work_of_done(output).await?;
+    handed_over::clear(output, lock).await?;
     asked.put_in_force(output).await?;
     output.settle(&traces::is_ours).await?;
-    let mut removal = Removal::go_on(output, &asked.requests).await?;
-    removal.forget_refused();
-    removal.note_refused().await?;
-    let attempt = Attempt { erasure: removal.id().clone(), lock: lock.clone() };
     search::deal(output, &attempt, Round::Before).await?;
     Ok(attempt)
-}
-
-/// Deletes what was handed over by this lock, once a step cannot be done: others may write as soon as the lock is given
-/// back, so nobody goes on with what was seen by it.
-///
-/// # Errors
-/// Those of the store.
-pub async fn give_up(output: &dyn Store, lock: &RunId) -> Result<(), Error> {
-    let is_ours = |key: &&String| layout::is_of_erasure_attempt(key, lock);
-    for key in Erasures::handed_over(output).await?.iter().filter(is_ours) {
-        output.delete(key).await?;
-    }
-    Ok(())
 }
 
 /// Plans the newest run anew if it has any of the images, for the time of `replans` after the first; nothing where it has
 /// none, has been made, or cannot be.
 ///
 /// # Errors
-/// [`Error::ModelsOfAnother`], and those of planning.
+/// [`Error::ModelsOfAnother`], [`Error::LockLost`], and those of planning.
 pub async fn remake(
     output: &dyn Store,
     attempt: &Attempt,
@@ -73,7 +66,7 @@ pub async fn remake(
     replans: u32,
 ) -> Result<Option<Plan>, Error> {
     let Asked { requests, suppressed } = asked_before(output).await?;
-    let mut removal = Removal::go_on(output, &requests).await?;
+    let mut removal = Removal::go_on(output, &attempt.lock, &requests).await?;
     let gone = found_before(output, attempt).await?.runs();
     match newest::mend(output).await?.filter(|newest| gone.contains(newest)) {
         Some(newest) => newest::plan_anew(output, &newest, &mut removal, &suppressed, (started, replans)).await,
@@ -92,9 +85,9 @@ pub async fn make_part(output: &dyn Store, shard: &Shard) -> Result<(), Error> {
 /// Deletes what holds one of the images or was made of it, as far as it comes `until` then; whether that is all of it.
 ///
 /// # Errors
-/// [`Error::Busy`] where the lock was lost, and those of the store.
+/// [`Error::LockLost`], and those of the store.
 pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Result<bool, Error> {
-    let mut removal = Removal::go_on(output, &asked_before(output).await?.requests).await?.until(until);
+    let mut removal = Removal::go_on(output, &attempt.lock, &asked_before(output).await?.requests).await?.until(until);
     let traces = found_before(output, attempt).await?;
     let gone = traces.runs();
     if let Some(newest) = newest::mend(output).await? {
@@ -104,8 +97,8 @@ pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Re
             return Err(Error::internal("the newest run was not made anew"));
         }
     }
-    let is_done = removal.remove(traces, &attempt.lock).await?;
-    removal.note_refused().await?;
+    let is_done = removal.remove(traces).await?;
+    removal.hand_over_refused().await?;
     if is_done {
         search::deal(output, attempt, Round::After).await?;
     }
@@ -115,10 +108,10 @@ pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Re
 /// Writes the certificates, which nobody signs.
 ///
 /// # Errors
-/// [`Error::TracesLeft`], and those of the store.
+/// [`Error::TracesLeft`], [`Error::LockLost`], and those of the store.
 pub async fn certify(output: &dyn Store, attempt: &Attempt) -> Result<Vec<Certificate>, Error> {
     let requests = asked_before(output).await?.requests;
-    let removal = Removal::go_on(output, &requests).await?;
+    let removal = Removal::go_on(output, &attempt.lock, &requests).await?;
     let found = search::gather(output, attempt, Round::After).await?;
     proof::certify(output, requests, &removal, &found, None).await
 }

@@ -268,7 +268,7 @@ async fn whoever_goes_on_does_it_as_it_was_asked_for() {
     let on_aws = eraser(output.as_ref(), Older::Delete).ask(&wish).await.unwrap_err();
     assert!(on_aws.to_string().contains("--older rewrite"), "{on_aws}");
     let lock: RunId = "20260131T120000Z-0123abcd".parse().unwrap();
-    assert!(steps::begin(output.as_ref(), &lock).await.is_err());
+    assert!(steps::begin(output.as_ref(), &lock, chrono::Utc::now()).await.is_err());
     let going_on = Eraser { older: Older::Delete, ..signing(output.as_ref()) };
     let Erased { certificates, .. } = going_on.erase(None, &Silent, std::future::pending()).await.unwrap().unwrap();
     assert_eq!(certificates[0].rewritten.len(), 1);

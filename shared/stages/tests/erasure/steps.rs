@@ -32,7 +32,7 @@ async fn ask(output: &MemoryStore, image: u8) -> usize {
 /// Takes the lock, as an execution does, and begins by it.
 async fn begin(output: &dyn Store, lock: &RunId) -> Result<Attempt, Error> {
     lock::acquire(output, lock, "a test", LEASE, &NoOtherHolders).await?;
-    steps::begin(output, lock).await
+    steps::begin(output, lock, chrono::Utc::now()).await
 }
 
 /// Time enough.
@@ -85,6 +85,7 @@ async fn what_may_not_be_deleted_is_named_by_the_last_step() {
     assert!(left.left.iter().any(|left| matches!(left.why, WhyLeft::Refused { .. })), "{left:?}");
 
     // Once it may be deleted, all steps again.
+    erase::give_up(output.as_ref(), &lock).await.unwrap();
     let attempt = begin(output.as_ref(), &lock).await.unwrap();
     assert!(steps::remake(output.as_ref(), &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
     assert!(steps::remove(output.as_ref(), &attempt, later()).await.unwrap());
@@ -131,6 +132,25 @@ async fn without_a_request_all_that_was_ever_erased_is_looked_for_again() {
     assert_eq!(certificate.request.digests.len(), 2);
 }
 
+/// Lambda may hand an event over twice, and come to it again when all of it is under way, or done.
+#[tokio::test]
+async fn an_erasure_that_was_begun_is_begun_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, lock) = output(folder.path()).await;
+    ask(&output, 7).await;
+    let (started, attempt) = (chrono::Utc::now(), begin(&output, &lock).await.unwrap());
+    let late = async || steps::begin(&output, &lock, started).await;
+    assert!(steps::remake(&output, &attempt, started, 0).await.unwrap().is_none());
+    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    let before = output.objects();
+    assert_eq!(late().await.unwrap(), attempt);
+    assert!(output.objects() == before, "it has changed something");
+    steps::certify(&output, &attempt).await.unwrap();
+    let before = output.objects();
+    assert!(matches!(late().await, Err(Error::NothingToErase { .. })));
+    assert!(output.objects() == before, "it has changed something");
+}
+
 /// Calls of an execution that was given up go on when another one has begun the same erasure.
 #[tokio::test]
 async fn late_calls_of_another_attempt_change_nothing_of_this_one() {
@@ -149,10 +169,11 @@ async fn late_calls_of_another_attempt_change_nothing_of_this_one() {
     // It has seen nothing of what must go, and would leave it there.
     let nothing = Group { files: Vec::new(), ..groups[0].clone() };
     erase::search(&output, &nothing).await.unwrap();
-    assert!(matches!(steps::begin(&output, &first).await, Err(Error::Busy { .. })));
+    let ended = steps::begin(&output, &first, chrono::Utc::now()).await;
+    assert!(matches!(ended, Err(Error::LockLost { .. })), "{ended:?}");
     let ended = steps::remove(&output, &late, later()).await;
     assert!(matches!(ended, Err(Error::NothingToErase { .. })), "{ended:?}");
-    steps::give_up(&output, &first).await.unwrap();
+    erase::give_up(&output, &first).await.unwrap();
     assert_eq!(work().await, handed_over);
 
     assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
@@ -178,7 +199,23 @@ async fn who_has_lost_the_lock_deletes_no_more() {
         lock::acquire(output.as_ref(), &RunId::now(), "another", LEASE, &NoOtherHolders).await.unwrap();
     };
     let (ended, ()) = tokio::join!(steps::remove(&standing, &attempt, later()), others);
-    assert!(matches!(ended, Err(Error::Busy { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(Error::LockLost { .. })), "{ended:?}");
     // The mark that it stood still at, and no other file.
     assert_eq!(standing.calls().iter().filter(|(operation, _)| *operation == Operation::Delete).count(), 1);
+}
+
+/// The call that looked at everything stands still; meanwhile others have certified, and somebody asks for more.
+#[tokio::test]
+async fn nobody_certifies_by_a_lock_that_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, lock) = output(folder.path()).await;
+    ask(&output, 7).await;
+    let attempt = begin(&output, &lock).await.unwrap();
+    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
+    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    lock::release(&output, &lock).await.unwrap();
+    ask(&output, 8).await;
+    let ended = steps::certify(&output, &attempt).await;
+    assert!(matches!(ended, Err(Error::LockLost { .. })), "{ended:?}");
+    assert!(output.objects().keys().all(|key| !key.contains("certificate")));
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
+use std::time::Duration;
 
+use pomona_formats::erasure::Journal;
 use pomona_formats::json;
 use pomona_run::{RunId, layout};
 use pomona_stages::erase::{self, Attempt, Eraser, Group, Older, Round, Which, Wish, steps};
-use pomona_stages::lock::NoOtherHolders;
+use pomona_stages::lock::{self, NoOtherHolders};
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
 use serde_json::json;
@@ -28,7 +30,11 @@ async fn erasing() -> Objects {
     let left = layout::erasure_left(done);
     output.put(&left, json::seal(&left, &json!({"files": []})).unwrap()).await.unwrap();
     eraser.ask(&wish("class 1/1.png")).await.unwrap();
-    let attempt = steps::begin(&output, &RunId::now()).await.unwrap();
+    let id = RunId::now();
+    lock::acquire(&output, &id, "a test", Duration::from_secs(60), &NoOtherHolders).await.unwrap();
+    let attempt = steps::begin(&output, &id, chrono::Utc::now()).await.unwrap();
+    Journal::default().add(&output, &attempt.erasure).await.unwrap();
+    lock::release(&output, &id).await.unwrap();
     for group in groups(&output, &attempt).await {
         erase::search(&output, &group).await.unwrap();
     }
@@ -72,6 +78,8 @@ async fn whatever_happens_to_what_erasures_keep_it_is_named_and_no_other_is() {
         "work/*/before/*/json may be gone",
         "work/*/before/json is unchecked",
         "work/*/before/json may be gone",
+        "work/*/before/told/json is unchecked",
+        "work/*/before/told/json may be gone",
     ];
     assert_eq!(excuses, untold.map(|file| format!("erasures/*/{file}")).into());
 }
