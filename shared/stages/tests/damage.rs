@@ -8,6 +8,7 @@ mod result;
 mod support;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use damages::{Damaged, FLIPS, Objects, damages, kinds, pairs, with};
@@ -114,23 +115,18 @@ impl World {
         Ok(finished.expect("nobody stopped the run"))
     }
 
-    /// The output with `bytes` at `key`, or without that file.
-    fn damaged(&self, key: &str, bytes: Damaged) -> MemoryStore {
-        MemoryStore::new("out", with(self.output.clone(), key, bytes))
-    }
-
     /// Every run over the damaged output is as if it were whole.
-    async fn assert_mended(&self, key: &str, what: &str, bytes: Damaged) {
-        let output = self.damaged(key, bytes.clone());
+    async fn assert_mended(&self, harm: &Harm) {
+        let output = harm.store();
         let run = self.run(&output, self.images).await;
-        run.unwrap_or_else(|error| panic!("{key}, {what}: {error}"));
-        assert!(result_in(&output).await == self.expected, "{key}, {what}: another result");
-        assert!(self.look(&output).await.is_ok(), "{key}, {what}: damaged still");
+        run.unwrap_or_else(|error| panic!("{harm}: {error}"));
+        assert!(result_in(&output).await == self.expected, "{harm}: another result");
+        assert!(self.look(&output).await.is_ok(), "{harm}: damaged still");
 
-        let output = self.damaged(key, bytes);
+        let output = harm.store();
         let run = self.run(&output, self.images + 1).await;
-        run.unwrap_or_else(|error| panic!("{key}, {what}, one image more: {error}"));
-        assert!(result_in(&output).await == self.expected_of_one_more, "{key}, {what}, one image more: another result");
+        run.unwrap_or_else(|error| panic!("{harm}, one image more: {error}"));
+        assert!(result_in(&output).await == self.expected_of_one_more, "{harm}, one image more: another result");
     }
 
     /// What `inspect` and `search` show.
@@ -146,19 +142,11 @@ impl World {
     }
 
     /// What is shown of the damaged output is what was shown of the whole one, or the file's name.
-    async fn assert_noticed(&self, key: &str, what: &str, bytes: Damaged) {
+    async fn assert_noticed(&self, harm: &Harm) {
         let whole = self.look(&MemoryStore::new("out", self.output.clone())).await.unwrap();
-        match self.look(&self.damaged(key, bytes)).await {
-            Ok(shown) => assert!(text(&shown) == text(&whole), "{key}, {what}: other things are shown"),
-            // Without latest.json nobody knows of a run.
-            Err(Error::File(FileError::NoRun { .. })) => {
-                assert_eq!((key, what), ("latest.json", "missing"))
-            }
-            // latest.json may name a run that is not there, or the run lacks its mark.
-            Err(Error::File(FileError::Damaged { file, .. })) => {
-                assert!(file == key || (file == "latest.json" && key.ends_with("_SUCCESS")), "{key}, {what}: {file}");
-            }
-            Err(error) => panic!("{key}, {what}: {error}"),
+        match self.look(&harm.store()).await {
+            Ok(shown) => assert!(text(&shown) == text(&whole), "{harm}: other things are shown"),
+            Err(error) => harm.assert_named(&error),
         }
     }
 }
@@ -174,16 +162,62 @@ impl World {
     }
 
     /// The models are what they were, or the file is named.
-    async fn assert_applied(&self, key: &str, what: &str, bytes: Damaged, expected: &BTreeMap<String, Vec<u8>>) {
-        match self.apply(&self.damaged(key, bytes)).await {
-            Ok(applied) => assert!(applied == *expected, "{key}, {what}: another result"),
-            Err(Error::Models { problem, .. }) => assert!(problem.contains(key), "{key}, {what}: {problem}"),
-            Err(Error::File(FileError::NoRun { .. })) => assert_eq!((key, what), ("latest.json", "missing")),
-            Err(Error::File(FileError::Damaged { file, .. })) => {
-                assert!(file == key || (file == "latest.json" && key.ends_with("_SUCCESS")), "{key}, {what}: {file}");
-            }
-            Err(error) => panic!("{key}, {what}: {error}"),
+    async fn assert_applied(&self, harm: &Harm, expected: &BTreeMap<String, Vec<u8>>) {
+        match self.apply(&harm.store()).await {
+            Ok(applied) => assert!(applied == *expected, "{harm}: another result"),
+            Err(error) => harm.assert_named(&error),
         }
+    }
+}
+
+/// What has happened to some of an output's files at the same time.
+struct Harm {
+    files: Vec<(String, String)>,
+    output: Objects,
+}
+
+impl Harm {
+    /// To one of them.
+    fn one(whole: &Objects, key: &str, (what, damaged): (String, Damaged)) -> Self {
+        Self { files: vec![(key.to_owned(), what)], output: with(whole.clone(), key, damaged) }
+    }
+
+    /// To two of them.
+    fn two(whole: &Objects, pair: [(String, String, Damaged); 2]) -> Self {
+        let mut harm = Self { files: Vec::new(), output: whole.clone() };
+        for (key, what, damaged) in pair {
+            harm.output = with(harm.output, &key, damaged);
+            harm.files.push((key, what));
+        }
+        harm
+    }
+
+    fn store(&self) -> MemoryStore {
+        MemoryStore::new("out", self.output.clone())
+    }
+
+    /// Whoever cannot show or take what was there names one of the files.
+    fn assert_named(&self, error: &Error) {
+        let is_named = match error {
+            // Without latest.json nobody knows of a run.
+            Error::File(FileError::NoRun { .. }) => {
+                self.files.iter().any(|(key, what)| key == "latest.json" && what == "missing")
+            }
+            // latest.json may name a run that is not there, or the run lacks its mark.
+            Error::File(FileError::Damaged { file, .. }) => {
+                self.files.iter().any(|(key, _)| file == key || (file == "latest.json" && key.ends_with("_SUCCESS")))
+            }
+            Error::Models { problem, .. } => self.files.iter().any(|(key, _)| problem.contains(key)),
+            _ => false,
+        };
+        assert!(is_named, "{self}: {error}");
+    }
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: Vec<String> = self.files.iter().map(|(key, what)| format!("{key}, {what}")).collect();
+        formatter.write_str(&files.join("; "))
     }
 }
 
@@ -211,31 +245,22 @@ async fn so_is_what_happens_to_labels_that_were_learned_and_to_a_run_without_tab
 impl World {
     async fn assert_all_noticed_and_mended(&self, is_meant: impl Fn(&str) -> bool) {
         for (key, other) in kinds(&self.output).into_iter().filter(|(key, _)| is_meant(key)) {
-            for (what, bytes) in damages(&self.output[&key], &self.output[&other], FLIPS) {
-                self.assert_noticed(&key, &what, bytes.clone()).await;
-                self.assert_mended(&key, &what, bytes).await;
+            for damage in damages(&self.output[&key], &self.output[&other], FLIPS) {
+                let harm = Harm::one(&self.output, &key, damage);
+                self.assert_noticed(&harm).await;
+                self.assert_mended(&harm).await;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn two_files_that_are_damaged_at_once_are_both_mended() {
+async fn so_is_what_happens_to_two_files_at_once() {
     for world in [World::new(7, 3).await, World::learning(8, 3).await] {
         for pair in pairs(&world.output, 100) {
-            let objects =
-                pair.iter().fold(world.output.clone(), |objects, (key, _, bytes)| with(objects, key, bytes.clone()));
-            let [(first, what, _), (second, what_else, _)] = &pair;
-            let text = format!("{first}, {what}; {second}, {what_else}");
-            let output = MemoryStore::new("out", objects.clone());
-            world.run(&output, world.images).await.unwrap_or_else(|error| panic!("{text}: {error}"));
-            assert!(result_in(&output).await == world.expected, "{text}: another result");
-            assert!(world.look(&output).await.is_ok(), "{text}: damaged still");
-
-            let output = MemoryStore::new("out", objects);
-            let run = world.run(&output, world.images + 1).await;
-            run.unwrap_or_else(|error| panic!("{text}, one image more: {error}"));
-            assert!(result_in(&output).await == world.expected_of_one_more, "{text}, one image more: another result");
+            let harm = Harm::two(&world.output, pair);
+            world.assert_noticed(&harm).await;
+            world.assert_mended(&harm).await;
         }
     }
 }
@@ -245,9 +270,12 @@ async fn whatever_happens_to_a_file_models_are_taken_from_the_run_as_they_were_o
     let world = World::learning(8, 3).await;
     let expected = world.apply(&MemoryStore::new("out", world.output.clone())).await.unwrap();
     for (key, other) in kinds(&world.output) {
-        for (what, bytes) in damages(&world.output[&key], &world.output[&other], FLIPS) {
-            world.assert_applied(&key, &what, bytes, &expected).await;
+        for damage in damages(&world.output[&key], &world.output[&other], FLIPS) {
+            world.assert_applied(&Harm::one(&world.output, &key, damage), &expected).await;
         }
+    }
+    for pair in pairs(&world.output, 100) {
+        world.assert_applied(&Harm::two(&world.output, pair), &expected).await;
     }
 }
 
@@ -272,8 +300,8 @@ async fn whatever_happens_to_a_part_that_stores_no_moments_is_mended() {
     assert!(parts.len() > 1, "{parts:?}");
     for key in [layout::part_moments, layout::part_features, layout::part_rejects] {
         let (key, other) = (key(&parts[0]), key(&parts[1]));
-        for (what, bytes) in damages(&world.output[&key], &world.output[&other], FLIPS) {
-            world.assert_mended(&key, &what, bytes).await;
+        for damage in damages(&world.output[&key], &world.output[&other], FLIPS) {
+            world.assert_mended(&Harm::one(&world.output, &key, damage)).await;
         }
     }
 }
@@ -302,8 +330,8 @@ async fn whatever_happens_to_merged_moments_is_mended() {
     let keys: Vec<&String> = world.output.keys().filter(|key| moments(key)).collect();
     let nodes: Vec<&&String> = keys.iter().filter(|key| key.starts_with("nodes/")).collect();
     assert!(nodes.len() > 1, "{nodes:?}");
-    for (what, bytes) in damages(&world.output[*nodes[0]], &world.output[*nodes[1]], FLIPS) {
-        world.assert_mended(nodes[0], &what, bytes).await;
+    for damage in damages(&world.output[*nodes[0]], &world.output[*nodes[1]], FLIPS) {
+        world.assert_mended(&Harm::one(&world.output, nodes[0], damage)).await;
     }
     let output = MemoryStore::new("out", world.output.clone());
     let run = world.run(&output, world.images).await.unwrap();
