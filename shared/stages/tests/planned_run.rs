@@ -267,9 +267,7 @@ async fn a_plan_that_was_overtaken_deletes_no_more() {
     let standing = FailingStore::new(output.clone());
     standing.on(Operation::Delete, |_| true, ..2, Fault::Delay(Duration::from_secs(4)));
     let others = async {
-        while !standing.calls().iter().any(|(operation, _)| *operation == Operation::Delete) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        standing.until_called(1, |operation, _| operation == Operation::Delete).await;
         plan_as(&run_id, 1, &input, output.as_ref()).await;
         write_tables().await;
     };
@@ -290,9 +288,7 @@ async fn demand_overtaken(
         standing.on(operation, move |key| key.ends_with(file), ..2, Fault::Delay(Duration::from_secs(4)));
     }
     let others = async {
-        while !standing.calls().iter().any(|(_, key)| key.ends_with(file)) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        standing.until_called(1, |_, key| key.ends_with(file)).await;
         anew.await
     };
     let (ended, _) = tokio::join!(stage(&standing), others);
@@ -362,9 +358,7 @@ async fn a_plan_that_found_no_images_leaves_the_run_that_was_made_since_the_newe
     let request = request(&run_id, &options, &recipe);
     let images = Images::new(&standing);
     let others = async {
-        while standing.calls().iter().filter(|(operation, _)| *operation == Operation::List).count() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        standing.until_called(2, |operation, _| operation == Operation::List).await;
         write_images(&input, 4);
         let second = run().await;
         std::fs::remove_dir_all(&input).unwrap();

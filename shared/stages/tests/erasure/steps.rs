@@ -193,9 +193,7 @@ async fn who_has_lost_the_lock_deletes_no_more() {
     let standing = FailingStore::new(output.clone());
     standing.on(Operation::Delete, |key| key.ends_with("_SUCCESS"), ..2, Fault::Delay(Duration::from_secs(4)));
     let others = async {
-        while !standing.calls().iter().any(|(operation, _)| *operation == Operation::Delete) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        standing.until_called(1, |operation, _| operation == Operation::Delete).await;
         lock::acquire(output.as_ref(), &RunId::now(), "another", LEASE, &NoOtherHolders).await.unwrap();
     };
     let (ended, ()) = tokio::join!(steps::remove(&standing, &attempt, later()), others);

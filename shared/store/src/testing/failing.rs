@@ -116,6 +116,13 @@ impl FailingStore {
         self.state().calls.clone()
     }
 
+    /// Waits for so many calls that are meant, be it that they stand still.
+    pub async fn until_called(&self, times: usize, is_meant: impl Fn(Operation, &str) -> bool) {
+        while self.calls().iter().filter(|(operation, key)| is_meant(*operation, key)).count() < times {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Whether a crash was injected.
     pub fn has_crashed(&self) -> bool {
         self.state().crashed
