@@ -12,6 +12,7 @@ use pomona_formats::suppressed::Suppressed;
 use pomona_results::latest;
 use pomona_results::verify::{self, Consequence, Damaged, Missing};
 use pomona_run::layout::{self, LOCK, RunLayout};
+use pomona_run::place::Place as FilePlace;
 use pomona_run::{Options, RunId};
 use pomona_store::Store;
 use pomona_store::testing::MemoryStore;
@@ -166,9 +167,9 @@ pub(crate) async fn at_rest(world: &Rc<World>) {
     let is_missed = |missing: &&Missing| !matches!(missing.follows, Consequence::Unmarked(_));
     let missing = verified.missing.iter().find(is_missed).filter(|_| !world.bill.borrow().has_forgotten());
     world.demand(missing.is_none(), "every file is there", || format!("{missing:?}"));
-    world.demand(verified.unknown.is_empty(), "what is left belongs to a run", || {
-        format!("no run writes {:?}", verified.unknown)
-    });
+    let is_mixed = |key: &String| FilePlace::run_of(key).is_some_and(|run_id| is_harmed(&run_id));
+    let unknown: Vec<&String> = verified.unknown.iter().filter(|key| !is_mixed(key)).collect();
+    world.demand(unknown.is_empty(), "what is left belongs to a run", || format!("no run writes {unknown:?}"));
     // Where requests are slow removing falls behind, as a run goes on with it for two minutes only; and what planned.json
     // named is forgotten where somebody deleted it.
     let is_undisturbed = world.has_been_calm() && world.output_changed.get() == DateTime::UNIX_EPOCH;

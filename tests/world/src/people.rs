@@ -1,11 +1,14 @@
 //! What people and the calendar do.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use pomona_formats::lock_file::Lock;
+use pomona_run::RunId;
 use pomona_run::layout::LOCK;
+use pomona_run::place::Place as FilePlace;
 use pomona_stages::erase::Older;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -230,6 +233,10 @@ impl World {
         if let Some(deleted) = self.deleted.take() {
             self.count(Trouble::OutputRestored);
             self.with_bucket(Place::Output, |bucket| {
+                // Two plans of a run that was made anew since are mixed then.
+                let now: BTreeSet<RunId> = bucket.objects().keys().filter_map(|key| FilePlace::run_of(key)).collect();
+                let brought_back = deleted.keys().filter_map(|key| FilePlace::run_of(key));
+                self.harmed.borrow_mut().extend(brought_back.filter(|run_id| now.contains(run_id)));
                 deleted.into_iter().for_each(|(key, blob)| bucket.put_blob(&key, blob));
             });
             self.promises.borrow_mut().clear();
