@@ -13,7 +13,7 @@ use pomona_store::{Error as StoreError, Store, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::digests;
-use crate::error::{Error, tell_of_damage};
+use crate::error::{Error, if_readable, tell_of_damage};
 use crate::json;
 use crate::signature::PublicKey;
 
@@ -371,6 +371,20 @@ impl Erasures {
         Ok(Self { done, pending: here.pending(output).await? })
     }
 
+    /// Whether any has been done since `moment`. A certificate that cannot be read says nothing.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_any_done_since(output: &dyn Store, moment: DateTime<Utc>) -> Result<bool, Error> {
+        for id in Here::list(output).await?.done() {
+            let certificate = if_readable(Certificate::read(output, id).await)?;
+            if certificate.is_some_and(|certificate| certificate.finished > moment) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Deletes what those that are done have left of their work.
     ///
     /// # Errors
@@ -378,10 +392,12 @@ impl Erasures {
     pub async fn delete_work_of_done(output: &dyn Store) -> Result<(), Error> {
         let here = Here::list(output).await?;
         for id in here.done() {
-            let [journal, left, work] =
-                [layout::erasure_journal(id), layout::erasure_left(id), layout::erasure_work(id)];
-            let is_work = |key: &&String| **key == journal || **key == left || key.starts_with(&work);
-            for key in here.keys.iter().filter(is_work) {
+            let work = layout::erasure_work(id);
+            let handed_over = here.keys.iter().filter(|key| key.starts_with(&work));
+            // A call that still finds what was handed over has found the journal, too.
+            let [journal, left] = [layout::erasure_journal(id), layout::erasure_left(id)];
+            let last = [&journal, &left].into_iter().filter(|key| here.keys.contains(*key));
+            for key in handed_over.chain(last) {
                 output.delete(key).await?;
             }
         }

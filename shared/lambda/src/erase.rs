@@ -201,11 +201,10 @@ impl Erase {
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, Error> {
         let run_id = execution.run_id();
-        let is_ours = lock::is_held_by(output, &run_id).await?;
-        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        if !is_ours {
+        if !lock::is_held_by(output, &run_id).await? {
             erase::give_up(output, &run_id).await?;
         }
+        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
         self.give_back_unless_done((execution, output), work).await
     }
 

@@ -148,9 +148,11 @@ impl Eraser<'_> {
         }
         asked.put_in_force(output).await?;
         let Asked { requests, suppressed } = asked;
-        let mut removal = Removal::go_on(output, run_id, &requests).await?;
+        let mut removal = Removal::go_on(output, Attempt::at(&requests, run_id)?, &requests).await?;
         let rewrites_older = how.rewrites_older || self.older == Older::Rewrite;
         let obstacle = self.remove(&mut removal, rewrites_older, &suppressed, observer).await?;
+        // What certificates could not be read any more for has gone with these, and is not done.
+        let requests = asked::certifiable(output, self.signing_key.is_some()).await?;
         let found = traces::find(output, &suppressed).await?;
         let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());

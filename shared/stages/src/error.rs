@@ -105,7 +105,8 @@ pub enum Error {
     },
     /// The lock by which this was done was given back, or somebody else has taken it.
     #[error(
-        "`{location}` was in other hands while this was at work, so what it knows may be true no more; start it again"
+        "the lock of `{location}` was given back or taken over while this was at work, so what it has seen there may be \
+         true no more; start it again"
     )]
     LockLost {
         /// The output.

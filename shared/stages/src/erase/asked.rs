@@ -121,6 +121,13 @@ impl Asked {
     }
 }
 
+/// What is not done and can be certified: one that was to be signed waits for its key.
+pub(super) async fn certifiable(output: &dyn Store, has_key: bool) -> Result<Vec<Request>, Error> {
+    let mut pending = Erasures::pending(output).await?;
+    pending.retain(|request| has_key || !request.is_to_be_signed);
+    Ok(pending)
+}
+
 /// Whether anything there is of a run, be it the first plan.
 async fn is_ours(output: &dyn Store) -> Result<bool, Error> {
     let keys = output.sizes("").await?.into_iter().map(|(key, _)| key);

@@ -1,5 +1,5 @@
 //! What the calls of one attempt at an erasure hand to each other, where no other attempt looks: a call that was given up
-//! may go on when others have long begun. What one call writes no other one of the attempt writes over.
+//! may go on when others have long begun.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use pomona_formats::erasure::{Erasures, LeftFile, LeftFiles, Request};

@@ -33,26 +33,19 @@ const BEYOND_OF_A_BUCKET: [&str; 3] = [
 /// So long Step Functions keeps the history of an execution after its end (quotas of Step Functions).
 const HISTORY_DAYS: i64 = 90;
 
-/// Writes a certificate for each request, if nothing is left by what was `found` in the end; also for those whose
-/// certificates could not be read any more, and went with all else that may hold anything.
+/// Writes a certificate for each of these requests, which were asked before everything was looked through in the end, if
+/// nothing is left by what was `found` then.
 ///
 /// # Errors
 /// [`Error::TracesLeft`] otherwise, [`Error::LockLost`], and those of the store.
 pub(super) async fn certify(
     output: &dyn Store,
-    mut requests: Vec<Request>,
+    requests: Vec<Request>,
     removal: &Removal<'_>,
     found: &Traces,
     signing_key: Option<&SigningKey>,
 ) -> Result<Vec<Certificate>, Error> {
-    for request in Erasures::pending(output).await? {
-        // One that was to be signed waits for its key.
-        let has_key = signing_key.is_some() || !request.is_to_be_signed;
-        if has_key && !requests.iter().any(|asked| asked.id == request.id) {
-            requests.push(request);
-        }
-    }
-    // Nobody has asked for more since, and nothing was written, by whom else.
+    // Since then others may have made anew what was not there.
     removal.refuse_lost().await?;
     let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
     if !left.is_empty() {
@@ -73,8 +66,10 @@ pub(super) async fn certify(
     });
     let mut certificates: Vec<Certificate> = certificates.collect();
     certificates.sort_by(|a, b| a.request.id.cmp(&b.request.id));
-    // That of the first one last: what was done is in its journal.
-    for certificate in certificates.iter().rev() {
+    // That of the one last in whose journal is what was done: once it is there all are.
+    let is_last = |certificate: &&Certificate| certificate.request.id == *removal.erasure();
+    let others = certificates.iter().filter(|certificate| !is_last(certificate));
+    for certificate in others.chain(certificates.iter().filter(is_last)) {
         write(output, certificate, signing_key).await?;
     }
     Erasures::delete_work_of_done(output).await?;

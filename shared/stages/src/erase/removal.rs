@@ -39,10 +39,9 @@ pub(super) struct Removal<'a> {
 
 impl<'a> Removal<'a> {
     /// Goes on with what attempts at these erasures have done before.
-    pub(super) async fn go_on(output: &'a dyn Store, lock: &RunId, pending: &[Request]) -> Result<Self, Error> {
-        let attempt = Attempt::at(pending, lock)?;
-        let first = pending.iter().find(|request| request.id == attempt.erasure);
-        let asked = first.ok_or_else(|| Error::internal("an erasure that nobody asked for"))?.asked;
+    pub(super) async fn go_on(output: &'a dyn Store, attempt: Attempt, pending: &[Request]) -> Result<Self, Error> {
+        let first = pending.iter().min_by_key(|request| &request.id);
+        let asked = first.ok_or_else(|| Error::internal("an erasure of nothing"))?.asked;
         let ids: BTreeSet<RunId> = pending.iter().map(|request| request.id.clone()).collect();
         let ids = ids.into_iter().collect();
         let (journal, made) = (Journal::default(), Vec::new());
@@ -59,7 +58,17 @@ impl<'a> Removal<'a> {
         Self { until: Some(until), ..self }
     }
 
-    /// Writes down what would not go, for whoever goes on, or writes the certificate.
+    /// The same, where this is known not to have gone.
+    pub(super) fn but_for(self, refused: Vec<LeftFile>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// The erasure in whose journal it is written down.
+    pub(super) fn erasure(&self) -> &RunId {
+        &self.attempt.erasure
+    }
+
+    /// Writes down what would not go, for whoever goes on.
     pub(super) async fn hand_over_refused(&self) -> Result<(), Error> {
         Ok(self.attempt.hand_over_refused(self.output, &self.refused).await?)
     }

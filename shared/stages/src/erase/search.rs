@@ -1,13 +1,16 @@
 //! Looking through everything below an output in groups of files, each by a call of its own: an output may hold more than
 //! one machine can read in time.
 
-use pomona_formats::erasure::FileVersion;
+use std::collections::BTreeSet;
+
+use pomona_formats::erasure::{FileVersion, LeftFile};
 use pomona_formats::suppressed::Suppressed;
 use pomona_formats::{digests, json};
+use pomona_run::RunId;
 use pomona_store::{Error as StoreError, Store};
 use serde::{Deserialize, Serialize};
 
-use super::asked::nothing;
+use super::asked;
 use super::handed_over::{Attempt, Round};
 use super::traces::{self, Everything, Traces};
 use crate::error::Error;
@@ -31,10 +34,27 @@ pub struct Group {
     pub files: Vec<FileVersion>,
 }
 
-/// Lists everything in groups, and writes the list down for a Map.
-pub(super) async fn deal(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<(), Error> {
-    let Everything { files, told } = Everything::list(output).await?;
+/// What is known of a round when it is dealt, and at last what was found in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) traces: Traces,
+    /// What was asked for before: whatever is asked for later is not looked for everywhere.
+    pub(super) requests: BTreeSet<RunId>,
+    /// What could not be deleted before.
+    pub(super) refused: Vec<LeftFile>,
+}
+
+/// Lists everything in groups, and writes the list down for a Map. `refused` is what could not be deleted before.
+pub(super) async fn deal(
+    output: &dyn Store,
+    attempt: &Attempt,
+    round: Round,
+    refused: Vec<LeftFile>,
+) -> Result<(), Error> {
+    let requests = asked::certifiable(output, false).await?.into_iter().map(|request| request.id).collect();
+    let Everything { files, told: traces } = Everything::list(output).await?;
     let groups = grouped(attempt, round, files);
+    let told = Seen { traces, requests, refused };
     let key = attempt.told(round);
     output.put(&key, json::seal(&key, &told)?).await?;
     let key = attempt.groups(round);
@@ -74,26 +94,23 @@ pub async fn search(output: &dyn Store, group: &Group) -> Result<Traces, Error> 
 }
 
 /// What was found in all groups; what calls have left out is looked through now.
-pub(super) async fn gather(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<Traces, Error> {
+pub(super) async fn gather(output: &dyn Store, attempt: &Attempt, round: Round) -> Result<Seen, Error> {
     let key = attempt.groups(round);
     let groups: Vec<Group> = match output.get(&key).await {
         // Whoever begins an erasure deletes what others have left.
-        Err(StoreError::NotFound { .. }) => return Err(nothing(output, "another attempt has gone on with it")),
+        Err(StoreError::NotFound { .. }) => return Err(asked::nothing(output, "another attempt has gone on with it")),
         stored => json::decode(&key, &stored?.bytes)?,
     };
     let key = attempt.told(round);
-    let told: Traces = digests::read_sealed(output, &key).await?;
-    let mut all = told;
+    let mut seen: Seen = digests::read_sealed(output, &key).await?;
     for group in &groups {
-        all = all.and(search(output, group).await?);
+        seen.traces = seen.traces.and(search(output, group).await?);
     }
-    Ok(all)
+    Ok(seen)
 }
 
 #[cfg(test)]
 mod tests {
-    use pomona_run::RunId;
-
     use super::*;
 
     #[test]

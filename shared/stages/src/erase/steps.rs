@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::asked::{self, Asked};
 use super::handed_over::{self, Attempt, Round};
 use super::removal::Removal;
-use super::search;
+use super::search::{self, Seen};
 use super::traces::{self, Traces};
 use super::{newest, proof, rebuild};
 use crate::error::Error;
@@ -36,7 +36,7 @@ pub async fn begin(output: &dyn Store, lock: &RunId, started: DateTime<Utc>) -> 
             return Err(asked::nothing(output, "nobody has asked for it; `pomona erase --on-aws` does"));
         }
         // A call may be handed over twice, and come to it when what the other one has begun is done.
-        if Erasures::read(output).await?.done.iter().any(|done| done.finished > started) {
+        if Erasures::is_any_done_since(output, started).await? {
             return Err(asked::nothing(output, "all that was asked for has been done since this was started"));
         }
         asked.ask_again(output, lock).await?;
@@ -50,7 +50,7 @@ pub async fn begin(output: &dyn Store, lock: &RunId, started: DateTime<Utc>) -> 
     handed_over::clear(output, lock).await?;
     asked.put_in_force(output).await?;
     output.settle(&traces::is_ours).await?;
-    search::deal(output, &attempt, Round::Before).await?;
+    search::deal(output, &attempt, Round::Before, Vec::new()).await?;
     Ok(attempt)
 }
 
@@ -66,7 +66,7 @@ pub async fn remake(
     replans: u32,
 ) -> Result<Option<Plan>, Error> {
     let Asked { requests, suppressed } = asked_before(output).await?;
-    let mut removal = Removal::go_on(output, &attempt.lock, &requests).await?;
+    let mut removal = Removal::go_on(output, attempt.clone(), &requests).await?;
     let gone = found_before(output, attempt).await?.runs();
     match newest::mend(output).await?.filter(|newest| gone.contains(newest)) {
         Some(newest) => newest::plan_anew(output, &newest, &mut removal, &suppressed, (started, replans)).await,
@@ -87,7 +87,8 @@ pub async fn make_part(output: &dyn Store, shard: &Shard) -> Result<(), Error> {
 /// # Errors
 /// [`Error::LockLost`], and those of the store.
 pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Result<bool, Error> {
-    let mut removal = Removal::go_on(output, &attempt.lock, &asked_before(output).await?.requests).await?.until(until);
+    let mut removal =
+        Removal::go_on(output, attempt.clone(), &asked_before(output).await?.requests).await?.until(until);
     let traces = found_before(output, attempt).await?;
     let gone = traces.runs();
     if let Some(newest) = newest::mend(output).await? {
@@ -98,9 +99,9 @@ pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Re
         }
     }
     let is_done = removal.remove(traces).await?;
-    removal.hand_over_refused().await?;
-    if is_done {
-        search::deal(output, attempt, Round::After).await?;
+    match is_done {
+        true => search::deal(output, attempt, Round::After, removal.refused).await?,
+        false => removal.hand_over_refused().await?,
     }
     Ok(is_done)
 }
@@ -110,10 +111,14 @@ pub async fn remove(output: &dyn Store, attempt: &Attempt, until: Instant) -> Re
 /// # Errors
 /// [`Error::TracesLeft`], [`Error::LockLost`], and those of the store.
 pub async fn certify(output: &dyn Store, attempt: &Attempt) -> Result<Vec<Certificate>, Error> {
-    let requests = asked_before(output).await?.requests;
-    let removal = Removal::go_on(output, &attempt.lock, &requests).await?;
-    let found = search::gather(output, attempt, Round::After).await?;
-    proof::certify(output, requests, &removal, &found, None).await
+    let mut requests = asked_before(output).await?.requests;
+    let removal = Removal::go_on(output, attempt.clone(), &requests).await?;
+    let Seen { traces, requests: looked_for, refused } = search::gather(output, attempt, Round::After).await?;
+    requests.retain(|request| looked_for.contains(&request.id));
+    if requests.is_empty() {
+        return Err(asked::nothing(output, "all that was looked for is done"));
+    }
+    proof::certify(output, requests, &removal.but_for(refused), &traces, None).await
 }
 
 /// The certificate, where [`certify`] has come to its end before.
@@ -137,7 +142,7 @@ async fn asked_before(output: &dyn Store) -> Result<Asked, Error> {
 }
 
 async fn found_before(output: &dyn Store, attempt: &Attempt) -> Result<Traces, Error> {
-    let mut traces = search::gather(output, attempt, Round::Before).await?;
+    let mut traces = search::gather(output, attempt, Round::Before).await?.traces;
     traces.add_followers(output).await?;
     Ok(traces)
 }

@@ -217,3 +217,35 @@ async fn nobody_certifies_by_a_lock_that_was_lost() {
     assert!(matches!(ended, Err(Error::LockLost { .. })), "{ended:?}");
     assert!(output.objects().keys().all(|key| !key.contains("certificate")));
 }
+
+/// What it was for is not done any more once a certificate that cannot be read has gone.
+#[tokio::test]
+async fn what_a_damaged_certificate_was_for_is_certified_anew_with_what_could_not_be_deleted_for_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (output, lock) = output(folder.path()).await;
+    // Without the older version of the certificate, which would be there again.
+    let output = MemoryStore::new("s3://out", output.objects());
+    let done = erase(&output, Some(keys([8]))).await.unwrap();
+    let certificate = layout::erasure_certificate(&done.certificates[0].request.id);
+    let damage = async || output.put(&certificate, "{".into()).await.unwrap();
+    damage().await;
+    let attempt = begin(&output, &lock).await.unwrap();
+    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
+    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    assert_eq!(steps::certify(&output, &attempt).await.unwrap().len(), 2);
+    lock::release(&output, &lock).await.unwrap();
+
+    damage().await;
+    ask(&output, 7).await;
+    let output = Arc::new(output);
+    let failing = FailingStore::new(output.clone());
+    failing.on(Operation::Delete, |key| key.ends_with(".moments"), 1.., Fault::denied());
+    let attempt = begin(&failing, &lock).await.unwrap();
+    assert!(steps::remake(&failing, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
+    assert!(steps::remove(&failing, &attempt, later()).await.unwrap());
+    assert!(!output.exists(&certificate).await.unwrap());
+    let ended = steps::certify(&failing, &attempt).await;
+    let Err(Error::TracesLeft { list, .. }) = ended else { panic!("{ended:?}") };
+    let left: LeftFiles = json::unseal(&list, &output.get(&list).await.unwrap().bytes).unwrap();
+    assert!(left.left.iter().any(|left| matches!(left.why, WhyLeft::Refused { .. })), "{left:?}");
+}
