@@ -394,7 +394,7 @@ impl Erasures {
         for id in here.done() {
             let work = layout::erasure_work(id);
             let handed_over = here.keys.iter().filter(|key| key.starts_with(&work));
-            // A call that still finds what was handed over has found the journal, too.
+            // These last: a call that reads the journal, and then finds what was handed over, has read all of it.
             let [journal, left] = [layout::erasure_journal(id), layout::erasure_left(id)];
             let last = [&journal, &left].into_iter().filter(|key| here.keys.contains(*key));
             for key in handed_over.chain(last) {
