@@ -215,7 +215,7 @@ fn of_fits() -> Vec<(Called, Value)> {
 /// Of the erasure that has begun. Its part is that of a run, as no run is made anew.
 fn of_erase() -> Vec<(Called, Value)> {
     let groups = items(&ERASING, "/before.json");
-    let erasure = json!({"id": groups[0]["erasure"], "output": OUTPUT, "max_concurrency": 3});
+    let erasure = json!({"id": groups[0]["attempt"]["erasure"], "output": OUTPUT, "max_concurrency": 3});
     let execution = erasing::execution();
     let step = |task: &str| json!({"task": task, "execution": execution, "erasure": erasure});
     let search = groups.iter().map(|group| json!({"task": "search", "output": OUTPUT, "group": group}));
