@@ -151,8 +151,10 @@ impl Eraser<'_> {
         let mut removal = Removal::go_on(output, Attempt::at(&requests, run_id)?, &requests).await?;
         let rewrites_older = how.rewrites_older || self.older == Older::Rewrite;
         let obstacle = self.remove(&mut removal, rewrites_older, &suppressed, observer).await?;
-        // What certificates could not be read any more for has gone with these, and is not done.
+        // What certificates were for that could not be read any more, and have gone, is not done: it is looked for, too,
+        // although it may have been allowed again since.
         let requests = asked::certifiable(output, self.signing_key.is_some()).await?;
+        let suppressed = Asked::read(output).await?.suppressed;
         let found = traces::find(output, &suppressed).await?;
         let certificates = proof::certify(output, requests, &removal, &found, self.signing_key).await?;
         let obstacle = obstacle.map(|obstacle| obstacle.to_string());

@@ -58,7 +58,7 @@ impl Attempt {
         format!("{}{}.json", self.work(), round.as_str())
     }
 
-    /// What the listing of a round tells by itself.
+    /// What is known of a round when it is dealt.
     pub(super) fn told(&self, round: Round) -> String {
         format!("{}{}/told.json", self.work(), round.as_str())
     }

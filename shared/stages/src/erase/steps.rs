@@ -132,7 +132,7 @@ pub async fn certified(output: &dyn Store, erasure: &RunId) -> Result<Option<Cer
     }
 }
 
-/// What the erasure was begun for.
+/// What is not done: what the erasure was begun for, and what a certificate was for that could not be read and has gone.
 async fn asked_before(output: &dyn Store) -> Result<Asked, Error> {
     let asked = Asked::read(output).await?;
     if asked.requests.is_empty() {

@@ -233,6 +233,22 @@ async fn an_erasure_whose_certificate_cannot_be_read_is_certified_anew() {
     }
 }
 
+/// Once its certificate has gone nobody knows that it was allowed again.
+#[tokio::test]
+async fn what_was_allowed_again_is_not_certified_while_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = two_runs(folder.path()).await;
+    let erased = erase(&output, Some(keys([2]))).await.unwrap();
+    eraser(&output, Older::Delete).allow_again(&[key(2)]).await.unwrap();
+    run(&folder.path().join("in"), &output).await.unwrap();
+    let certificate = layout::erasure_certificate(&erased.certificates[0].request.id);
+    output.put(&certificate, Bytes::from_static(b"{")).await.unwrap();
+    let ended = erase(&output, Some(keys([9]))).await;
+    assert!(matches!(ended, Err(Error::TracesLeft { .. })), "{ended:?}");
+    assert_eq!(erase(&output, None).await.unwrap().certificates.len(), 2);
+    demand_fresh(&folder.path().join("in"), &output, &[2, 9].map(key).into()).await;
+}
+
 #[tokio::test]
 async fn what_was_asked_for_is_in_force_before_anything_was_done() {
     let folder = tempfile::tempdir().unwrap();
