@@ -15,7 +15,7 @@ const NEW: u64 = 1_000;
 const SELDOM_ENTERED: &str = "DamageRecurs";
 
 /// Seeds that failed once, by the world of then; README.md says what each of them found.
-const REGRESSIONS: [u64; 22] = [
+const REGRESSIONS: [u64; 24] = [
     108,
     139,
     157,
@@ -38,6 +38,8 @@ const REGRESSIONS: [u64; 22] = [
     41_000_014_000,
     63_000_009_451,
     88_000_006_084,
+    99_000_004_016,
+    120_000_000_527,
 ];
 
 /// These tests take all cores, and other suites are at work beside them.

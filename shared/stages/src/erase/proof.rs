@@ -7,6 +7,7 @@ use pomona_results::html;
 use pomona_run::{clock, layout, names};
 use pomona_store::Store;
 
+use super::asked;
 use super::removal::Removal;
 use super::traces::Traces;
 use crate::error::Error;
@@ -37,7 +38,8 @@ const HISTORY_DAYS: i64 = 90;
 /// nothing is left by what was `found` then.
 ///
 /// # Errors
-/// [`Error::TracesLeft`] otherwise, [`Error::LockLost`], and those of the store.
+/// [`Error::TracesLeft`] otherwise, [`Error::NothingToErase`] without requests, [`Error::LockLost`], and those of the
+/// store.
 pub(super) async fn certify(
     output: &dyn Store,
     requests: Vec<Request>,
@@ -45,6 +47,9 @@ pub(super) async fn certify(
     found: &Traces,
     signing_key: Option<&SigningKey>,
 ) -> Result<Vec<Certificate>, Error> {
+    if requests.is_empty() {
+        return Err(asked::nothing(output, "all that was looked for is done, or not asked for any more"));
+    }
     // Since then others may have made anew what was not there.
     removal.refuse_lost().await?;
     let left: Vec<LeftFile> = removal.refused.iter().cloned().chain(found.left()).collect();
