@@ -194,20 +194,6 @@ impl Erase {
         }
     }
 
-    /// Takes the output's lock, and does the first step by it.
-    async fn first_step<T>(
-        &self,
-        (execution, output): (&Execution, &dyn Store),
-        work: impl Future<Output = Result<T, StageError>>,
-    ) -> Result<T, Error> {
-        let run_id = execution.run_id();
-        if !lock::is_held_by(output, &run_id).await? {
-            erase::give_up(output, &run_id).await?;
-        }
-        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        self.give_back_unless_done((execution, output), work).await
-    }
-
     /// Does a step by the output's lock, which is the execution's until it has ended or a step cannot be done. One that is
     /// redriven may find that others have had the output since: what it has seen is true no more.
     async fn step<T>(
@@ -215,18 +201,18 @@ impl Erase {
         (execution, output): (&Execution, &dyn Store),
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, Error> {
-        let run_id = execution.run_id();
-        lock::refuse_lost(output, &run_id).await?;
-        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
-        self.give_back_unless_done((execution, output), work).await
+        lock::refuse_lost(output, &execution.run_id()).await?;
+        self.take_and_step((execution, output), work).await
     }
 
-    async fn give_back_unless_done<T>(
+    /// The same, where the lock may have to be taken.
+    async fn take_and_step<T>(
         &self,
         (execution, output): (&Execution, &dyn Store),
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, Error> {
         let run_id = execution.run_id();
+        lock::acquire(output, &run_id, &execution.id, LEASE, self.holders.as_ref()).await?;
         let done = work.await;
         // Another call for the same step may be at work where it can be tried again, or has come further.
         let may_go_on =
@@ -252,8 +238,12 @@ impl Erase {
         let output = self.stores.open(&place).await?;
         let output = output.as_ref();
         let run_id = execution.run_id();
+        // Before the lock is there: no step goes on with what was seen before others have had the output.
+        if !lock::is_held_by(output, &run_id).await? {
+            erase::give_up(output, &run_id).await?;
+        }
         let work = steps::begin(output, &run_id, execution.started);
-        let attempt = self.first_step((&execution, output), work).await?;
+        let attempt = self.take_and_step((&execution, output), work).await?;
         let max_concurrency = request.max_concurrency.unwrap_or(self.max_concurrency);
         let erasure = Erasure { id: attempt.erasure.clone(), output: place, max_concurrency };
         Ok(erasure.into_search(&attempt, Round::Before))

@@ -35,6 +35,12 @@ async fn begin(output: &dyn Store, lock: &RunId) -> Result<Attempt, Error> {
     steps::begin(output, lock, chrono::Utc::now()).await
 }
 
+/// The steps in between, where no run is to be made anew.
+async fn remove_all(output: &dyn Store, attempt: &Attempt) {
+    assert!(steps::remake(output, attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
+    assert!(steps::remove(output, attempt, later()).await.unwrap());
+}
+
 /// Time enough.
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(600)
@@ -87,8 +93,7 @@ async fn what_may_not_be_deleted_is_named_by_the_last_step() {
     // Once it may be deleted, all steps again.
     erase::give_up(output.as_ref(), &lock).await.unwrap();
     let attempt = begin(output.as_ref(), &lock).await.unwrap();
-    assert!(steps::remake(output.as_ref(), &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(output.as_ref(), &attempt, later()).await.unwrap());
+    remove_all(output.as_ref(), &attempt).await;
     assert_eq!(steps::certify(output.as_ref(), &attempt).await.unwrap().len(), 1);
 }
 
@@ -126,8 +131,7 @@ async fn without_a_request_all_that_was_ever_erased_is_looked_for_again() {
     erase(&output, Some(keys([7, 8]))).await.unwrap();
     let attempt = begin(&output, &lock).await.unwrap();
     assert_eq!(attempt.erasure, lock);
-    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    remove_all(&output, &attempt).await;
     let [certificate] = &steps::certify(&output, &attempt).await.unwrap()[..] else { panic!("one certificate") };
     assert_eq!(certificate.request.digests.len(), 2);
 }
@@ -140,8 +144,7 @@ async fn an_erasure_that_was_begun_is_begun_once() {
     ask(&output, 7).await;
     let (started, attempt) = (chrono::Utc::now(), begin(&output, &lock).await.unwrap());
     let late = async || steps::begin(&output, &lock, started).await;
-    assert!(steps::remake(&output, &attempt, started, 0).await.unwrap().is_none());
-    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    remove_all(&output, &attempt).await;
     let before = output.objects();
     assert_eq!(late().await.unwrap(), attempt);
     assert!(output.objects() == before, "it has changed something");
@@ -176,8 +179,7 @@ async fn late_calls_of_another_attempt_change_nothing_of_this_one() {
     erase::give_up(&output, &first).await.unwrap();
     assert_eq!(work().await, handed_over);
 
-    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    remove_all(&output, &attempt).await;
     assert_eq!(steps::certify(&output, &attempt).await.unwrap().len(), 1);
 }
 
@@ -209,8 +211,7 @@ async fn nobody_certifies_by_a_lock_that_was_lost() {
     let (output, lock) = output(folder.path()).await;
     ask(&output, 7).await;
     let attempt = begin(&output, &lock).await.unwrap();
-    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    remove_all(&output, &attempt).await;
     lock::release(&output, &lock).await.unwrap();
     ask(&output, 8).await;
     let ended = steps::certify(&output, &attempt).await;
@@ -230,8 +231,7 @@ async fn what_a_damaged_certificate_was_for_is_certified_anew_with_what_could_no
     let damage = async || output.put(&certificate, "{".into()).await.unwrap();
     damage().await;
     let attempt = begin(&output, &lock).await.unwrap();
-    assert!(steps::remake(&output, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(&output, &attempt, later()).await.unwrap());
+    remove_all(&output, &attempt).await;
     assert_eq!(steps::certify(&output, &attempt).await.unwrap().len(), 2);
     lock::release(&output, &lock).await.unwrap();
 
@@ -241,8 +241,7 @@ async fn what_a_damaged_certificate_was_for_is_certified_anew_with_what_could_no
     let failing = FailingStore::new(output.clone());
     failing.on(Operation::Delete, |key| key.ends_with(".moments"), 1.., Fault::denied());
     let attempt = begin(&failing, &lock).await.unwrap();
-    assert!(steps::remake(&failing, &attempt, chrono::Utc::now(), 0).await.unwrap().is_none());
-    assert!(steps::remove(&failing, &attempt, later()).await.unwrap());
+    remove_all(&failing, &attempt).await;
     assert!(!output.exists(&certificate).await.unwrap());
     let ended = steps::certify(&failing, &attempt).await;
     let Err(Error::TracesLeft { list, .. }) = ended else { panic!("{ended:?}") };
